@@ -1,0 +1,5 @@
+"""Train a notebook cell on many nodes."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

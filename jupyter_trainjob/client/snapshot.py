@@ -1,0 +1,103 @@
+"""What is known of a job at one moment, as plain values: the one thing that every view draws.
+
+The handle makes it from the API (TrainJob, pods, events) and from the frames of the ranks; widget, text, command line
+and the demo's progress draw it. No view asks the API itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class State(str, Enum):
+    """Where a job is, in one word. The order is the order of life."""
+
+    QUEUED = "Queued"
+    """Known to the API, no pod is placed yet."""
+    STARTING = "Starting"
+    """Pods are placed; not every program runs."""
+    RUNNING = "Running"
+    """Every rank runs the cell."""
+    STOPPED = "Stopped"
+    SUSPENDED = "Suspended"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+    DELETED = "Deleted"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job will not go on by itself."""
+        return self in (State.COMPLETE, State.FAILED, State.DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of a job's life: queued, scheduled, started, training. Times are unix seconds."""
+
+    name: str
+    started: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed, as far as one can say in a few lines."""
+
+    headline: str
+    """One line: ``ValueError: Expected input batch_size (32) …``, ``rank 3 was killed (exit code 137)``."""
+    rank: int | None = None
+    where: str = ""
+    """``Cell [12], line 4`` where the cell is to blame."""
+    source: str = ""
+    """The source line at `where`."""
+    traceback: str = ""
+    """The whole traceback of that rank, as text without colours."""
+    remedy: str = ""
+    """One line: what to do, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a rank wrote. `time` in unix seconds."""
+
+    time: float
+    rank: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One job at one moment."""
+
+    name: str
+    namespace: str
+    context: str
+    state: State
+    runtime: str = ""
+    nodes: int = 1
+    reason: str = ""
+    """Why it is in this state: ``0/1 nodes are available: 1 Insufficient cpu.``; empty where there is nothing to say."""
+    phases: tuple[Phase, ...] = ()
+    created: float = 0.0
+    finished: float | None = None
+    step: int | None = None
+    total: int | None = None
+    """Last step that rank 0 (or the lowest reporting rank) reported, and the total it announced."""
+    eta: float | None = None
+    """Seconds left, by the recent pace; None while unknown."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Last value of each metric of that rank, in the order of their first report."""
+    ranks_running: int = 0
+    failure: Failure | None = None
+    log: tuple[LogLine, ...] = ()
+    """The tail of all ranks' logs in time order, without frames (at most 200 lines)."""
+
+    @property
+    def progress(self) -> float | None:
+        """Return the finished share, 0..1; None while no total is known."""
+        if self.state is State.COMPLETE:
+            return 1.0
+        if self.step is None or not self.total:
+            return None
+        return min(1.0, self.step / self.total)

@@ -1,0 +1,76 @@
+"""Every name that crosses a boundary: labels, annotations, environment variables, paths, ports.
+
+Kubernetes', JobSet's and Kubeflow Trainer's names are theirs, byte for byte; ours live under
+``jupyter-trainjob.org``. A name is written here once, so that a reader can find all of its users.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Kubeflow Trainer v2.3 (pkg/constants/constants.go)
+TRAINER_GROUP: Final = "trainer.kubeflow.org"
+TRAINER_VERSION: Final = "v1alpha1"
+MANAGED_BY_TRAINER: Final = "trainer.kubeflow.org/trainjob-controller"
+ANCESTOR_LABEL: Final = "trainer.kubeflow.org/trainjob-ancestor-step"
+FRAMEWORK_LABEL: Final = "trainer.kubeflow.org/framework"
+ANCESTOR_TRAINER: Final = "trainer"
+NODE_JOB: Final = "node"
+NODE_CONTAINER: Final = "node"
+TRAINER_PORT: Final = 29500
+SNAPSHOT_SUFFIX: Final = "-runtime-snapshot"
+SNAPSHOT_KEY: Final = "runtime"
+
+# JobSet v0.12 (api/jobset/v1alpha2/jobset_types.go)
+JOBSET_GROUP: Final = "jobset.x-k8s.io"
+JOBSET_VERSION: Final = "v1alpha2"
+JOBSET_NAME: Final = "jobset.sigs.k8s.io/jobset-name"
+JOBSET_UID: Final = "jobset.sigs.k8s.io/jobset-uid"
+JOBSET_REPLICATEDJOB_NAME: Final = "jobset.sigs.k8s.io/replicatedjob-name"
+JOBSET_REPLICATEDJOB_REPLICAS: Final = "jobset.sigs.k8s.io/replicatedjob-replicas"
+JOBSET_JOB_INDEX: Final = "jobset.sigs.k8s.io/job-index"
+JOBSET_JOB_KEY: Final = "jobset.sigs.k8s.io/job-key"
+JOBSET_GLOBAL_INDEX: Final = "jobset.sigs.k8s.io/job-global-index"
+JOBSET_GLOBAL_REPLICAS: Final = "jobset.sigs.k8s.io/global-replicas"
+JOBSET_RESTART_ATTEMPT: Final = "jobset.sigs.k8s.io/restart-attempt"
+JOBSET_COORDINATOR: Final = "jobset.sigs.k8s.io/coordinator"
+JOBSET_GROUP_NAME: Final = "jobset.sigs.k8s.io/group-name"
+JOBSET_GROUP_REPLICAS: Final = "jobset.sigs.k8s.io/group-replicas"
+JOBSET_JOB_GROUP_INDEX: Final = "jobset.sigs.k8s.io/job-group-index"
+
+# Kubernetes' Job controller
+JOB_NAME: Final = "batch.kubernetes.io/job-name"
+JOB_CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
+JOB_COMPLETION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+
+# Ours
+GROUP: Final = "jupyter-trainjob.org"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "jupyter-trainjob"
+PATCH_MANAGER: Final = f"{GROUP}/bundle"
+"""Manager of our entry in ``spec.runtimePatches``."""
+BUNDLE_LABEL: Final = f"{GROUP}/bundle"
+"""On each Secret of a bundle: the name of the TrainJob that it belongs to."""
+VARIABLE_ANNOTATION: Final = f"{GROUP}/variable"
+"""On the TrainJob: the notebook variable that holds its handle."""
+STOPPED_BY_ANNOTATION: Final = f"{GROUP}/stopped-by"
+"""On a suspended TrainJob: who stopped it; its presence is what turns Suspended into Stopped."""
+PYTHON_ANNOTATION: Final = f"{GROUP}/python"
+"""On a pod of the embedded cluster: path of the interpreter that its commands find first on PATH."""
+WORKDIR_ANNOTATION: Final = f"{GROUP}/working-dir"
+"""On a pod of the embedded cluster: the folder that containers without a workingDir start in."""
+
+# Inside a pod
+BUNDLE_MOUNT: Final = "/trainjob"
+JOB_ARCHIVE: Final = "job.pyz"
+CAPTURES_MOUNT: Final = "/trainjob-captures"
+"""Where captures that are too large for Secrets lie (embedded cluster only)."""
+TERMINATION_LOG: Final = "/dev/termination-log"
+
+# The embedded cluster
+EMBEDDED_CONTEXT: Final = "trainjob-local"
+STATE_DIR_ENV: Final = "TRAINJOB_STATE_DIR"
+CONTEXT_ENV: Final = "TRAINJOB_CONTEXT"
+NODE_NAME: Final = "this-computer"
+DEFAULT_RUNTIME: Final = "torch-distributed"
+DEFAULT_NAMESPACE: Final = "default"

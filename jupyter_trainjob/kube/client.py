@@ -1,0 +1,230 @@
+"""The client of a Kubernetes API: the verbs that we use, over plain dicts, through any `Transport`.
+
+It knows no kinds beyond `api.resources` and adds no meaning: errors are `errors.ApiError` by status, writes are
+create, JSON merge patch and delete (nothing else works on every server that we meet), and what was read is handed on
+as it came, apart from ``kind`` and ``apiVersion``, which real servers leave out of list items.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import PODS, Object, Resource
+from jupyter_trainjob.kube.transport import Request, Response, Transport
+
+MERGE_PATCH = "application/merge-patch+json"
+DEFAULT_TIMEOUT = 30.0
+
+
+class ObjectList(NamedTuple):
+    """What a list call returns: the items, and the version from which a watch goes on."""
+
+    items: list[Object]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One change: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, with the object after it."""
+
+    type: str
+    object: Object
+
+
+class Watch:
+    """A running watch; iterate it. Raises `errors.Expired` when its version is too old, so that callers list again."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[WatchEvent]:
+        for line in lines(self._response):
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                raise errors.ApiError.of(int(event["object"].get("code") or 500), event["object"])
+            yield WatchEvent(event["type"], event["object"])
+
+    def close(self) -> None:
+        """End the watch, from any thread."""
+        self._response.close()
+
+
+class LogStream:
+    """Lines of a pod's log as bytes, without line ends; ends with the log, or never if it follows."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return lines(self._response)
+
+    def close(self) -> None:
+        """End the stream, from any thread."""
+        self._response.close()
+
+
+class Client:
+    """The verbs of one API server. Thread-safe as far as its transport is."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object:
+        """Return one object; `errors.NotFound` if there is none."""
+        return self._object(Request("GET", resource.path(namespace, name)))
+
+    def find(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object | None:
+        """Return one object, or None."""
+        try:
+            return self.get(resource, name, namespace=namespace)
+        except errors.NotFound:
+            return None
+
+    def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> ObjectList:
+        """Return all objects of a namespace (None: of all), filtered by selectors, in one consistent view."""
+        query = _query(labelSelector=labels, fieldSelector=fields)
+        answer = self._object(Request("GET", resource.path(namespace), query))
+        items = answer.get("items") or []
+        for item in items:
+            item.setdefault("kind", resource.kind)
+            item.setdefault("apiVersion", resource.api_version)
+        return ObjectList(items, answer["metadata"]["resourceVersion"])
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        resource_version: str,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+        timeout_seconds: int | None = None,
+    ) -> Watch:
+        """Return the changes after `resource_version`; `timeout_seconds` asks the server to end the watch then."""
+        query = _query(
+            labelSelector=labels,
+            fieldSelector=fields,
+            watch="true",
+            allowWatchBookmarks="true",
+            resourceVersion=resource_version,
+            timeoutSeconds=timeout_seconds,
+        )
+        return Watch(self._send(Request("GET", resource.path(namespace), query, stream=True)))
+
+    def create(self, resource: Resource, obj: Object, *, namespace: str | None = None) -> Object:
+        """Create `obj` and return it as stored; `errors.AlreadyExists` if its name is taken."""
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        namespace = namespace or obj["metadata"].get("namespace")
+        return self._object(Request("POST", resource.path(namespace), {}, _json(body)))
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Object,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Apply a JSON merge patch and return the object.
+
+        A ``metadata.resourceVersion`` inside `patch` makes it conditional: `errors.Conflict` if the object has moved.
+        """
+        path = resource.path(namespace, name, subresource)
+        return self._object(Request("PATCH", path, {}, _json(patch), content_type=MERGE_PATCH))
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str | None = None,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
+        uid: str | None = None,
+    ) -> None:
+        """Delete one object and, by `propagation`, what it owns; `errors.NotFound` if there is none."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        self._object(Request("DELETE", resource.path(namespace, name), {}, _json(options)))
+
+    def logs(
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
+        tail_lines: int | None = None,
+        since_time: str | None = None,
+        previous: bool = False,
+    ) -> LogStream:
+        """Return the lines of a pod's log."""
+        query = _query(
+            container=container,
+            follow="true" if follow else None,
+            timestamps="true" if timestamps else None,
+            tailLines=tail_lines,
+            sinceTime=since_time,
+            previous="true" if previous else None,
+        )
+        request = Request("GET", PODS.path(namespace, pod, "log"), query, accept="*/*", stream=True)
+        return LogStream(self._send(request))
+
+    def raw(self, request: Request) -> Response:
+        """Send a request as it is (version, discovery); error statuses raise as everywhere."""
+        return self._send(request)
+
+    def _object(self, request: Request) -> Object:
+        answer: Object = json.loads(self._send(request).read())
+        return answer
+
+    def _send(self, request: Request) -> Response:
+        response = self._transport.send(request, timeout=DEFAULT_TIMEOUT)
+        if response.status >= 400:
+            raise errors.ApiError.of(response.status, _status(response))
+        return response
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a chunked body, without their ends; a last line without an end counts."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _status(response: Response) -> Object:
+    body = response.read()
+    try:
+        status = json.loads(body)
+    except ValueError:
+        status = {}
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        return status
+    return {"code": response.status, "message": body.decode(errors="replace").strip() or f"HTTP {response.status}"}
+
+
+def _json(obj: Any) -> bytes:
+    return json.dumps(obj, separators=(",", ":")).encode()
+
+
+def _query(**values: Any) -> dict[str, str]:
+    return {key: str(value) for key, value in values.items() if value is not None}

@@ -1,5 +1,54 @@
-"""Train a notebook cell on many nodes."""
+"""Train a notebook cell on many nodes.
+
+``%load_ext jupyter_trainjob`` brings the magics ``%%trainjob`` and ``%trainjob``; the names below do the same from
+Python. They are imported when they are first used: loading the extension takes a tenth of a second.
+
+The way of a cell: `magics` → `client` → `bundle` → `kube` → `controller` → `cluster` (or Kubernetes) → `worker` →
+`metrics` → `widget`.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_trainjob.client.context import use
+    from jupyter_trainjob.client.handle import TrainJob
+    from jupyter_trainjob.client.jobs import get, list_jobs
+    from jupyter_trainjob.client.submit import submit
+    from jupyter_trainjob.worker.report import report
+
 __version__ = "0.1.0"
+
+__all__ = ["TrainJob", "get", "list_jobs", "report", "submit", "use"]
+
+_HOME = {
+    "TrainJob": "client.handle",
+    "get": "client.jobs",
+    "list_jobs": "client.jobs",
+    "report": "worker.report",
+    "submit": "client.submit",
+    "use": "client.context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics: ``%load_ext jupyter_trainjob``."""
+    from jupyter_trainjob.magics.extension import register
+
+    register(shell)

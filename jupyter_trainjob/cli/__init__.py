@@ -1,1 +1,1 @@
-"""."""
+"""``jupyter trainjob …``: the embedded cluster from a shell."""

@@ -77,7 +77,7 @@ class Snapshot:
     runtime: str = ""
     nodes: int = 1
     reason: str = ""
-    """Why it is in this state: ``0/1 nodes are available: 1 Insufficient cpu.``; empty where there is nothing to say."""
+    """Why it is in this state: ``0/1 nodes are available: 1 Insufficient cpu.``; empty if there is nothing to say."""
     phases: tuple[Phase, ...] = ()
     created: float = 0.0
     finished: float | None = None

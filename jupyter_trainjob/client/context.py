@@ -1,0 +1,81 @@
+"""Which cluster: the embedded one, unless the user says otherwise. Never silently a real cluster.
+
+Order: the option of a call, `use`, ``TRAINJOB_CONTEXT``, the embedded cluster. A connection is opened once per context
+and kept for the life of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+
+from jupyter_trainjob.cluster.launch import EmbeddedTransport
+from jupyter_trainjob.cluster.state import state_dir
+from jupyter_trainjob.constants import CONTEXT_ENV, DEFAULT_NAMESPACE, EMBEDDED_CONTEXT
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.metrics.history import History
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One cluster as seen by this process."""
+
+    name: str
+    client: Client
+    default_namespace: str
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is the embedded cluster."""
+        return self.name == EMBEDDED_CONTEXT
+
+    @cached_property
+    def history(self) -> History:
+        """Return the store of what was read of jobs."""
+        return History(state_dir().create().history)
+
+
+@dataclass
+class _Chosen:
+    context: str | None = None
+    namespace: str | None = None
+
+
+_chosen = _Chosen()
+_connections: dict[str, Connection] = {}
+_lock = threading.Lock()
+
+
+def use(*, context: str | None = None, namespace: str | None = None) -> None:
+    """Choose context and namespace for all calls of this process that name none.
+
+    ``use()`` returns to the defaults: ``TRAINJOB_CONTEXT``, else the embedded cluster. Raises `errors.UsageError` for a
+    context that the kubeconfig does not have.
+    """
+    if context is not None:
+        connect(context)
+    _chosen.context, _chosen.namespace = context, namespace
+
+
+def connect(context: str | None = None) -> Connection:
+    """Return the connection to `context`, or to the chosen one. The embedded cluster starts at its first request."""
+    name = context or _chosen.context or os.environ.get(CONTEXT_ENV) or EMBEDDED_CONTEXT
+    with _lock:
+        if name not in _connections:
+            _connections[name] = _open(name)
+        return _connections[name]
+
+
+def namespace_for(connection: Connection, namespace: str | None = None) -> str:
+    """Return the namespace that a call works in."""
+    return namespace or _chosen.namespace or connection.default_namespace
+
+
+def _open(name: str) -> Connection:
+    if name == EMBEDDED_CONTEXT:
+        return Connection(name, Client(EmbeddedTransport()), DEFAULT_NAMESPACE)
+    from jupyter_trainjob.kube import config
+
+    return Connection(name, Client(config.transport(context=name)), config.namespace_of(name))

@@ -1,0 +1,306 @@
+"""Follows one job until it is finished and everything that its ranks wrote is read.
+
+One watch on the TrainJob, one on its pods, one followed log per pod; what they bring goes into a `Record` (frames), a
+tail of log lines, and the `History` that outlives this process. A pulse at most ten times a second tells subscribers
+that something changed. Everything may be lost and begun again: the logs, and behind them the history, have it all.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
+from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.client.derive import derive, exit_code
+from jupyter_trainjob.client.snapshot import LogLine, Snapshot
+from jupyter_trainjob.constants import JOBSET_NAME, NODE_CONTAINER
+from jupyter_trainjob.kube.client import LogStream
+from jupyter_trainjob.kube.informer import Informer
+from jupyter_trainjob.metrics.history import node_index
+from jupyter_trainjob.metrics.loglines import Line, parse, whole_second
+from jupyter_trainjob.metrics.record import Record
+
+PULSE = 0.1
+TAIL = 200
+RECONNECT = 0.5
+WARNING_AFTER = 1.5
+"""Seconds without a pod after which the API is asked what is wrong with the job."""
+SYNC_TIMEOUT = 30.0
+
+
+class Follower:
+    """Everything that is known of one job, kept up to date by threads of its own."""
+
+    def __init__(self, connection: Connection, trainjob: Object) -> None:
+        self._connection = connection
+        self._trainjob = trainjob
+        self._namespace: str = trainjob["metadata"]["namespace"]
+        self._name: str = trainjob["metadata"]["name"]
+        self.uid: str = trainjob["metadata"]["uid"]
+        self.record = Record()
+        self._lock = threading.RLock()
+        self._pods: dict[str, Object] = {}
+        self._present: set[str] = set()
+        self._readers: dict[str, _LogReader] = {}
+        self._tails: dict[str, deque[LogLine]] = {}
+        self._unsaved: dict[str, list[Line]] = {}
+        self._deleted = False
+        self._warning = ""
+        self._listeners: list[queue.SimpleQueue[LogLine | None]] = []
+        self._subscribers: list[Callable[[], None]] = []
+        self._changed = threading.Event()
+        self._closed = threading.Event()
+        self._settled = threading.Condition(self._lock)
+        client = connection.client
+        self._jobs = Informer(client, TRAINJOBS, namespace=self._namespace, fields=f"metadata.name={self._name}")
+        self._podlist = Informer(client, PODS, namespace=self._namespace, labels=f"{JOBSET_NAME}={self._name}")
+
+    def start(self) -> None:
+        """Read what is kept of the job, then follow it."""
+        for frame in self._connection.history.frames(self.uid):
+            self.record.add(frame)
+        for pod, node, line in self._connection.history.lines(self.uid):
+            self._tails.setdefault(pod, deque(maxlen=TAIL)).append(_log_line(node, line))
+        self._jobs.on_change(self._job_changed)
+        self._podlist.on_change(self._pod_changed)
+        self._jobs.start()
+        self._podlist.start()
+        threading.Thread(target=self._pulse, name=f"trainjob-{self._name}", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._closed.set()
+        self._changed.set()
+        self._jobs.stop()
+        self._podlist.stop()
+        with self._lock:
+            for reader in self._readers.values():
+                reader.close()
+            for listener in self._listeners:
+                listener.put(None)
+            self._settled.notify_all()
+
+    def trainjob(self) -> Object:
+        """Return the TrainJob as last seen."""
+        with self._lock:
+            return self._trainjob
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known now."""
+        with self._lock:
+            return derive(
+                self._trainjob,
+                self._pods.values(),
+                self.record,
+                context=self._connection.name,
+                deleted=self._deleted,
+                warning=self._warning,
+                log=heapq.nlargest(TAIL, itertools.chain(*self._tails.values()), key=lambda line: line.time)[::-1],
+            )
+
+    def settled(self) -> bool:
+        """Whether the job will not change any more and everything it wrote has been read."""
+        with self._lock:
+            return self.snapshot().state.finished and all(reader.done for reader in self._readers.values())
+
+    def wait(self, until: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Block until `until` holds; False if `timeout` seconds passed before."""
+        with self._settled:
+            return self._settled.wait_for(lambda: until() or self._closed.is_set(), timeout)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after changes, at most ten times a second; returns how to end that."""
+        with self._lock:
+            self._subscribers.append(callback)
+        self._changed.set()
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    def synced(self) -> bool:
+        """Wait until the first lists are here; False if the server did not answer in time."""
+        return self._jobs.wait_synced(SYNC_TIMEOUT) and self._podlist.wait_synced(SYNC_TIMEOUT)
+
+    def _job_changed(self, _old: Object | None, new: Object | None) -> None:
+        with self._lock:
+            if new is None or new["metadata"]["uid"] != self.uid:
+                self._deleted = True
+            else:
+                self._trainjob = new
+        self._changed.set()
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old
+        if pod is None or str(pod["metadata"]["creationTimestamp"]) < self._trainjob["metadata"]["creationTimestamp"]:
+            return
+        uid = pod["metadata"]["uid"]
+        with self._lock:
+            self._pods[uid] = pod
+            (self._present.discard if new is None else self._present.add)(uid)
+            started = (pod.get("status") or {}).get("phase") in ("Running", "Succeeded", "Failed")
+            if started and uid not in self._readers and not self._closed.is_set():
+                self._tails[uid] = deque(maxlen=TAIL)  # What history kept of this pod is read again, and whole.
+                self._readers[uid] = _LogReader(self, pod)
+                self._readers[uid].start()
+        self._changed.set()
+
+    def gone_or_ended(self, pod_uid: str) -> bool:
+        """Whether a pod's log will not grow any more."""
+        with self._lock:
+            return pod_uid not in self._present or exit_code(self._pods[pod_uid]) is not None
+
+    def take(self, pod: Object, line: Line) -> None:
+        """Take over a line that a reader has read."""
+        with self._lock:
+            if line.frame is not None:
+                self.record.add(line.frame)
+            else:
+                text = _log_line(node_index(pod), line)
+                self._tails[pod["metadata"]["uid"]].append(text)
+                for listener in self._listeners:
+                    listener.put(text)
+            self._unsaved.setdefault(pod["metadata"]["uid"], []).append(line)
+        self._changed.set()
+
+    def _save(self) -> None:
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, {}
+        for pod, lines in unsaved.items():
+            self._connection.history.add(self.uid, pod, node_index(self._pods[pod]), lines)
+
+    def kept_lines(self) -> list[LogLine]:
+        """Return every line that was read and is kept, of all pods in the order of time."""
+        self._save()
+        return [_log_line(node, line) for _, node, line in self._connection.history.lines(self.uid)]
+
+    def lines(self) -> Iterator[LogLine]:
+        """Yield the lines that are kept, then new ones as they come, until the job is settled."""
+        arrivals: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
+        with self._lock:
+            kept = self.kept_lines()
+            over = self._closed.is_set()
+            self._listeners.append(arrivals)
+        yield from kept
+        while not over:
+            line = arrivals.get()
+            if line is None:
+                return
+            yield line
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection that the job is followed through."""
+        return self._connection
+
+    @property
+    def closed(self) -> threading.Event:
+        """Return the event that ends every thread of this follower."""
+        return self._closed
+
+    def touch(self) -> None:
+        """Say that something changed."""
+        self._changed.set()
+
+    def _pulse(self) -> None:
+        next_look = time.monotonic() + WARNING_AFTER
+        while not self._closed.is_set():
+            self._changed.wait(None if self._pods or self._deleted else WARNING_AFTER)
+            self._changed.clear()
+            if not self._pods and not self._deleted and time.monotonic() > next_look:
+                self._look_for_a_warning()
+                next_look = time.monotonic() + WARNING_AFTER
+            settled = self.settled()
+            self._save()
+            with self._lock:
+                self._settled.notify_all()
+                subscribers = list(self._subscribers)
+            for callback in subscribers:
+                callback()
+            if settled:
+                self.close()
+                return
+            self._closed.wait(PULSE)
+
+    def _look_for_a_warning(self) -> None:
+        fields = f"involvedObject.name={self._name},type=Warning"
+        try:
+            found = self._connection.client.list(EVENTS, namespace=self._namespace, fields=fields).items
+        except errors.TrainJobError:
+            return  # It is only an explanation; the watches will tell if the server is gone.
+        if found:
+            found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+            with self._lock:
+                self._warning = str(found[-1].get("message") or "")
+
+
+class _LogReader(threading.Thread):
+    """Reads one pod's log to its end, over any number of broken connections."""
+
+    def __init__(self, follower: Follower, pod: Object) -> None:
+        name = pod["metadata"]["name"]
+        super().__init__(name=f"trainjob-log-{name}", daemon=True)
+        self._follower = follower
+        self._pod = pod
+        self._stream: LogStream | None = None
+        self._last: tuple[str, int] | None = None
+        self.done = False
+
+    def close(self) -> None:
+        """Give up reading."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def run(self) -> None:
+        """Read until the log can not grow any more."""
+        closed = self._follower.closed
+        try:
+            while not closed.is_set():
+                final = self._follower.gone_or_ended(self._pod["metadata"]["uid"])
+                try:
+                    self._read(follow=not final)
+                except (errors.NotFound, errors.BadRequest):
+                    if final:
+                        return
+                except errors.TrainJobError:
+                    final = False
+                if final:
+                    return
+                if not self._follower.gone_or_ended(self._pod["metadata"]["uid"]):
+                    closed.wait(RECONNECT)
+        finally:
+            self.done = True
+            self._follower.touch()
+
+    def _read(self, *, follow: bool) -> None:
+        metadata = self._pod["metadata"]
+        self._stream = self._follower.connection.client.logs(
+            metadata["name"],
+            namespace=metadata["namespace"],
+            container=NODE_CONTAINER if self._has_node_container() else None,
+            follow=follow,
+            timestamps=True,
+            # Whole seconds are the grain of this option; what comes twice is skipped.
+            since_time=whole_second(self._last[0]) if self._last else None,
+        )
+        for line in parse(self._stream):
+            if self._last is None or line.place > self._last:
+                self._last = line.place
+                self._follower.take(self._pod, line)
+
+    def _has_node_container(self) -> bool:
+        return any(container["name"] == NODE_CONTAINER for container in self._pod["spec"]["containers"])
+
+
+def _log_line(node: int, line: Line) -> LogLine:
+    return LogLine(line.time, node, line.text.decode(errors="replace"))

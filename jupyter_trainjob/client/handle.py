@@ -1,0 +1,187 @@
+"""The handle of a job: what `submit`, ``%%trainjob`` and `get` return.
+
+It holds no state of its own that could be lost: everything comes from the API, the ranks' logs and the history, so a
+handle made in another kernel knows as much as the first one.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
+from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
+from jupyter_trainjob.client import outcome
+from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.client.follow import Follower
+from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
+from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION
+
+STOP_GRACE = 5.0
+"""Seconds that `TrainJob.stop` and `TrainJob.delete` wait to see that it happened."""
+SETTLE = 30.0
+"""Seconds in which the logs of a finished job are read to their end."""
+
+
+class TrainJob:
+    """One training job. Obtain it from `submit`, ``%%trainjob NAME`` or `get`; the constructor is not public."""
+
+    def __init__(self, connection: Connection, trainjob: Object) -> None:
+        self._connection = connection
+        self._trainjob = trainjob
+        self._follower: Follower | None = None
+        self._outcome: outcome.Outcome | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the TrainJob object."""
+        return str(self._trainjob["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace of the TrainJob object."""
+        return str(self._trainjob["metadata"]["namespace"])
+
+    @property
+    def uid(self) -> str:
+        """Return the uid of the TrainJob object."""
+        return str(self._trainjob["metadata"]["uid"])
+
+    @property
+    def context(self) -> str:
+        """Return the name of the cluster."""
+        return self._connection.name
+
+    def __repr__(self) -> str:
+        return f"<TrainJob {self.name} in {self.namespace} on {self.context}>"
+
+    def status(self) -> State:
+        """Return where the job is now: Queued, Starting, Running, Stopped, Suspended, Complete, Failed or Deleted."""
+        return self.snapshot().state
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is known of the job now, as plain values."""
+        return self._follow().snapshot()
+
+    def wait(self, timeout: float | None = None) -> State:
+        """Block until the job is over, and return its last state; never raises for a job that failed.
+
+        Raises `errors.JobTimeout` after `timeout` seconds (the job goes on), and `errors.JobStopped` if somebody stops
+        the job meanwhile, since it may never go on.
+        """
+        follower = self._follow()
+
+        def over() -> bool:
+            return follower.settled() or follower.snapshot().state is State.STOPPED
+
+        if not follower.wait(over, timeout):
+            raise errors.JobTimeout(
+                f"{self.name} is still {follower.snapshot().state} after {timeout:g} s. It goes on: wait() again, or "
+                f"stop() it."
+            )
+        snapshot = follower.snapshot()
+        if snapshot.state is State.STOPPED:
+            raise errors.JobStopped(f"{self.name} was stopped. Its metrics and logs are kept; delete() removes it.")
+        return snapshot.state
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the job and return the value of the cell's last expression (or of the function) on rank 0.
+
+        Raises `errors.JobFailed` with the traceback of the rank that failed first, `errors.JobStopped` if the job was
+        stopped or deleted, `errors.JobTimeout` after `timeout` seconds.
+        """
+        return self._finished(timeout).value
+
+    @property
+    def out(self) -> Mapping[str, Any]:
+        """Wait for the job and return the names of ``--out`` with their values on rank 0. Raises as `result`."""
+        return self._finished(None).out
+
+    def logs(self, rank: int | None = None, *, follow: bool = False) -> str | Iterator[str]:
+        """Return what the nodes printed: of one node, or of all in the order of time, each line after its number.
+
+        With `follow`, return an iterator of lines that goes on until the job is over.
+        """
+        follower = self._follow()
+        width = len(str(max(0, follower.snapshot().nodes - 1)))
+
+        def texts(lines: Iterable[LogLine]) -> Iterator[str]:
+            for line in lines:
+                if rank is None:
+                    yield f"{line.rank:>{width}} | {line.text}"
+                elif line.rank == rank:
+                    yield line.text
+
+        if follow:
+            return texts(follower.lines())
+        if follower.snapshot().state.finished:
+            follower.wait(follower.settled, SETTLE)
+        return "\n".join(texts(follower.kept_lines()))
+
+    def metrics(self) -> dict[str, list[float]]:
+        """Return everything that was reported, as columns of one length: rank, time, step, and each metric.
+
+        Times are unix seconds; a metric that a row does not have is nan. ``pandas.DataFrame(job.metrics())`` works.
+        """
+        follower = self._follow()
+        if follower.snapshot().state.finished:
+            follower.wait(follower.settled, SETTLE)
+        return follower.record.columns()
+
+    series = metrics
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` (from a thread) when something changed, at most ten times a second; returns how to end it."""
+        return self._follow().subscribe(callback)
+
+    def stop(self) -> None:
+        """Suspend the job: its programs get SIGTERM, what they wrote is read first. It is shown as Stopped."""
+        follower = self._follow()
+        if follower.snapshot().state.finished:
+            return
+        patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: MANAGED_BY}}, "spec": {"suspend": True}}
+        self._connection.client.patch(TRAINJOBS, self.name, patch, namespace=self.namespace)
+        follower.wait(lambda: follower.snapshot().state in (State.STOPPED, State.DELETED), STOP_GRACE)
+
+    def delete(self) -> None:
+        """Delete the job with its pods, logs and history. Deleting a job that is gone is no error."""
+        try:
+            self._connection.client.delete(TRAINJOBS, self.name, namespace=self.namespace, uid=self.uid)
+        except errors.NotFound:
+            return
+        if self._follower is not None:
+            follower = self._follower
+            follower.wait(lambda: follower.snapshot().state is State.DELETED, STOP_GRACE)
+        if not self._connection.embedded:
+            self._connection.history.forget(self.uid)
+
+    def to_yaml(self) -> str:
+        """Return the TrainJob as YAML, as ``kubectl create -f`` takes it: without status and the server's own fields."""
+        import yaml
+
+        return str(yaml.safe_dump(_submitted(self._trainjob), sort_keys=False, allow_unicode=True))
+
+    def _follow(self) -> Follower:
+        if self._follower is None:
+            self._follower = Follower(self._connection, self._trainjob)
+            self._follower.start()
+            self._follower.synced()
+        return self._follower
+
+    def _finished(self, timeout: float | None) -> outcome.Outcome:
+        if self._outcome is None:
+            self.wait(timeout)
+            self._outcome = outcome.of(self._follow().snapshot(), self._follow().record, key=self._key)
+        return self._outcome
+
+    def _key(self) -> bytes:
+        secret = self._connection.client.get(SECRETS, bundle_secret(self.name), namespace=self.namespace)
+        return base64.b64decode(secret["data"][KEY_ENTRY])
+
+
+def _submitted(trainjob: Object) -> Object:
+    metadata = trainjob["metadata"]
+    kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
+    return {"apiVersion": trainjob["apiVersion"], "kind": trainjob["kind"], "metadata": kept, "spec": trainjob["spec"]}

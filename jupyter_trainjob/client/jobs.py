@@ -1,0 +1,59 @@
+"""Finding jobs: by name, by how their name begins, or all of a namespace."""
+
+from __future__ import annotations
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
+from jupyter_trainjob.client.context import connect, namespace_for
+from jupyter_trainjob.client.derive import derive
+from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.client.snapshot import Snapshot
+from jupyter_trainjob.constants import JOBSET_NAME
+from jupyter_trainjob.metrics.record import Record
+
+
+def get(name: str, *, context: str | None = None, namespace: str | None = None) -> TrainJob:
+    """Return the job called `name`, else the newest whose name begins with it.
+
+    Raises `errors.UsageError`, naming the newest jobs there are, if there is none.
+    """
+    connection = connect(context)
+    namespace = namespace_for(connection, namespace)
+    exact = connection.client.find(TRAINJOBS, name, namespace=namespace) if name else None
+    if exact is not None:
+        return TrainJob(connection, exact)
+    jobs = _newest_first(connection.client.list(TRAINJOBS, namespace=namespace).items)
+    prefix = name.lower().replace("_", "-")
+    for job in jobs:
+        if job["metadata"]["name"].startswith(prefix):
+            return TrainJob(connection, job)
+    there = ", ".join(job["metadata"]["name"] for job in jobs[:5]) or "no job at all"
+    raise errors.UsageError(f"There is no job {name!r} in {namespace} on {connection.name}. There is: {there}.")
+
+
+def list_jobs(*, context: str | None = None, namespace: str | None = None) -> list[TrainJob]:
+    """Return the jobs of a namespace, newest first."""
+    connection = connect(context)
+    items = connection.client.list(TRAINJOBS, namespace=namespace_for(connection, namespace)).items
+    return [TrainJob(connection, job) for job in _newest_first(items)]
+
+
+def overview(*, context: str | None = None, namespace: str | None = None) -> list[Snapshot]:
+    """Return one snapshot per job of a namespace, newest first, from two requests and the kept history."""
+    connection = connect(context)
+    namespace = namespace_for(connection, namespace)
+    pods: dict[str, list[Object]] = {}
+    for pod in connection.client.list(PODS, namespace=namespace, labels=JOBSET_NAME).items:
+        pods.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
+    snapshots = []
+    for job in _newest_first(connection.client.list(TRAINJOBS, namespace=namespace).items):
+        record = Record()
+        for frame in connection.history.frames(job["metadata"]["uid"]):
+            record.add(frame)
+        mine = pods.get(job["metadata"]["name"], [])
+        snapshots.append(derive(job, mine, record, context=connection.name))
+    return snapshots
+
+
+def _newest_first(jobs: list[Object]) -> list[Object]:
+    return sorted(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)

@@ -1,0 +1,48 @@
+"""What belongs to a TrainJob outside of the API goes when it goes: kept history, and captures in files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from jupyter_trainjob.api.resources import TRAINJOBS, Object
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.controller import Controller
+from jupyter_trainjob.kube.informer import Informer
+from jupyter_trainjob.metrics.history import History
+
+
+def controller(client: Client, history: History, captures: Path) -> Controller:
+    """Return the controller that removes what deleted TrainJobs left behind."""
+    trainjobs = Informer(client, TRAINJOBS)
+    leftovers = Leftovers(trainjobs, history, captures)
+    controller = Controller("leftovers", leftovers)
+    trainjobs.on_change(leftovers.remember)
+    controller.watch(trainjobs)
+    return controller
+
+
+class Leftovers:
+    """Removes the leftovers of one TrainJob once it is gone."""
+
+    def __init__(self, trainjobs: Informer, history: History, captures: Path) -> None:
+        self._trainjobs = trainjobs
+        self._history = history
+        self._captures = captures
+        self._uids: dict[tuple[str, str], str] = {}
+
+    def remember(self, old: Object | None, new: Object | None) -> None:
+        """Note the uid of a TrainJob: when it is gone, nothing else tells it."""
+        seen = new or old
+        if seen is not None:
+            metadata = seen["metadata"]
+            self._uids[metadata["namespace"], metadata["name"]] = metadata["uid"]
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        """Remove history and captures of a TrainJob that is no longer there."""
+        if self._trainjobs.get(name, namespace) is None:
+            uid = self._uids.pop((namespace, name), None)
+            if uid is not None:
+                self._history.forget(uid)
+            shutil.rmtree(self._captures / namespace / name, ignore_errors=True)
+        return None

@@ -1,0 +1,76 @@
+"""``%%trainjob``: the cell goes out, a handle comes back under its name, and a view of the job appears."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.magics import arguments
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_trainjob.client.handle import TrainJob
+
+
+def run(shell: InteractiveShell, line: str, cell: str) -> None:
+    """Send the cell as the options in `line` say."""
+    chosen = arguments.parse(arguments.cell_parser(), line)
+    from jupyter_trainjob.client import submit
+
+    options = submit.Options(
+        name=chosen.name,
+        nodes=chosen.nodes,
+        runtime=chosen.runtime,
+        env=arguments.environment(chosen.env),
+        out=arguments.names(chosen.out),
+        context=chosen.context,
+        namespace=chosen.namespace,
+    )
+    filename = f"Cell [{shell.execution_count}]"
+    prepared = submit.prepare_cell(cell, shell.user_ns, filename=filename, options=options)
+    if chosen.dry_run:
+        print(describe(prepared))  # noqa: T201
+        return
+    job = submit.send(prepared)
+    shell.user_ns[chosen.name] = job
+    _show(job, chosen)
+
+
+def describe(prepared: object) -> str:
+    """Return what would be sent: the captured names with type, size and origin, and the TrainJob as YAML."""
+    import yaml
+
+    from jupyter_trainjob.client.submit import Prepared
+
+    assert isinstance(prepared, Prepared)
+    rows = [(item.name, item.type, f"{item.size:,} B", item.origin) for item in prepared.capture.names]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    table = [
+        f"  {name:<{widths[0]}}  {kind:<{widths[1]}}  {size:>{widths[2]}}  {origin}" for name, kind, size, origin in rows
+    ]
+    total = f"{len(prepared.capture.payload):,} B in {len(prepared.delivery.secrets)} Secrets"
+    manifest = yaml.safe_dump(prepared.trainjob, sort_keys=False, allow_unicode=True)
+    return "\n".join(["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest])
+
+
+def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.widget import show
+
+    view = show(job, live=chosen.wait)
+    if not chosen.wait:
+        return
+    try:
+        job.wait()
+    except KeyboardInterrupt:
+        print(  # noqa: T201
+            f"Detached. {job.name} goes on; `%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it."
+        )
+        return
+    except errors.JobStopped:
+        pass
+    finally:
+        view.settle()
+    if job.status().finished:
+        job.result()

@@ -79,3 +79,10 @@ def _open(name: str) -> Connection:
     from jupyter_trainjob.kube import config
 
     return Connection(name, Client(config.transport(context=name)), config.namespace_of(name))
+
+
+def forget() -> None:
+    """Drop every connection and choice of this process, as after a change of ``TRAINJOB_STATE_DIR``."""
+    with _lock:
+        _connections.clear()
+    _chosen.context = _chosen.namespace = None

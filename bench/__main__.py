@@ -1,0 +1,25 @@
+"""Run every comparison and print one table: ``scripts/bench [NAME…]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from bench import first_step, load_ext, report_call, throughput
+from bench.table import HEAD
+
+_ALL = {
+    "load_ext": load_ext.rows,
+    "report": report_call.rows,
+    "first_step": first_step.rows,
+    "throughput": throughput.rows,
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Side by side with the peers, in one run.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_ALL)}; default: all")
+    chosen = parser.parse_args().names or list(_ALL)
+    print(f"{os.cpu_count()} cores; medians, with the range in parentheses\n\n{HEAD}", flush=True)
+    for name in chosen:
+        for row in _ALL[name]():
+            print(row.text(), flush=True)

@@ -1,0 +1,44 @@
+"""From the submitted cell to the first all_reduce on two ranks: warm and very first, against torchrun."""
+
+from __future__ import annotations
+
+import time
+
+from bench.jobs import cluster, run, torchrun
+from bench.table import Row
+
+RANKS = 2
+
+_CELL = """
+import time
+import torch
+import torch.distributed as dist
+dist.init_process_group("gloo")
+dist.all_reduce(torch.ones(1))
+reached = time.time()
+dist.destroy_process_group()
+"""
+
+
+def rows(repeat: int = 5) -> list[Row]:
+    """Measure in seconds; the peer starts from the shell, ours from the client's call."""
+    theirs, first, warm = [], [], []
+    for _ in range(repeat):
+        begun = time.time()
+        printed = torchrun(_CELL + "\nif not int(__import__('os').environ['RANK']): print(reached)", processes=RANKS)
+        theirs.append(float(printed.split()[-1]) - begun)
+    for _ in range(max(2, repeat // 2)):
+        with cluster():
+            first.append(_once())
+    with cluster():
+        _once()
+        warm = [_once() for _ in range(repeat * 2)]
+    return [
+        Row("cell → first all_reduce, 2 ranks, warm", warm, "s", "≤ 1/20", "torchrun", theirs),
+        Row("the same, very first job (no daemon yet)", first, "s", "≤ 1.5 ×", "torchrun", theirs),
+    ]
+
+
+def _once() -> float:
+    begun = time.time()
+    return float(run(_CELL + "\nreached", nodes=RANKS)) - begun

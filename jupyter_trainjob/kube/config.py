@@ -49,7 +49,7 @@ def transport(*, kubeconfig: Path | None = None, context: str | None = None) -> 
 
 def contexts(kubeconfig: Path | None = None) -> list[str]:
     """Return the names of the contexts; none if there is no kubeconfig."""
-    return [each["name"] for each in _read(kubeconfig).get("contexts") or ()]
+    return [each["name"] for each in _read(kubeconfig).get("contexts", ())]
 
 
 def namespace_of(context: str | None = None, kubeconfig: Path | None = None) -> str:
@@ -62,7 +62,7 @@ def namespace_of(context: str | None = None, kubeconfig: Path | None = None) -> 
 def _context(kubeconfig: Path | None, context: str | None) -> dict[str, Any]:
     content = _read(kubeconfig)
     name = context or content.get("current-context")
-    known = {each["name"]: each for each in content.get("contexts") or ()}
+    known = {each["name"]: each for each in content.get("contexts", ())}
     if name in known:
         return dict(known[name])
     where = _location(kubeconfig)
@@ -85,7 +85,11 @@ def _read(kubeconfig: Path | None) -> dict[str, Any]:
         merged = loader.KubeConfigMerger(_location(kubeconfig)).config
     except (loader.ConfigException, YAMLError, OSError, AttributeError, TypeError) as error:
         raise errors.UsageError(_unusable(kubeconfig, error)) from error
-    return dict(merged.value) if merged is not None else {}
+    if merged is None:
+        return {}
+    # The package wraps each entry together with the file that it came from.
+    entries = [getattr(each, "value", each) for each in merged.value.get("contexts") or ()]
+    return {**merged.value, "contexts": entries}
 
 
 def _unusable(kubeconfig: Path | None, error: Exception) -> str:

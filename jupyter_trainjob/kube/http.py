@@ -205,7 +205,7 @@ def _explanation(error: Exception, server: str, timeout: float | None) -> str:
             "that this machine can reach it (network, VPN); `kubectl version` with the same context shows the same."
         )
     if isinstance(error, exceptions.TimeoutError):
-        waited = f" within {timeout:.0f} s" if timeout else " in time"
+        waited = f" within {timeout:g} s" if timeout else " in time"
         return f"The API server at {server} gave no answer{waited}. It is overloaded or out of reach; try again."
     if isinstance(error, exceptions.ProxyError):
         return (

@@ -1,0 +1,73 @@
+"""The messages that frames carry: what a rank says, as JSON; only ``result`` is none (see `results`).
+
+Times are unix seconds. A rank says ``start`` first and ``end`` last; a rank that never says ``end`` was killed.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypedDict
+
+START: Final = "start"
+METRICS: Final = "metrics"
+HISTORY: Final = "history"
+RESULT: Final = "result"
+ERROR: Final = "error"
+END: Final = "end"
+
+
+class Start(TypedDict):
+    """The worker of a rank has started."""
+
+    time: float
+    world: int
+    host: str
+    pid: int
+    python: str
+
+
+class Metrics(TypedDict):
+    """New reports as columns of one length, in the order of time; None where a report did not say."""
+
+    time: list[float]
+    step: list[float | None]
+    total: float | None
+    """The newest total that was reported so far."""
+    metrics: dict[str, list[float | None]]
+
+
+class Points(TypedDict):
+    """Columns of one metric in a history."""
+
+    time: list[float]
+    step: list[float | None]
+    value: list[float]
+
+
+class History(TypedDict):
+    """A checkpoint: everything reported so far, thinned to the lowest and highest points, each metric by itself."""
+
+    total: float | None
+    count: int
+    """Number of reports that it stands for."""
+    metrics: dict[str, Points]
+
+
+class Error(TypedDict):
+    """The cell raised on this rank."""
+
+    type: str
+    module: str
+    message: str
+    where: str
+    """``Cell [12], line 4``; empty if no line of the notebook is to blame."""
+    source: str
+    """That line, without its indentation."""
+    traceback: str
+    time: float
+
+
+class End(TypedDict):
+    """The cell is over on this rank."""
+
+    time: float
+    ok: bool

@@ -1,0 +1,207 @@
+"""A real API server on loopback: etcd and kube-apiserver, started once for all processes that use it.
+
+`share` is for those who use it: it finds a running one in a folder or starts one, and keeps it for as long as its
+context lasts. The file itself is the program of the keeper (``python control_plane.py FOLDER BIN TOKEN``), which owns
+the two servers. Users hold a shared lock on ``users``; the keeper waits for the exclusive one, which the kernel grants
+when the last user has ended, however it ended. The keeper in turn takes its servers with it.
+
+No controllers run beside it: what a bare API server does is what the conformance suite compares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+START_TIMEOUT: Final = 60.0
+CONTEXT: Final = "kubernetes"
+
+
+@contextlib.contextmanager
+def share(folder: Path, programs: Path) -> Iterator[Path]:
+    """Yield the kubeconfig of the API server in `folder`, starting it from `programs` if nobody has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "users").open("wb") as users:
+        with _held(folder / "starting"):
+            fcntl.flock(users, fcntl.LOCK_SH)  # waits for a keeper that is just ending its servers
+            if not _is_kept(folder):
+                _start_keeper(folder, programs)
+        yield folder / "kubeconfig"
+
+
+def _start_keeper(folder: Path, programs: Path) -> None:
+    command = [sys.executable, __file__, str(folder), str(programs), secrets.token_urlsafe(16)]
+    with (folder / "keeper.log").open("wb") as log:
+        keeper = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+    # Reap the keeper if it ends before this process does.
+    threading.Thread(target=keeper.wait, name="control-plane-reaper", daemon=True).start()
+    assert keeper.stdout
+    with keeper.stdout as told:
+        if told.readline() != b"ready\n":
+            logs = "\n".join(_tail(folder / f"{name}.log") for name in ("keeper", "etcd", "kube-apiserver"))
+            raise RuntimeError(f"the control plane in {folder} did not start:\n{logs}")
+
+
+def _is_kept(folder: Path) -> bool:
+    with (folder / "keeper").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _keep(folder: Path, programs: Path, token: str) -> None:
+    """Run the servers until no user is left."""
+    with _held(folder / "keeper"), contextlib.ExitStack() as servers:
+        port = _start_servers(folder, programs, token, servers)
+        (folder / "kubeconfig").write_text(json.dumps(_kubeconfig(folder, port, token)))
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        with _held(folder / "users"):
+            pass
+    shutil.rmtree(folder / "etcd", ignore_errors=True)
+
+
+def _start_servers(folder: Path, programs: Path, token: str, servers: contextlib.ExitStack) -> int:
+    store, peer, port = _free_ports(3)
+    shutil.rmtree(folder / "etcd", ignore_errors=True)
+    _write_service_account_key(folder / "sa.key")
+    (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
+    etcd = (
+        f"--data-dir={folder}/etcd",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+        f"--listen-client-urls=http://127.0.0.1:{store}",
+        f"--advertise-client-urls=http://127.0.0.1:{store}",
+        f"--listen-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-cluster=default=http://127.0.0.1:{peer}",
+    )
+    api_server = (
+        f"--etcd-servers=http://127.0.0.1:{store}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder}/certificates",
+        f"--token-auth-file={folder}/tokens.csv",
+        "--authorization-mode=RBAC",
+        # Without controllers nobody makes the service accounts that it would ask for.
+        "--disable-admission-plugins=ServiceAccount",
+        f"--service-account-key-file={folder}/sa.key",
+        f"--service-account-signing-key-file={folder}/sa.key",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--endpoint-reconciler-type=none",
+        "--enable-priority-and-fairness=false",
+    )
+    servers.enter_context(_running(folder, programs, "etcd", etcd))
+    server = servers.enter_context(_running(folder, programs, "kube-apiserver", api_server))
+    _wait_until_ready(f"https://127.0.0.1:{port}/readyz", token, server)
+    return port
+
+
+@contextlib.contextmanager
+def _running(folder: Path, programs: Path, name: str, arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [programs / name, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (one thread)
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _wait_until_ready(url: str, token: str, server: subprocess.Popen[bytes]) -> None:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    # Its certificate is not there yet when the first request is sent, and this one tells nothing.
+    context = ssl._create_unverified_context()
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=context):
+                return
+        except OSError as error:  # noqa: PERF203
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"kube-apiserver is not ready: {error}") from error
+            time.sleep(0.1)
+
+
+def _kubeconfig(folder: Path, port: int, token: str) -> dict[str, object]:
+    cluster = {
+        "server": f"https://127.0.0.1:{port}",
+        # It signs for itself, and the file holds the authority that it made for that.
+        "certificate-authority": f"{folder}/certificates/apiserver.crt",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": CONTEXT,
+        "clusters": [{"name": CONTEXT, "cluster": cluster}],
+        "users": [{"name": CONTEXT, "user": {"token": token}}],
+        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT}}],
+    }
+
+
+def _write_service_account_key(path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+    )
+
+
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
+    return "\n".join([f"--- {log}", *lines])
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    _keep(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -46,6 +46,4 @@ def rows(repeat: int = 5) -> list[Row]:
             ours.append(float(run(cell, nodes=RANKS)))
             program = _LOOP.replace("REPORT", "loss.item()") + "\nif rank == 0: print(rate)"
             theirs.append(float(torchrun(program, processes=RANKS).split()[-1]))
-    return [
-        Row("training throughput, 2 ranks", ours, "steps/s", "≥ 0.99 ×", "torchrun", theirs, higher_is_better=True)
-    ]
+    return [Row("training throughput, 2 ranks", ours, "steps/s", "≥ 0.99 ×", "torchrun", theirs, higher_is_better=True)]

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         action = parser.parse_args(arguments).action
         return int(action())
     except errors.TrainJobError as error:
-        print(f"jupyter trainjob: {error}", file=sys.stderr)  # noqa: T201
+        print(f"jupyter trainjob: {error}", file=sys.stderr)
         return 1
 
 
@@ -39,7 +39,7 @@ def _start() -> int:
 
 
 def _stop() -> int:
-    print("Stopped; running jobs go on." if launch.stop() else "It was not running.")  # noqa: T201
+    print("Stopped; running jobs go on." if launch.stop() else "It was not running.")
     return 0
 
 
@@ -47,9 +47,9 @@ def _status() -> int:
     state = state_dir()
     daemon = launch.running(state)
     if daemon is None:
-        print(f"Not running. State folder: {state.root}")  # noqa: T201
+        print(f"Not running. State folder: {state.root}")
         return 1
-    print(  # noqa: T201
+    print(
         f"Running: version {daemon.version}, pid {daemon.pid}, https://127.0.0.1:{daemon.port}\n"
         f"State folder: {state.root}\nkubectl --kubeconfig {state.kubeconfig} get trainjobs"
     )
@@ -58,8 +58,8 @@ def _status() -> int:
 
 def _kubeconfig() -> int:
     path = launch.ensure()
-    print(f"context: {EMBEDDED_CONTEXT}")  # noqa: T201
-    print(path)  # noqa: T201
+    print(f"context: {EMBEDDED_CONTEXT}")
+    print(path)
     return 0
 
 

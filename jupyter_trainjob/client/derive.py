@@ -164,16 +164,15 @@ def _progress(record: Record, *, running: bool) -> tuple[int | None, int | None,
     rank = record.leader()
     if rank is None:
         return None, None, None
-    times, steps = record.steps(rank)
     total = record.total(rank)
-    if not steps:
+    recent = record.recent(rank, PACE_WINDOW)
+    if not recent:
         return None, total, None
-    step = int(steps[-1])
-    first = next(i for i, time in enumerate(times) if time >= times[-1] - PACE_WINDOW)
-    elapsed, made = times[-1] - times[first], steps[-1] - steps[first]
+    (first_time, first_step), (last_time, last_step) = recent[0], recent[-1]
+    elapsed, made = last_time - first_time, last_step - first_step
     if not running or not total or elapsed <= 0 or made <= 0:
-        return step, total, None
-    return step, total, max(0.0, (total - step) * elapsed / made)
+        return int(last_step), total, None
+    return int(last_step), total, max(0.0, (total - last_step) * elapsed / made)
 
 
 def _failure(trainjob: Object, pods: list[Object], record: Record) -> Failure:

@@ -158,7 +158,7 @@ class TrainJob:
             self._connection.history.forget(self.uid)
 
     def to_yaml(self) -> str:
-        """Return the TrainJob as YAML, as ``kubectl create -f`` takes it: without status and the server's own fields."""
+        """Return the TrainJob as YAML, as ``kubectl create -f`` takes it: without the server's own fields."""
         import yaml
 
         return str(yaml.safe_dump(_submitted(self._trainjob), sort_keys=False, allow_unicode=True))

@@ -1,4 +1,4 @@
-"""From a cell or a function to a TrainJob: capture, pack, deliver, create, in that order, and nothing before it is sure.
+"""From a cell or a function to a TrainJob: capture, pack, deliver, create, in that order.
 
 Secrets first, then the TrainJob, then the Secrets' owner: a submit that dies in between leaves Secrets without an
 owner, which the next submit sweeps.

@@ -15,7 +15,7 @@ from jupyter_trainjob.constants import CONTEXT_ENV, DEFAULT_RUNTIME
 from jupyter_trainjob.errors import UsageError
 
 
-class HelpAsked(Exception):  # noqa: N818 - it is no error
+class HelpAsked(Exception):
     """``--help`` was among the options; carries the text."""
 
 
@@ -100,7 +100,7 @@ def environment(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         if not pair.partition("=")[1]:
             raise UsageError(f"--env {pair}: write NAME=VALUE.")
-    return dict((name, value) for name, _, value in (pair.partition("=") for pair in pairs))
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def names(text: str) -> tuple[str, ...]:

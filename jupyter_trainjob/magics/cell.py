@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_trainjob.client.handle import TrainJob
+    from jupyter_trainjob.client.submit import Prepared
 
 
 def run(shell: InteractiveShell, line: str, cell: str) -> None:
@@ -31,28 +32,28 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     filename = f"Cell [{shell.execution_count}]"
     prepared = submit.prepare_cell(cell, shell.user_ns, filename=filename, options=options)
     if chosen.dry_run:
-        print(describe(prepared))  # noqa: T201
+        print(describe(prepared))
         return
     job = submit.send(prepared)
     shell.user_ns[chosen.name] = job
     _show(job, chosen)
 
 
-def describe(prepared: object) -> str:
+def describe(prepared: Prepared) -> str:
     """Return what would be sent: the captured names with type, size and origin, and the TrainJob as YAML."""
     import yaml
 
-    from jupyter_trainjob.client.submit import Prepared
-
-    assert isinstance(prepared, Prepared)
     rows = [(item.name, item.type, f"{item.size:,} B", item.origin) for item in prepared.capture.names]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     table = [
-        f"  {name:<{widths[0]}}  {kind:<{widths[1]}}  {size:>{widths[2]}}  {origin}" for name, kind, size, origin in rows
+        f"  {name:<{widths[0]}}  {kind:<{widths[1]}}  {size:>{widths[2]}}  {origin}"
+        for name, kind, size, origin in rows
     ]
     total = f"{len(prepared.capture.payload):,} B in {len(prepared.delivery.secrets)} Secrets"
     manifest = yaml.safe_dump(prepared.trainjob, sort_keys=False, allow_unicode=True)
-    return "\n".join(["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest])
+    return "\n".join(
+        ["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest]
+    )
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
@@ -64,7 +65,7 @@ def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
     try:
         job.wait()
     except KeyboardInterrupt:
-        print(  # noqa: T201
+        print(
             f"Detached. {job.name} goes on; `%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it."
         )
         return

@@ -31,9 +31,7 @@ class TrainJobMagics(Magics):  # type: ignore[misc]
         guarded(carry_out)
 
 
-TrainJobMagics.trainjob.__doc__ = (
-    f"{arguments.cell_parser().format_help()}\n{arguments.line_parser().format_help()}"
-)
+TrainJobMagics.trainjob.__doc__ = f"{arguments.cell_parser().format_help()}\n{arguments.line_parser().format_help()}"
 
 
 def guarded(action: Callable[[], None]) -> None:
@@ -41,7 +39,7 @@ def guarded(action: Callable[[], None]) -> None:
     try:
         action()
     except arguments.HelpAsked as help_text:
-        print(help_text)  # noqa: T201
+        print(help_text)
     except errors.UsageError as error:
         raise IPythonUsageError(str(error)) from None
 

@@ -11,6 +11,7 @@ from jupyter_trainjob.magics import arguments
 if TYPE_CHECKING:
     import argparse
 
+    from jupyter_trainjob.client.handle import TrainJob
     from jupyter_trainjob.client.snapshot import Snapshot
 
 
@@ -30,7 +31,9 @@ def table(snapshots: Sequence[Snapshot], *, now: float | None = None) -> str:
         progress = "" if job.progress is None else f"{job.progress:.0%}"
         rows.append((job.name, job.state.value, str(job.nodes), progress, age(now - job.created)))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def age(seconds: float) -> str:
@@ -44,7 +47,7 @@ def age(seconds: float) -> str:
 def _list(chosen: argparse.Namespace) -> None:
     from jupyter_trainjob.client.jobs import overview
 
-    print(table(overview(context=chosen.context, namespace=chosen.namespace)))  # noqa: T201
+    print(table(overview(context=chosen.context, namespace=chosen.namespace)))
 
 
 def _show(chosen: argparse.Namespace) -> None:
@@ -54,22 +57,22 @@ def _show(chosen: argparse.Namespace) -> None:
 
 
 def _logs(chosen: argparse.Namespace) -> None:
-    print(_job(chosen).logs(chosen.rank))  # noqa: T201
+    print(_job(chosen).logs(chosen.rank))
 
 
 def _stop(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
     job.stop()
-    print(f"{job.name}: {job.status().value}.")  # noqa: T201
+    print(f"{job.name}: {job.status().value}.")
 
 
 def _delete(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
     job.delete()
-    print(f"{job.name} is deleted.")  # noqa: T201
+    print(f"{job.name} is deleted.")
 
 
-def _job(chosen: argparse.Namespace):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _job(chosen: argparse.Namespace) -> TrainJob:
     from jupyter_trainjob.client.jobs import get
 
     return get(chosen.job, context=chosen.context, namespace=chosen.namespace)

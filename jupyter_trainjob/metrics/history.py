@@ -45,8 +45,10 @@ class History:
         self._database.executescript(_SCHEMA)
 
     def add(self, job: str, pod: str, node: int, lines: Iterable[Line]) -> None:
-        """Keep lines of one pod, frames and text alike. `job` is the uid of the TrainJob, `pod` of the pod,
-        `node` the pod's completion index."""
+        """Keep lines of one pod, frames and text alike.
+
+        `job` is the uid of the TrainJob, `pod` that of the pod, `node` the pod's completion index.
+        """
         frames, texts = [], []
         for line in lines:
             if line.frame is not None:

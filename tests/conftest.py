@@ -1,0 +1,20 @@
+"""What every test shares: the time by folder at the end of a run."""
+
+from __future__ import annotations
+
+import collections
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long the tests of each folder took, added over all workers."""
+    seconds: dict[str, float] = collections.defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds["/".join(report.nodeid.split("::")[0].split("/")[:-1])] += report.duration
+    if seconds:
+        terminalreporter.section("time by folder")
+        for folder, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+            terminalreporter.write_line(f"{spent:8.1f} s  {folder}")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from jupyter_trainjob.metrics import loglines
+from jupyter_trainjob.worker.protocol import encode
+
+FRAME = encode(attempt=1, rank=0, seq=0, kind="end", body=b'{"time":1.0,"ok":true}')[0]
+
+
+def stamped(text: bytes, stamp: bytes = b"2026-01-02T03:04:05.000000001Z") -> list[bytes]:
+    return [stamp + b" " + line for line in text.removesuffix(b"\n").split(b"\n")]
+
+
+CASES = {
+    "the empty line that a frame brings is dropped": (b"a\n" + FRAME + b"b\n", [b"a", b"b"]),
+    "an empty line that was printed stays": (b"a\n\n" + FRAME + b"b\n", [b"a", b"", b"b"]),
+    "an empty line at the end stays": (b"a\n\n", [b"a", b""]),
+    "a line that was begun before a frame is kept": (b"begun" + FRAME + b"b\n", [b"begun", b"b"]),
+}
+
+
+@pytest.mark.parametrize(("log", "expected"), CASES.values(), ids=CASES)
+def test_what_people_wrote_is_read_as_they_wrote_it(log: bytes, expected: list[bytes]) -> None:
+    lines = list(loglines.parse(stamped(log)))
+    assert [line.text for line in lines if line.frame is None] == expected
+    assert sum(line.frame is not None for line in lines) == log.count(FRAME)
+
+
+def test_lines_of_one_moment_have_places_of_their_own() -> None:
+    places = [line.place for line in loglines.parse(stamped(b"a\nb\nc\n"))]
+    assert len(set(places)) == 3
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("1970-01-01T00:00:01Z", 1.0),
+        ("1970-01-01T00:00:01.500000000Z", 1.5),
+        ("1970-01-01T01:00:01.25+01:00", 1.25),
+        ("no time", 0.0),
+    ],
+)
+def test_timestamps_are_read_with_any_fraction_and_zone(stamp: str, expected: float) -> None:
+    assert loglines.seconds(stamp) == expected
+
+
+def test_a_log_is_asked_for_again_from_the_whole_second() -> None:
+    assert loglines.whole_second("2026-01-02T03:04:05.999999999Z") == "2026-01-02T03:04:05Z"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.worker.protocol import Frame, decode, encode
+
+
+class Rank:
+    """Writes frames as a rank does."""
+
+    def __init__(self, rank: int = 0, attempt: int = 1) -> None:
+        self.rank, self.attempt, self.seq = rank, attempt, 0
+
+    def say(self, kind: str, **body: Any) -> list[Frame]:
+        text = json.dumps(body, separators=(",", ":")).encode()
+        lines = encode(attempt=self.attempt, rank=self.rank, seq=self.seq, kind=kind, body=text)
+        self.seq += len(lines)
+        frames = [decode(line.strip(b"\n")) for line in lines]
+        assert all(frames)
+        return [frame for frame in frames if frame]
+
+    def report(self, first: int, last: int, total: int | None = None) -> list[Frame]:
+        steps = list(range(first, last + 1))
+        loss = {"loss": [1 / step for step in steps]}
+        return self.say("metrics", time=[float(step) for step in steps], step=steps, total=total, metrics=loss)
+
+
+def record_of(*groups: list[Frame]) -> Record:
+    record = Record()
+    for group in groups:
+        for frame in group:
+            record.add(frame)
+    return record
+
+
+def test_frames_that_come_twice_and_out_of_order_count_once() -> None:
+    rank = Rank()
+    first, second = rank.report(1, 3), rank.report(4, 6)
+    record = record_of(second, first, second, first)
+    assert record.columns()["step"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_ranks_are_columns_of_one_length() -> None:
+    columns = record_of(Rank(0).report(1, 2), Rank(1).report(1, 3)).columns()
+    assert columns["rank"] == [0, 0, 1, 1, 1]
+    assert {len(column) for column in columns.values()} == {5}
+
+
+def test_a_metric_that_a_row_lacks_is_nan() -> None:
+    rank = Rank()
+    other = rank.say("metrics", time=[9.0], step=[None], total=None, metrics={"accuracy": [0.5]})
+    columns = record_of(rank.report(1, 1), other).columns()
+    assert math.isnan(columns["accuracy"][0])
+    assert math.isnan(columns["loss"][1])
+    assert math.isnan(columns["step"][1])
+
+
+def test_a_checkpoint_stands_in_for_missing_frames_only() -> None:
+    points = {"loss": {"time": [1.0, 3.0], "step": [1, 3], "value": [1.0, 0.3]}}
+    rank = Rank()
+    early = rank.report(1, 3)
+    checkpoint = rank.say("history", total=9, count=3, metrics=points)
+    late = rank.report(4, 5)
+    assert record_of(early, checkpoint, late).columns()["step"] == [1, 2, 3, 4, 5]
+    assert record_of(checkpoint, late).columns()["step"] == [1, 3, 4, 5]
+
+
+def test_a_later_attempt_replaces_from_the_step_where_it_began() -> None:
+    record = record_of(Rank(attempt=1).report(1, 6), Rank(attempt=2).report(4, 5))
+    columns = record.columns()
+    assert columns["step"] == [1, 2, 3, 4, 5]
+    assert record.recent(0, 10)[-1] == (5.0, 5.0)
+
+
+def test_the_leader_is_the_lowest_rank_that_reports() -> None:
+    record = record_of(Rank(0).say("start", time=1.0, world=2, host="a", pid=1, python="3"), Rank(1).report(1, 2, 8))
+    assert record.leader() == 1
+    assert record.total(1) == 8
+    assert record.last() == {"loss": 0.5}
+
+
+def test_all_have_started_when_the_whole_world_has() -> None:
+    start = {"world": 2, "host": "a", "pid": 1, "python": "3"}
+    first, second = Rank(0).say("start", time=1.0, **start), Rank(1).say("start", time=2.0, **start)
+    assert record_of(first).all_started() is None
+    assert record_of(first, second).all_started() == 2.0
+
+
+def test_the_first_error_is_first() -> None:
+    def error(rank: int, time: float) -> list[Frame]:
+        texts = {"type": "ValueError", "module": "", "message": "", "where": "", "source": "", "traceback": ""}
+        return Rank(rank).say("error", time=time, **texts)
+
+    assert [each.rank for each in record_of(error(5, 2.0), error(3, 1.0)).errors()] == [3, 5]
+
+
+def test_a_line_that_only_looks_like_a_frame_of_ours_is_ignored() -> None:
+    record = record_of(Rank().say("metrics", nonsense=1), Rank(attempt=2).report(1, 1))
+    assert record.columns()["step"] == [1]

@@ -57,9 +57,9 @@ def describe(prepared: Prepared) -> str:
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
-    from jupyter_trainjob.widget import show
+    from jupyter_trainjob.widget.show import show
 
-    view = show(job, live=chosen.wait)
+    view = show(job, wait=chosen.wait)
     if not chosen.wait:
         return
     try:

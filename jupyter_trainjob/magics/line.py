@@ -51,9 +51,9 @@ def _list(chosen: argparse.Namespace) -> None:
 
 
 def _show(chosen: argparse.Namespace) -> None:
-    from jupyter_trainjob.widget import show
+    from jupyter_trainjob.widget.show import show
 
-    show(_job(chosen), live=False)
+    show(_job(chosen))
 
 
 def _logs(chosen: argparse.Namespace) -> None:

@@ -67,5 +67,6 @@ def seconds(stamp: str) -> float:
 
 def whole_second(stamp: str) -> str:
     """Return the second that a timestamp lies in, as the ``sinceTime`` of a log request takes it."""
-    moment = dt.datetime.fromtimestamp(int(seconds(stamp)), dt.timezone.utc)
+    match = _STAMP.match(stamp)
+    moment = dt.datetime.fromtimestamp(int(seconds(match[1] + match[3])) if match else 0, dt.timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

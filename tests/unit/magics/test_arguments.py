@@ -58,7 +58,7 @@ def test_an_environment_variable_needs_a_value() -> None:
 
 @pytest.mark.parametrize("command", ["list", "show x", "logs x --rank 3", "stop x", "delete x"])
 def test_the_line_magic_knows_its_commands(command: str) -> None:
-    assert arguments.parse(arguments.line_parser(), command).command == command.split()[0]
+    assert arguments.parse(arguments.line_parser(), command).command == command.split(maxsplit=1)[0]
 
 
 def test_an_unknown_command_lists_those_there_are() -> None:

@@ -1,39 +1,9 @@
 from __future__ import annotations
 
-import json
 import math
-from typing import Any
 
-from jupyter_trainjob.metrics.record import Record
-from jupyter_trainjob.worker.protocol import Frame, decode, encode
-
-
-class Rank:
-    """Writes frames as a rank does."""
-
-    def __init__(self, rank: int = 0, attempt: int = 1) -> None:
-        self.rank, self.attempt, self.seq = rank, attempt, 0
-
-    def say(self, kind: str, **body: Any) -> list[Frame]:
-        text = json.dumps(body, separators=(",", ":")).encode()
-        lines = encode(attempt=self.attempt, rank=self.rank, seq=self.seq, kind=kind, body=text)
-        self.seq += len(lines)
-        frames = [decode(line.strip(b"\n")) for line in lines]
-        assert all(frames)
-        return [frame for frame in frames if frame]
-
-    def report(self, first: int, last: int, total: int | None = None) -> list[Frame]:
-        steps = list(range(first, last + 1))
-        loss = {"loss": [1 / step for step in steps]}
-        return self.say("metrics", time=[float(step) for step in steps], step=steps, total=total, metrics=loss)
-
-
-def record_of(*groups: list[Frame]) -> Record:
-    record = Record()
-    for group in groups:
-        for frame in group:
-            record.add(frame)
-    return record
+from jupyter_trainjob.worker.protocol import Frame
+from tests.unit.metrics.frames import Rank, record_of
 
 
 def test_frames_that_come_twice_and_out_of_order_count_once() -> None:
@@ -51,8 +21,9 @@ def test_ranks_are_columns_of_one_length() -> None:
 
 def test_a_metric_that_a_row_lacks_is_nan() -> None:
     rank = Rank()
+    losses = rank.report(1, 1)
     other = rank.say("metrics", time=[9.0], step=[None], total=None, metrics={"accuracy": [0.5]})
-    columns = record_of(rank.report(1, 1), other).columns()
+    columns = record_of(losses, other).columns()
     assert math.isnan(columns["accuracy"][0])
     assert math.isnan(columns["loss"][1])
     assert math.isnan(columns["step"][1])

@@ -15,6 +15,8 @@ MANAGED_BY_TRAINER: Final = "trainer.kubeflow.org/trainjob-controller"
 ANCESTOR_LABEL: Final = "trainer.kubeflow.org/trainjob-ancestor-step"
 FRAMEWORK_LABEL: Final = "trainer.kubeflow.org/framework"
 ANCESTOR_TRAINER: Final = "trainer"
+ANCESTOR_DATASET_INITIALIZER: Final = "dataset-initializer"
+ANCESTOR_MODEL_INITIALIZER: Final = "model-initializer"
 NODE_JOB: Final = "node"
 NODE_CONTAINER: Final = "node"
 TRAINER_PORT: Final = 29500
@@ -37,6 +39,8 @@ JOBSET_COORDINATOR: Final = "jobset.sigs.k8s.io/coordinator"
 JOBSET_GROUP_NAME: Final = "jobset.sigs.k8s.io/group-name"
 JOBSET_GROUP_REPLICAS: Final = "jobset.sigs.k8s.io/group-replicas"
 JOBSET_JOB_GROUP_INDEX: Final = "jobset.sigs.k8s.io/job-group-index"
+JOBSET_EXCLUSIVE_TOPOLOGY: Final = "alpha.jobset.sigs.k8s.io/exclusive-topology"
+MANAGED_BY_JOBSET: Final = "jobset.sigs.k8s.io/jobset-controller"
 
 # Kubernetes' Job controller
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
@@ -59,6 +63,8 @@ PYTHON_ANNOTATION: Final = f"{GROUP}/python"
 """On a pod of the embedded cluster: path of the interpreter that its commands find first on PATH."""
 WORKDIR_ANNOTATION: Final = f"{GROUP}/working-dir"
 """On a pod of the embedded cluster: the folder that containers without a workingDir start in."""
+SUBSTITUTION_CONDITION: Final = f"{GROUP}/paths-substituted"
+"""True on a pod of the embedded cluster that has no namespaces: mountPaths and host names are replaced in its words."""
 
 # Inside a pod
 BUNDLE_MOUNT: Final = "/trainjob"
@@ -66,6 +72,8 @@ JOB_ARCHIVE: Final = "job.pyz"
 CAPTURES_MOUNT: Final = "/trainjob-captures"
 """Where captures that are too large for Secrets lie (embedded cluster only)."""
 TERMINATION_LOG: Final = "/dev/termination-log"
+TERMINATION_LOG_ENV: Final = "TRAINJOB_TERMINATION_LOG"
+"""Where the termination message goes instead, on an embedded cluster whose kernel refuses namespaces."""
 
 # The embedded cluster
 EMBEDDED_CONTEXT: Final = "trainjob-local"

@@ -1,0 +1,256 @@
+"""A process that has torch imported and waits to be forked: the program of a pod starts in milliseconds.
+
+In, over a socket from the agent: a pod's folder, the lock of its shim, the pipe that says "started". Out: a child that
+is the shim (`shim.run`), whose own child becomes the program: namespaces, environment, threads, seeds, then the archive
+as ``__main__``. The server itself only imports: after one parallel region, or with CUDA initialised, its children would
+hang or fail. So it proves itself first: a child has to multiply matrices.
+
+Standard library and the framework only; run by its path with the pod's interpreter. Dies when its socket closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+IMPORTS = ("torch", "torch.distributed", "torch.nn.parallel", "torch.utils.data", "numpy")
+PROBE_SECONDS = 5.0
+PROBE_SIZE = 512
+
+
+def receive(connection: socket.socket, fds: int = 0) -> dict[str, Any] | None:
+    """Return the next message, with its descriptors under ``fds``; None at the end."""
+    head, numbers = b"", []
+    while len(head) < 4:
+        data, got, _, _ = socket.recv_fds(connection, 4 - len(head), fds)
+        if not data:
+            return None
+        head += data
+        numbers += got
+    size, body = int.from_bytes(head, "big"), b""
+    while len(body) < size:
+        data = connection.recv(size - len(body))
+        if not data:
+            return None
+        body += data
+    message: dict[str, Any] = json.loads(body)
+    return {**message, "fds": numbers} if fds else message
+
+
+def reply(connection: socket.socket, message: dict[str, Any]) -> None:
+    """Send a message."""
+    body = json.dumps(message).encode()
+    connection.sendall(len(body).to_bytes(4, "big") + body)
+
+
+def stamps(files: dict[str, Any]) -> dict[str, Any]:
+    """Return each file with what changes when its package is replaced."""
+    found = {}
+    for path in files:
+        try:
+            info = os.stat(path)
+        except OSError:  # noqa: PERF203
+            found[path] = [0, 0]
+        else:
+            found[path] = [info.st_mtime_ns, info.st_ino]
+    return found
+
+
+def main() -> None:
+    """Import, prove it, serve."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.set_inheritable(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    shim = load(here, "shim")
+    shim.sibling("namespaces")  # Its byte code is compiled once, not in every child.
+    files = load_framework()
+    if isinstance(files, str):
+        reply(connection, {"refusal": files})
+        return
+    if not probe():
+        reply(connection, {"refusal": f"a forked child did not compute within {PROBE_SECONDS:.0f} s"})
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps our children.
+    gc.collect()
+    gc.freeze()
+    reply(connection, {"files": stamps(files), "environ": dict(os.environ)})
+    serve(connection, shim)
+
+
+def serve(connection: socket.socket, shim: Any) -> None:
+    """Fork a shim for each request."""
+    while request := receive(connection, 2):
+        lock, ready = request["fds"]
+        pid = fork()
+        if not pid:
+            connection.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            be_shim(shim, request["folder"], lock, ready)
+        os.close(lock)
+        os.close(ready)
+        reply(connection, {"pid": pid})
+
+
+def be_shim(shim: Any, folder: str, lock: int, ready: int) -> NoReturn:
+    """Serve one pod, then end without any of the parent's clean-up."""
+    code = 1
+    try:
+        shim.run(folder, ready, lambda spec, started: become(spec, started, lock))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def become(spec: dict[str, Any], started: Callable[[], None], lock: int) -> NoReturn:
+    """Be the program: this process is as if Python had just been started with the archive."""
+    os.close(lock)
+    os.environ.clear()
+    os.environ.update(spec["env"])
+    refresh(spec)
+    started()
+    code = 1
+    try:
+        code = run_archive(spec["argv"])
+    finally:
+        os._exit(code)
+
+
+def refresh(spec: dict[str, Any]) -> None:
+    """Renew what a new process would have: streams, seeds, threads, time zone."""
+    import random
+
+    sys.argv = list(spec["argv"])
+    sys.stdin = open(0, encoding=sys.stdin.encoding if sys.stdin else None, closefd=False)  # noqa: SIM115
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        old = getattr(sys, name)
+        # Unbuffered, as torchrun's "python -u".
+        new = io.TextIOWrapper(
+            open(fd, "wb", buffering=0, closefd=False),  # noqa: SIM115
+            encoding=old.encoding,
+            errors=old.errors,
+            write_through=True,
+        )
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    torch = sys.modules["torch"]
+    # A new process draws from torch's fixed default seed, and nothing has drawn yet: the same for every rank.
+    torch.manual_seed(torch.initial_seed())
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(int(threads))  # OMP_NUM_THREADS itself was read when torch was imported.
+
+
+def run_archive(argv: list[str]) -> int:
+    """Run the archive as ``__main__`` and return the exit code that Python would have ended with."""
+    import atexit
+    import runpy
+    import threading
+    import traceback
+
+    code = 0
+    try:
+        runpy.run_path(argv[0], run_name="__main__")
+    except SystemExit as ending:
+        code = exit_code(ending.code)
+    except BaseException as failure:  # noqa: BLE001 - it is the program's, and its traceback is what is wanted
+        traceback.print_exception(type(failure), failure, program_part(failure))
+        code = 130 if isinstance(failure, KeyboardInterrupt) else 1
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python ends
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()  # noqa: SLF001
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    return code
+
+
+def program_part(failure: BaseException) -> Any:
+    """Return the traceback without the frames of this file and of runpy, as a fresh Python would show it."""
+    part = failure.__traceback__
+    while part is not None and part.tb_frame.f_code.co_filename in (__file__, "<frozen runpy>", _RUNPY):
+        part = part.tb_next
+    return part
+
+
+def exit_code(value: object) -> int:
+    """Return the code of ``sys.exit(value)``."""
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value & 0xFF
+    print(value, file=sys.stderr)
+    return 1
+
+
+def load(folder: str, name: str) -> Any:
+    """Import a file beside this one without leaving a trace in the program's import path."""
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
+        sys.modules.pop(name, None)
+
+
+def load_framework() -> dict[str, Any] | str:
+    """Import the framework; return the files that tell whether it was replaced since, or why it cannot be used."""
+    files: dict[str, Any] = {}
+    for name in IMPORTS:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001, PERF203
+            if name != "numpy":
+                return f"importing {name} failed: {type(error).__name__}: {error}"
+        else:
+            files[str(module.__file__)] = None
+    if sys.modules["torch"].cuda.is_initialized():
+        return "importing torch initialised CUDA"
+    return files
+
+
+def probe() -> bool:
+    """Return whether a child of this process computes."""
+    done, done_in = os.pipe()
+    pid = fork()
+    if not pid:
+        torch = sys.modules["torch"]
+        ones = torch.ones(PROBE_SIZE, PROBE_SIZE)
+        os.write(done_in, b"+" if float((ones @ ones)[0, 0]) == PROBE_SIZE else b"-")
+        os._exit(0)
+    os.close(done_in)
+    computed = bool(select.select([done], [], [], PROBE_SECONDS)[0]) and os.read(done, 1) == b"+"
+    os.close(done)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return computed
+
+
+def fork() -> int:
+    """Fork. Python warns of the threads that importing torch leaves; the probe shows that they do no harm."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return os.fork()
+
+
+_RUNPY = str(getattr(importlib.import_module("runpy"), "__file__", ""))
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""Reading a pod's log: what the shim wrote, as ``GET …/pods/<name>/log`` serves it.
+
+In: a pod's log folder (numbered files and ``kept``, see `shim.Log`). Out: lines, with their time stamps on request,
+followed until the program ends. Every frame is seen, in order: a file that is dropped before a slow reader came to it
+has left its frames in ``kept``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.cluster.agent.changes import Changes
+from jupyter_trainjob.cluster.agent.sandbox import Sandbox, State
+
+BLOCK = 1 << 16
+LONGEST = 1 << 18
+"""Pieces of one line are joined up to this many bytes."""
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
+
+
+class Reader:
+    """The raw lines of a log folder, from the first to the last that is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+        self._file: BinaryIO | None = None
+        self._kept_read = 0
+        self._rest = b""
+
+    def read(self) -> bytes:
+        """Return the next whole lines, or nothing if there are none at present."""
+        while True:
+            if self._file is None and not self._open_next():
+                return self._read_kept()
+            data = self._take()
+            if data:
+                return data
+            if not self._exists_after():
+                return b""
+            # The writer has gone on, so the current file will not grow; but it may have grown since we looked.
+            data = self._take()
+            if data:
+                return data
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _take(self) -> bytes:
+        data = self._rest + (self._file.read(BLOCK) if self._file is not None else b"")
+        end = data.rfind(b"\n") + 1
+        self._rest = data[end:]
+        return data[:end]
+
+    def _open_next(self) -> bool:
+        """Open the next file there is; before a gap come the kept frames of what is missing."""
+        for number in self._numbers():
+            if number > self._number:
+                try:
+                    file = (self._folder / f"{number:08d}").open("rb")
+                except FileNotFoundError:
+                    continue
+                if number > self._number + 1:
+                    self._rest += self._read_kept()
+                self._number, self._file = number, file
+                return True
+        return False
+
+    def _read_kept(self) -> bytes:
+        with contextlib.suppress(FileNotFoundError), (self._folder / "kept").open("rb") as file:
+            file.seek(self._kept_read)
+            data = file.read()
+            data = data[: data.rfind(b"\n") + 1]
+            self._kept_read += len(data)
+            return data
+        return b""
+
+    def _exists_after(self) -> bool:
+        return any(number > self._number for number in self._numbers())
+
+    def _numbers(self) -> list[int]:
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdigit())
+        return []
+
+
+class Lines:
+    """Turns raw lines into those of the endpoint: pieces joined, old ones left out, stamps on request."""
+
+    def __init__(self, *, timestamps: bool, since_time: str | None = None) -> None:
+        self._timestamps = timestamps
+        self._since = normal(since_time).encode() if since_time else b""
+        self._pieces: dict[bytes, tuple[bytes, bytes]] = {}
+
+    def feed(self, raw: bytes) -> Iterator[bytes]:
+        """Yield the lines, with their ends, that `raw` completes."""
+        for line in raw[:-1].split(b"\n"):
+            parts = line.split(b" ", 3)
+            if len(parts) != 4:
+                continue
+            stamp, stream, tag, text = parts
+            if stream in self._pieces:
+                stamp, before = self._pieces.pop(stream)
+                text = before + text
+            if tag == b"P" and len(text) < LONGEST:
+                self._pieces[stream] = (stamp, text)
+            elif stamp >= self._since:
+                yield b"%b %b\n" % (stamp, text) if self._timestamps else text + b"\n"
+
+
+class Stream:
+    """An answer of the log endpoint: an iterator of chunks that any thread may close."""
+
+    def __init__(
+        self, chunks: Callable[[Event, Callable[[], bool]], Iterator[bytes]], wake: Event, forget: Callable[[], None]
+    ) -> None:
+        self._closed = False
+        self._wake = wake
+        self._forget = forget
+        self._chunks = chunks(wake, lambda: self._closed)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except BaseException:
+            self._forget()
+            raise
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._closed = True
+        self._wake.set()
+        self._forget()
+
+
+class Logs:
+    """The `LogSource` of the API server: the logs of this node's pods."""
+
+    def __init__(self, pods: Path, changes: Changes) -> None:
+        self._pods = pods
+        self._changes = changes
+
+    def open(
+        self,
+        pod: Object,
+        *,
+        container: str,
+        follow: bool,
+        timestamps: bool,
+        tail_lines: int | None,
+        since_time: str | None,
+        limit_bytes: int | None,
+        previous: bool,
+    ) -> Stream:
+        """Return the log of `pod`; `errors.BadRequest` in kubelet's words where there is none."""
+        metadata = pod["metadata"]
+        box = Sandbox(self._pods / metadata["uid"])
+        names = [one["name"] for one in pod["spec"]["containers"]]
+        container = container or names[0]
+        if container not in names:
+            raise _bad(f"container {container} is not valid for pod {metadata['name']}")
+        if previous:
+            raise _bad(f'previous terminated container "{container}" in pod "{metadata["name"]}" not found')
+        if box.pids() is None and box.exit() is None:
+            raise _bad(f'container "{container}" in pod "{metadata["name"]}" is waiting to start')
+        lines = Lines(timestamps=timestamps, since_time=since_time)
+
+        def chunks(wake: Event, closed: Callable[[], bool]) -> Iterator[bytes]:
+            found = _blocks(box, lines, tail_lines, wake if follow else None, closed)
+            return found if limit_bytes is None else _limited(found, limit_bytes)
+
+        wake = Event()
+        forget = self._changes.add(box.log, wake.set) if follow else _nothing
+        return Stream(chunks, wake, forget)
+
+
+def everything(box: Sandbox) -> Iterator[bytes]:
+    """Yield all lines of a pod's log with their stamps, without line ends."""
+    for block in _blocks(box, Lines(timestamps=True), None, None, lambda: False):
+        yield from block[:-1].split(b"\n")
+
+
+def normal(time: str) -> str:
+    """Return an RFC 3339 time as the shim writes it (UTC, nine digits), so that the two compare as text."""
+    match = _TIME.fullmatch(time)
+    if match is None:
+        raise _bad(f'invalid sinceTime "{time}": expected RFC 3339, as in 2026-01-02T03:04:05Z')
+    whole = dt.datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00")).astimezone(dt.timezone.utc)
+    return whole.strftime("%Y-%m-%dT%H:%M:%S") + f".{(match[2] or '').ljust(9, '0')}Z"
+
+
+def _blocks(
+    box: Sandbox, lines: Lines, tail: int | None, wake: Event | None, closed: Callable[[], bool]
+) -> Iterator[bytes]:
+    reader = Reader(box.log)
+    try:
+        if tail is not None:
+            last: deque[bytes] = deque(maxlen=tail)
+            while raw := reader.read():
+                last.extend(lines.feed(raw))
+            yield from _chunk(last)
+        while not closed():
+            if wake is not None:
+                wake.clear()
+            ended = box.state() is not State.RUNNING
+            while (raw := reader.read()) and not closed():
+                yield from _chunk(lines.feed(raw))
+            if wake is None or ended:
+                return
+            wake.wait()
+    finally:
+        reader.close()
+
+
+def _chunk(lines: Iterable[bytes]) -> Iterator[bytes]:
+    block = b"".join(lines)
+    if block:
+        yield block
+
+
+def _limited(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:limit]
+        limit -= len(chunk)
+        if limit <= 0:
+            return
+
+
+def _bad(message: str) -> errors.BadRequest:
+    return errors.BadRequest(400, "BadRequest", message)
+
+
+def _nothing() -> None:
+    """Forget nothing."""

@@ -1,0 +1,184 @@
+"""Fork servers, one for each interpreter that pods use: who starts them, who waits for them, what they are asked.
+
+In: a prepared program. Out: how to fork its shim from a process that has torch imported already, or None for a cold
+start. A program that may start warm waits for a server that is still importing, since a cold start imports the same
+things; a server that dies, or whose probe does not compute, is not waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.cluster.agent import environment, forkserver, torchrun
+from jupyter_trainjob.cluster.agent.launch import Fork
+from jupyter_trainjob.cluster.agent.program import Program
+
+START_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Warm:
+    """How to start one program warm."""
+
+    fork: Fork
+    document: Object
+
+
+class Server:
+    """One fork server. It dies with this object's socket, so with the agent at the latest."""
+
+    def __init__(self, python: str, folder: Path, settled: threading.Condition) -> None:
+        self.python = python
+        self.ready = False
+        self.failed = False
+        self.base = environment.base(python)
+        self._told: dict[str, Any] = {}
+        self._settled = settled
+        self._asking = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log = folder / f"{hashlib.sha256(python.encode()).hexdigest()[:12]}.log"
+        self._socket, theirs = socket.socketpair()
+        with theirs, log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [python, forkserver.__file__, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self.base,
+                cwd="/",
+                start_new_session=True,
+            )
+        threading.Thread(target=self._wait, args=(log,), name="fork-server", daemon=True).start()
+
+    @property
+    def settled(self) -> bool:
+        """Return whether it is known what became of the server."""
+        return self.ready or self.failed
+
+    def usable(self) -> bool:
+        """Return whether it can fork, and what it imported is still what is installed."""
+        return (
+            self.ready
+            and self._process.poll() is None
+            and forkserver.stamps(self._told["files"]) == self._told["files"]
+        )
+
+    def fork(self, folder: str, lock: int, ready: int) -> bool:
+        """Ask for a shim; False if the server is dead, then it is so for good."""
+        request = json.dumps({"folder": folder}).encode()
+        with self._asking:
+            try:
+                socket.send_fds(self._socket, [len(request).to_bytes(4, "big") + request], [lock, ready])
+                answer = forkserver.receive(self._socket)
+            except OSError:
+                answer = None
+            if answer is None:
+                self.stop()
+            return answer is not None
+
+    def environment(self, env: dict[str, str]) -> dict[str, str]:
+        """Return `env` with what a Python that starts adds to its own (the C locale made UTF-8, PEP 538)."""
+        locale = self._told["environ"].get("LC_CTYPE")
+        return env if locale is None or "LC_CTYPE" in env else {**env, "LC_CTYPE": locale}
+
+    def stop(self) -> None:
+        """End the server; what it forked goes on."""
+        with self._settled:
+            self.ready, self.failed = False, True
+            self._settled.notify_all()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._process.kill()
+        self._process.wait()
+        self._socket.close()
+
+    def _wait(self, log: Path) -> None:
+        self._socket.settimeout(START_SECONDS)
+        try:
+            told = forkserver.receive(self._socket)
+        except OSError as error:
+            told = {"refusal": str(error)}
+        told = told or {"refusal": f"it died; {log} says why"}
+        with self._settled:
+            if self.failed:
+                return
+            refusal = told.get("refusal")
+            if not refusal:
+                self._told = told
+                self._socket.settimeout(ANSWER_SECONDS)
+                self.ready = True
+            self._settled.notify_all()
+        if refusal:
+            _log.info("%s does not start programs warm: %s", self.python, refusal)
+            self.stop()
+
+
+class WarmPool:
+    """The fork servers of an agent, by interpreter."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._settled = threading.Condition()
+        self._servers: dict[str, Server] = {}
+        self._stopped = False
+
+    def start(self, python: str) -> Server | None:
+        """Start the server of an interpreter unless there is one; one whose packages were changed is replaced."""
+        with self._settled:
+            server = self._servers.get(python)
+            if self._stopped or (server is not None and (not server.ready or server.usable())):
+                return server
+            old = server
+            try:
+                server = self._servers[python] = Server(python, self._folder, self._settled)
+            except OSError as error:
+                _log.info("%s does not start programs warm: %s", python, error)
+                return None
+        if old is not None:
+            old.stop()
+        return server
+
+    def warm(self, program: Program, document: Object, *, cancelled: Callable[[], bool]) -> Warm | None:
+        """Return how to start `program` warm, once its server is there; None: start it cold."""
+        if reason := torchrun.refusal(program, environment.base(program.python)):
+            _log.debug("%s starts cold: %s", program.hostname, reason)
+            return None
+        server = self.start(program.python)
+        if server is None:
+            return None
+        deadline = time.monotonic() + START_SECONDS
+        with self._settled:
+            self._settled.wait_for(lambda: server.settled or cancelled(), timeout=deadline - time.monotonic())
+            if not server.ready or cancelled():
+                return None
+        env = torchrun.worker_env(document["env"], str(self._folder / f"{program.hostname}-error.json"))
+        return Warm(server.fork, {**document, "argv": [document["argv"][-1]], "env": server.environment(env)})
+
+    def wake(self) -> None:
+        """Have everybody who waits look whether they still want to."""
+        with self._settled:
+            self._settled.notify_all()
+
+    def stop(self) -> None:
+        """End all servers."""
+        with self._settled:
+            self._stopped = True
+            servers = list(self._servers.values())
+        for server in servers:
+            server.stop()

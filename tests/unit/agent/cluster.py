@@ -1,0 +1,246 @@
+"""An agent over an API of a hundred lines, running real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jupyter_trainjob.api.resources import ALL, PODS, Object, Resource
+from jupyter_trainjob.cluster.agent.agent import Agent
+from jupyter_trainjob.cluster.agent.isolation import Isolation, probe
+from jupyter_trainjob.cluster.agent.sandbox import Sandbox
+from jupyter_trainjob.constants import NODE_NAME
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.transport import Request
+
+ALLOWED = probe()
+SUBSTITUTE = Isolation(refusal="the test wants none")
+SECONDS = 20.0
+
+
+class Answer:
+    """A whole answer, or a stream of changes."""
+
+    def __init__(self, status: int, body: Any, stream: Callable[[Answer], Iterator[bytes]] | None = None) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = {}
+        self.closed = False
+        self._body = json.dumps(body).encode()
+        self._stream = stream
+
+    def read(self) -> bytes:
+        return self._body
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._stream(self) if self._stream else iter([self._body])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Api:
+    """As much of an API server as an agent needs, over a dict."""
+
+    def __init__(self) -> None:
+        self._objects: dict[tuple[str, str, str], Object] = {}
+        self._changes: list[tuple[str, str, Object]] = []
+        self._moved = threading.Condition()
+        self._resources = {(one.group, one.plural): one for one in ALL}
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Answer:
+        parts = request.path.strip("/").split("/")
+        group, parts = (parts[1], parts[3:]) if parts[0] == "apis" else ("", parts[2:])
+        namespace = ""
+        if parts[0] == "namespaces" and len(parts) > 2:
+            namespace, parts = parts[1], parts[2:]
+        resource = self._resources[group, parts[0]]
+        name = parts[1] if len(parts) > 1 else ""
+        body = json.loads(request.body) if request.body else {}
+        with self._moved:
+            if request.method == "GET" and not name:
+                return self._list_or_watch(resource, namespace, request.query)
+            if request.method == "POST":
+                return self._create(resource, namespace, body)
+            found = self._objects.get((resource.plural, namespace, name))
+            if found is None:
+                return refused(404, "NotFound", f"{name} not found")
+            if request.method == "PATCH":
+                uid = body.get("metadata", {}).get("uid")
+                if uid not in (None, found["metadata"]["uid"]):
+                    return refused(409, "Conflict", "another uid")
+                return Answer(200, self._put("MODIFIED", resource, merged(found, body)))
+            if request.method == "DELETE":
+                return self._delete(resource, found, body.get("gracePeriodSeconds"))
+            return Answer(200, found)
+
+    def _list_or_watch(self, resource: Resource, namespace: str, query: Mapping[str, str]) -> Answer:
+        path, _, value = query.get("fieldSelector", "").partition("=")
+
+        def matches(obj: Object) -> bool:
+            found: Any = obj
+            for key in filter(None, path.split(".")):
+                found = found.get(key, {})
+            return not path or found == value
+
+        def wanted(obj: Object) -> bool:
+            return matches(obj) and (not namespace or obj["metadata"].get("namespace") == namespace)
+
+        if query.get("watch"):
+            after = int(query["resourceVersion"])
+            return Answer(200, {}, lambda answer: self._follow(answer, resource, wanted, after))
+        items = [obj for key, obj in self._objects.items() if key[0] == resource.plural and wanted(obj)]
+        return Answer(200, {"items": items, "metadata": {"resourceVersion": str(len(self._changes))}})
+
+    def _follow(
+        self, answer: Answer, resource: Resource, wanted: Callable[[Object], bool], after: int
+    ) -> Iterator[bytes]:
+        while not answer.closed:
+            with self._moved:
+                if len(self._changes) <= after:
+                    self._moved.wait(0.1)
+                news, after = self._changes[after:], len(self._changes)
+            for kind, plural, obj in news:
+                if plural == resource.plural and wanted(obj):
+                    yield json.dumps({"type": kind, "object": obj}).encode() + b"\n"
+
+    def _create(self, resource: Resource, namespace: str, obj: Object) -> Answer:
+        if (resource.plural, namespace, obj["metadata"]["name"]) in self._objects:
+            return refused(409, "AlreadyExists", "exists")
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        metadata = {"uid": str(uuid.uuid4()), "creationTimestamp": stamp, **obj["metadata"]}
+        if resource.namespaced:
+            metadata["namespace"] = namespace
+        return Answer(201, self._put("ADDED", resource, {**obj, "metadata": metadata}))
+
+    def _delete(self, resource: Resource, obj: Object, grace: int | None) -> Answer:
+        if resource is PODS and grace != 0:
+            seconds = grace if grace is not None else obj["spec"].get("terminationGracePeriodSeconds", 30)
+            marks = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": seconds}
+            return Answer(200, self._put("MODIFIED", resource, merged(obj, {"metadata": marks})))
+        del self._objects[resource.plural, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]]
+        self._note("DELETED", resource, obj)
+        return Answer(200, obj)
+
+    def _put(self, kind: str, resource: Resource, obj: Object) -> Object:
+        obj = merged(obj, {"metadata": {"resourceVersion": str(len(self._changes) + 1)}})
+        self._objects[resource.plural, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]] = obj
+        self._note(kind, resource, obj)
+        return obj
+
+    def _note(self, kind: str, resource: Resource, obj: Object) -> None:
+        version = {"metadata": {"resourceVersion": str(len(self._changes) + 1)}}
+        self._changes.append((kind, resource.plural, merged(obj, version)))
+        self._moved.notify_all()
+
+    def wait(self, what: Callable[[], Any], seconds: float = SECONDS) -> Any:
+        """Return what `what` returns as soon as that is true, looking again at every change."""
+        deadline = time.monotonic() + seconds
+        while not (found := what()):
+            assert time.monotonic() < deadline, "it did not happen in time"
+            with self._moved:
+                self._moved.wait(0.05)
+        return found
+
+
+def refused(code: int, reason: str, message: str) -> Answer:
+    return Answer(code, {"kind": "Status", "code": code, "reason": reason, "message": message})
+
+
+def merged(obj: Object, patch: Object) -> Object:
+    """Return `obj` after a JSON merge patch."""
+    result = dict(obj)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            before = result.get(key)
+            result[key] = merged(before if isinstance(before, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+class Cluster:
+    """An API and agents over one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.api = Api()
+        self.client = Client(self.api)
+        self.agents: list[Agent] = []
+
+    def agent(self, isolation: Isolation = ALLOWED, **options: Any) -> Agent:
+        agent = Agent(self.client, self.root, isolation=isolation, **options)
+        agent.start()
+        self.agents.append(agent)
+        return agent
+
+    def run(self, *command: str, name: str = "pod", **options: Any) -> Object:
+        """Create a pod that is bound to the node."""
+        return self.client.create(PODS, pod(*command, name=name, **options), namespace="default")
+
+    def script(self, code: str, *, name: str = "pod", **options: Any) -> Object:
+        return self.run("python", "-c", code, name=name, **options)
+
+    def get(self, name: str = "pod") -> Object:
+        return self.client.get(PODS, name, namespace="default")
+
+    def phase(self, name: str = "pod") -> str:
+        return str((self.get(name).get("status") or {}).get("phase"))
+
+    def until(self, *phases: str, name: str = "pod", seconds: float = SECONDS) -> Object:
+        self.api.wait(lambda: self.phase(name) in phases, seconds)
+        return self.get(name)
+
+    def ended(self, name: str = "pod", seconds: float = SECONDS) -> Object:
+        """Return the terminated state of a pod's container."""
+        found = self.until("Succeeded", "Failed", name=name, seconds=seconds)
+        state: Object = found["status"]["containerStatuses"][0]["state"]["terminated"]
+        return state
+
+    def log(self, name: str = "pod", **options: Any) -> str:
+        """Return a pod's log so far."""
+        source = self.agents[-1].logs
+        wanted: dict[str, Any] = dict.fromkeys(("tail_lines", "since_time", "limit_bytes"))
+        wanted |= {"container": "", "follow": False, "timestamps": False, "previous": False, **options}
+        return b"".join(source.open(self.get(name), **wanted)).decode()
+
+    def until_log(self, text: str, name: str = "pod") -> str:
+        def shown() -> str:
+            found = self.log(name) if self.box(name).pids() else ""
+            return found if text in found else ""
+
+        return str(self.api.wait(shown))
+
+    def box(self, name: str = "pod") -> Sandbox:
+        return Sandbox(self.root / "pods" / self.get(name)["metadata"]["uid"])
+
+
+def pod(*command: str, name: str = "pod", container: Object | None = None, **options: Any) -> Object:
+    """Return a pod of one container; `options` go into its metadata (labels, annotations) or its spec."""
+    metadata = {"name": name, **{key: options.pop(key) for key in ("labels", "annotations") if key in options}}
+    one = {"name": "node", "image": "none", "command": list(command), "workingDir": "/", **(container or {})}
+    spec = {"containers": [one], "restartPolicy": "Never", "nodeName": NODE_NAME, **options}
+    return {"metadata": metadata, "spec": spec}
+
+
+def processes(root: Path) -> list[psutil.Process]:
+    """Return the processes that were started for the agents over `root`, and everything below them."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = " ".join(process.cmdline())
+            mark = process.environ().get("TEST_ROOT")
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and (str(root) in words or mark == str(root)):
+            found.append(process)
+    return found

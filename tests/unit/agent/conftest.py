@@ -1,0 +1,35 @@
+"""What the agent's tests share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.cluster.agent.sandbox import Sandbox
+
+from .cluster import Cluster, processes
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Return a cluster whose processes are all gone after the test, or the test fails."""
+    root = Path(tempfile.mkdtemp(prefix="trainjob-agent-"))
+    cluster = Cluster(root)
+    try:
+        yield cluster
+        for agent in cluster.agents:
+            agent.stop()
+        boxes = [Sandbox(folder) for folder in (root / "pods").iterdir()] if (root / "pods").exists() else []
+        for box in boxes:
+            box.ask_stop(0.0)
+            box.wait()
+        left = processes(root)
+        assert not left, f"left over: {left}"
+    finally:
+        for process in processes(root):
+            process.kill()
+        shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""Conditions of a status: find, ask, set. The rules are those of apimachinery's ``meta.SetStatusCondition``.
+
+Reconcilers decide a condition and set it; clients ask. A condition's time of transition moves only when its status
+does, and that is why nobody assigns into ``status.conditions`` by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from jupyter_trainjob.api.resources import Object
+
+
+def get(obj: Object, type_: str) -> Object | None:
+    """Return the condition of that type, if the object has one."""
+    return find((obj.get("status") or {}).get("conditions") or (), type_)
+
+
+def find(conditions: Sequence[Object], type_: str) -> Object | None:
+    """Return the condition of that type out of a list, or None."""
+    return next((condition for condition in conditions if condition["type"] == type_), None)
+
+
+def is_true(obj: Object, type_: str) -> bool:
+    """Return whether the object says that it is so; unknown and absent are False."""
+    condition = get(obj, type_)
+    return condition is not None and condition.get("status") == "True"
+
+
+def set(conditions: Sequence[Object], new: Object, now: str) -> list[Object]:  # noqa: A001 - read as conditions.set
+    """Return `conditions` with `new` in the place of the one of its type, or at the end.
+
+    ``lastTransitionTime`` is kept where the status stays the same; where it changes it is the one in `new`, else `now`.
+    """
+    old = find(conditions, new["type"])
+    same = old is not None and old.get("status") == new["status"]
+    since = (old or {}).get("lastTransitionTime") if same else new.get("lastTransitionTime")
+    merged = {**(old or {}), **new, "lastTransitionTime": since or now}
+    if old is None:
+        return [*conditions, merged]
+    return [merged if condition is old else condition for condition in conditions]
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """Return a moment (now by default) as the API writes it: RFC 3339, UTC, whole seconds."""
+    return (moment or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: Any) -> datetime | None:
+    """Return the moment that the API wrote, or None if there is none."""
+    return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None

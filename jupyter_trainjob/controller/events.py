@@ -1,0 +1,92 @@
+"""Events: what a reconciler did or could not do, written where ``kubectl describe`` and the widget look for it.
+
+Reconcilers call `Recorder.record`; an Event object comes out. The same message about the same object counts up one
+Event instead of making many, since a reconciler that fails tries again and again. An Event that cannot be written is
+logged and forgotten: it must never fail what it speaks about.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import EVENTS, Object
+from jupyter_trainjob.controller.timestamps import timestamp
+from jupyter_trainjob.kube.client import Client
+
+_log = logging.getLogger(__name__)
+
+NORMAL = "Normal"
+WARNING = "Warning"
+MESSAGE_LIMIT = 1024
+_REMEMBERED = 1024
+
+
+class Recorder:
+    """Writes events in the name of one controller."""
+
+    def __init__(self, client: Client, *, controller: str, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._controller = controller
+        self._clock = clock
+        self._lock = Lock()
+        self._counts: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
+
+    def record(self, about: Object, *, kind: str, reason: str, message: str) -> None:
+        """Write an event of `kind` ``Normal`` or ``Warning``, or count up the one that says the same."""
+        message = message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 4] + " ..."
+        name, count = self._count(about, reason, message)
+        namespace = about["metadata"]["namespace"]
+        now = timestamp(self._clock())
+        try:
+            if count > 1:
+                patch = {"count": count, "lastTimestamp": now}
+                self._client.patch(EVENTS, name, patch, namespace=namespace)
+            else:
+                event = {
+                    "type": kind,
+                    "reason": reason,
+                    "message": message,
+                    "firstTimestamp": now,
+                    "lastTimestamp": now,
+                }
+                self._client.create(EVENTS, self._complete(event, name, about))
+        except errors.TrainJobError as error:
+            _log.warning("event %s about %s/%s: %s", reason, namespace, about["metadata"]["name"], error)
+            with self._lock:
+                self._counts.pop((about["metadata"]["uid"], reason, message), None)
+
+    def _count(self, about: Object, reason: str, message: str) -> tuple[str, int]:
+        """Return the name of the event for this message, and how often it happened, this time included."""
+        key = (about["metadata"]["uid"], reason, message)
+        with self._lock:
+            name, count = self._counts.pop(key, ("", 0))
+            name = name or f"{about['metadata']['name']}.{int(self._clock() * 1e9):x}"
+            self._counts[key] = (name, count + 1)
+            if len(self._counts) > _REMEMBERED:
+                self._counts.popitem(last=False)
+            return name, count + 1
+
+    def _complete(self, event: Object, name: str, about: Object) -> Object:
+        metadata = about["metadata"]
+        return {
+            **event,
+            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": about["apiVersion"],
+                "kind": about["kind"],
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+                "resourceVersion": metadata.get("resourceVersion", ""),
+            },
+            "action": "Reconciling",
+            "source": {"component": self._controller},
+            "reportingComponent": self._controller,
+            "reportingInstance": self._controller,
+            "count": 1,
+        }

@@ -1,0 +1,64 @@
+"""Conditions of a JobSet: how they are set, and what is told about it in events.
+
+JobSet's rules differ from the usual ones in two points: a condition that was never true is not added as false, and the
+two conditions of an in-order start exclude each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api.resources import Object
+
+COMPLETED: Final = "Completed"
+FAILED: Final = "Failed"
+SUSPENDED: Final = "Suspended"
+RESTARTING: Final = "RestartingJobSet"
+STARTUP_IN_PROGRESS: Final = "StartupPolicyInProgress"
+STARTUP_COMPLETED: Final = "StartupPolicyCompleted"
+
+_EXCLUSIVE: Final = {STARTUP_IN_PROGRESS: STARTUP_COMPLETED, STARTUP_COMPLETED: STARTUP_IN_PROGRESS}
+_SHOWN = ("status", "reason", "message")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition to be set."""
+
+    type: str
+    true: bool
+    reason: str
+    message: str
+
+    def on(self, found: list[Object], *, now: str) -> list[Object]:
+        """Return conditions with this one set; the very same list if that changes nothing."""
+        old = next((condition for condition in found if condition["type"] == self.type), None)
+        new = {
+            "type": self.type,
+            "status": "True" if self.true else "False",
+            "reason": self.reason,
+            "message": self.message,
+            "lastTransitionTime": now,
+        }
+        if old is None:
+            if not self.true:
+                return found
+            return [*self._excluding(found), new]
+        if all(old.get(field) == new[field] for field in _SHOWN):
+            return found
+        if old["status"] == new["status"]:
+            new["lastTransitionTime"] = old.get("lastTransitionTime", now)
+        return [new if condition is old else condition for condition in self._excluding(found)]
+
+    def _excluding(self, found: list[Object]) -> list[Object]:
+        other = _EXCLUSIVE.get(self.type)
+        if not self.true or other is None:
+            return found
+        return [{**each, "status": "False"} if each["type"] == other else each for each in found]
+
+
+def finished(jobset: Object) -> bool:
+    """Say whether a JobSet has completed or failed."""
+    return conditions.is_true(jobset, COMPLETED) or conditions.is_true(jobset, FAILED)

@@ -1,0 +1,136 @@
+"""The JobSet reconciler: reads a JobSet and its Jobs from the informers, lets `decision` decide, and carries that out.
+
+Jobs and the Service are written first, the status once, last, under the resourceVersion that the decision was made on:
+if that has moved, the status is not written, and the next reconcile decides anew on what is there then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import JOBS, JOBSETS, SERVICES, Object, controller_of
+from jupyter_trainjob.constants import MANAGED_BY_JOBSET
+from jupyter_trainjob.controller.events import WARNING, Recorder
+from jupyter_trainjob.controller.jobset.decision import Decision, decide
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.informer import Informer, key_of
+
+CONTROLLER = "jobset"
+JOB_CREATION_FAILED = "JobCreationFailed"
+SERVICE_CREATION_FAILED = "HeadlessServiceCreationFailed"
+
+
+class JobSetReconciler:
+    """Brings JobSets and their Jobs together."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        jobsets: Informer,
+        jobs: Informer,
+        services: Informer,
+        recorder: Recorder,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._jobsets = jobsets
+        self._jobs = jobs
+        self._services = services
+        self._recorder = recorder
+        self._clock = clock
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        """Reconcile one JobSet; return the seconds until it is to be deleted, if that is set."""
+        jobset = self._jobsets.get(name, namespace)
+        if jobset is None or jobset["metadata"].get("deletionTimestamp"):
+            return None
+        if jobset["spec"].get("managedBy", MANAGED_BY_JOBSET) != MANAGED_BY_JOBSET:
+            return None
+        decision = decide(jobset, self._jobs.owned_by(jobset["metadata"]["uid"]), now=self._clock())
+        self._carry_out(jobset, decision)
+        return decision.again
+
+    def _carry_out(self, jobset: Object, decision: Decision) -> None:
+        for job in decision.delete:
+            self._delete(job)
+        if decision.service is not None:
+            self._create_service(jobset, decision.service)
+        for job in decision.create:
+            self._create_job(jobset, job)
+        for job, patch in decision.patches:
+            self._patch(job, patch)
+        if self._write_status(jobset, decision.status):
+            for kind, reason, message in decision.events:
+                self._recorder.record(jobset, kind=kind, reason=reason, message=message)
+        if decision.expired:
+            namespace, name = key_of(jobset)
+            uid = jobset["metadata"]["uid"]
+            self._client.delete(JOBSETS, name, namespace=namespace, propagation="Foreground", uid=uid)
+
+    def _delete(self, job: Object) -> None:
+        namespace, name = key_of(job)
+        try:
+            self._client.delete(JOBS, name, namespace=namespace, propagation="Foreground", uid=job["metadata"]["uid"])
+        except errors.NotFound:
+            return
+
+    def _create_service(self, jobset: Object, service: Object) -> None:
+        namespace, name = key_of(service)
+        if self._services.get(name, namespace) is not None:
+            return
+        try:
+            self._client.create(SERVICES, service)
+        except errors.AlreadyExists:
+            return
+        except errors.ApiError as error:
+            self._recorder.record(jobset, kind=WARNING, reason=SERVICE_CREATION_FAILED, message=str(error))
+            raise
+
+    def _create_job(self, jobset: Object, job: Object) -> None:
+        name = job["metadata"]["name"]
+        try:
+            self._client.create(JOBS, job)
+        except errors.AlreadyExists as error:
+            self._check_owner(jobset, job, error)
+        except errors.ApiError as error:
+            message = f'job "{name}" creation failed with error: {error}'
+            self._recorder.record(jobset, kind=WARNING, reason=JOB_CREATION_FAILED, message=message)
+            raise
+
+    def _check_owner(self, jobset: Object, job: Object, race: errors.AlreadyExists) -> None:
+        """Find out whose the Job is that has the name already; return if it is ours after all."""
+        namespace, name = key_of(job)
+        owner = controller_of(self._client.get(JOBS, name, namespace=namespace))
+        if owner is not None and owner["uid"] == jobset["metadata"]["uid"]:
+            return
+        if owner is not None and (owner["kind"], owner["name"]) == (JOBSETS.kind, jobset["metadata"]["name"]):
+            # The garbage collector is about to remove what an earlier JobSet of this name has left.
+            raise race
+        message = f'job "{name}" creation failed with error: a Job of that name exists that is not this JobSet\'s'
+        self._recorder.record(jobset, kind=WARNING, reason=JOB_CREATION_FAILED, message=message)
+        raise race
+
+    def _patch(self, job: Object, patch: Object) -> None:
+        namespace, name = key_of(job)
+        version = job["metadata"]["resourceVersion"]
+        if "template" in patch["spec"] and (job.get("status") or {}).get("startTime"):
+            # The template of a Job that has started once is immutable until its startTime is gone.
+            cleared = {"metadata": {"resourceVersion": version}, "status": {"startTime": None}}
+            answer = self._client.patch(JOBS, name, cleared, namespace=namespace, subresource="status")
+            version = answer["metadata"]["resourceVersion"]
+        patch = {**patch, "metadata": {"resourceVersion": version}}
+        self._client.patch(JOBS, name, patch, namespace=namespace)
+
+    def _write_status(self, jobset: Object, status: Object) -> bool:
+        old = jobset.get("status") or {}
+        changed = {field: value for field, value in status.items() if old.get(field) != value}
+        if not changed:
+            return False
+        namespace, name = key_of(jobset)
+        metadata = {"resourceVersion": jobset["metadata"]["resourceVersion"]}
+        patch = {"metadata": metadata, "status": changed}
+        self._client.patch(JOBSETS, name, patch, namespace=namespace, subresource="status")
+        return True

@@ -1,0 +1,19 @@
+"""``ttlSecondsAfterFinished``: how long a finished JobSet stays."""
+
+from __future__ import annotations
+
+from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.controller.timestamps import seconds_of
+
+
+def seconds_left(jobset: Object, *, now: float) -> float | None:
+    """Return the seconds until a finished JobSet is to be deleted; None if it stays."""
+    ttl = jobset["spec"].get("ttlSecondsAfterFinished")
+    if ttl is None:
+        return None
+    for kind in ("Completed", "Failed"):
+        condition = conditions.get(jobset, kind)
+        if condition is not None and condition["status"] == "True":
+            return seconds_of(condition["lastTransitionTime"]) + float(ttl) - now
+    return None

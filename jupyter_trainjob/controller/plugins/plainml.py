@@ -1,0 +1,30 @@
+"""PlainML: runtimes without a framework of their own. Number of nodes and environment are all that a TrainJob adds.
+
+Runs in the ML policy phase, for every policy that has no plugin which does the same and more.
+"""
+
+from __future__ import annotations
+
+from jupyter_trainjob.constants import ANCESTOR_TRAINER
+from jupyter_trainjob.controller.framework.info import Info
+from jupyter_trainjob.controller.framework.upserts import upsert_env, user_env
+
+_HANDLED_ELSEWHERE = ("torch", "mpi", "jax")
+
+
+class PlainML:
+    """Sets node count and environment."""
+
+    name = "PlainML"
+    policies: frozenset[str] = frozenset()
+
+    def enforce_ml_policy(self, info: Info) -> None:
+        """Apply numNodes and env of the TrainJob to its trainer."""
+        if any(info.policy(source) is not None for source in _HANDLED_ELSEWHERE):
+            return
+        pods = info.pod_set_of(ANCESTOR_TRAINER)
+        if pods is not None and info.trainer.get("numNodes") is not None:
+            pods.count = info.trainer["numNodes"]
+        container = info.trainer_container()
+        if container is not None and info.trainer.get("env"):
+            upsert_env(container, user_env(info.trainer["env"]))

@@ -1,0 +1,153 @@
+"""The runtime of a TrainJob, held still: a copy that later edits of the runtime do not reach (Kubeflow's KEP-2599).
+
+The reconciler asks for the runtime of a job whenever it builds. The first time the live runtime is copied into the
+ConfigMap ``<job>-runtime-snapshot``; from then on the copy is what counts. Whether it is the first time is found out by
+creating the copy: for a new job that is one write and no read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import yaml
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import (
+    CLUSTERTRAININGRUNTIMES,
+    CONFIGMAPS,
+    TRAININGRUNTIMES,
+    Object,
+    Resource,
+    controller_of,
+    owner_reference,
+)
+from jupyter_trainjob.constants import SNAPSHOT_KEY, SNAPSHOT_SUFFIX, TRAINER_GROUP
+from jupyter_trainjob.controller.framework.unsupported import BuildError, Unsupported
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.informer import Informer
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_RESOURCES = {resource.kind: resource for resource in (CLUSTERTRAININGRUNTIMES, TRAININGRUNTIMES)}
+
+
+class Snapshots:
+    """Finds the runtime of a TrainJob. `informers` hold the live runtimes, by kind."""
+
+    def __init__(self, client: Client, informers: Mapping[str, Informer]) -> None:
+        self._client = client
+        self._informers = informers
+
+    def runtime_of(self, train_job: Object, *, new: bool) -> Object:
+        """Return the runtime that `train_job` is bound to; `new` says that it has probably no snapshot yet.
+
+        Raises `Unsupported` for a kind of runtime that nobody knows, `BuildError` if the runtime is missing or the
+        snapshot is not one of this job.
+        """
+        resource = _resource(train_job)
+        snapshot = None if new else self._snapshot(train_job)
+        if snapshot is None:
+            live = self._live(resource, train_job)
+            if live is not None and self._take(train_job, live):
+                return live
+            snapshot = self._snapshot(train_job)
+        if snapshot is None:
+            raise BuildError(_missing(resource, train_job))
+        return _runtime_in(snapshot, resource, train_job)
+
+    def _take(self, train_job: Object, runtime: Object) -> bool:
+        try:
+            self._client.create(CONFIGMAPS, _config_map(train_job, runtime))
+        except errors.AlreadyExists:
+            return False
+        return True
+
+    def _snapshot(self, train_job: Object) -> Object | None:
+        return self._client.find(CONFIGMAPS, _name(train_job), namespace=_namespace(train_job))
+
+    def _live(self, resource: Resource, train_job: Object) -> Object | None:
+        name = train_job["spec"]["runtimeRef"]["name"]
+        namespace = _namespace(train_job) if resource.namespaced else ""
+        # The cache may not have seen a runtime that was made together with the job.
+        known = self._informers[resource.kind].get(name, namespace)
+        return known or self._client.find(resource, name, namespace=namespace or None)
+
+
+def reference(train_job: Object) -> tuple[str, str, str]:
+    """Return group, kind and name of the runtime that a TrainJob refers to, with the API's defaults."""
+    ref = train_job["spec"]["runtimeRef"]
+    return ref.get("apiGroup", TRAINER_GROUP), ref.get("kind", CLUSTERTRAININGRUNTIMES.kind), ref["name"]
+
+
+def _resource(train_job: Object) -> Resource:
+    group, kind, _ = reference(train_job)
+    if group != TRAINER_GROUP or kind not in _RESOURCES:
+        raise Unsupported(f"unsupported runtime: {kind}.{group}")
+    return _RESOURCES[kind]
+
+
+def _runtime_in(config_map: Object, resource: Resource, train_job: Object) -> Object:
+    problem = None
+    owner = controller_of(config_map)
+    text = (config_map.get("data") or {}).get(SNAPSHOT_KEY)
+    if owner is None or owner["uid"] != train_job["metadata"]["uid"]:
+        problem = "it belongs to another object"
+    elif text is None:
+        problem = f"it has no key {SNAPSHOT_KEY!r}"
+    else:
+        runtime = _parse(text)
+        if runtime is None:
+            problem = f"its key {SNAPSHOT_KEY!r} is not the YAML of a runtime"
+        elif _identity(runtime) != (resource.group, resource.kind, train_job["spec"]["runtimeRef"]["name"]):
+            problem = "it holds another runtime than spec.runtimeRef names"
+        else:
+            return runtime
+    raise BuildError(
+        f"the runtime snapshot in ConfigMap {_name(train_job)!r} cannot be used: {problem}. Delete the ConfigMap to "
+        "have it made anew from the live runtime."
+    )
+
+
+def _identity(runtime: Object) -> tuple[str, str, str]:
+    group = str(runtime.get("apiVersion", "")).partition("/")[0]
+    return group, str(runtime.get("kind")), str((runtime.get("metadata") or {}).get("name"))
+
+
+def _config_map(train_job: Object, runtime: Object) -> Object:
+    metadata = {
+        "name": _name(train_job),
+        "namespace": _namespace(train_job),
+        "ownerReferences": [owner_reference(train_job)],
+    }
+    return {"metadata": metadata, "data": {SNAPSHOT_KEY: _text(runtime)}}
+
+
+def _text(runtime: Object) -> str:
+    return str(yaml.dump(runtime, Dumper=_DUMPER))
+
+
+@lru_cache(maxsize=32)
+def _parse(text: str) -> Object | None:
+    try:
+        loaded = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
+    except yaml.YAMLError:
+        return None
+    return loaded if isinstance(loaded, dict) else None
+
+
+def _missing(resource: Resource, train_job: Object) -> str:
+    name = train_job["spec"]["runtimeRef"]["name"]
+    where = f" in namespace {_namespace(train_job)!r}" if resource.namespaced else ""
+    return (
+        f"TrainingRuntime specified in TrainJob is not found: there is no {resource.kind} {name!r}{where}. Create it."
+    )
+
+
+def _name(train_job: Object) -> str:
+    return f"{train_job['metadata']['name']}{SNAPSHOT_SUFFIX}"
+
+
+def _namespace(train_job: Object) -> str:
+    return str(train_job["metadata"]["namespace"])

@@ -1,0 +1,146 @@
+"""The life of a rank: ``python job.pyz`` or ``torchrun job.pyz`` begins here, and the exit code comes from here.
+
+A rank says ``start``, runs the job's program, and says ``result`` (rank 0) or ``error``, then ``end``. Whatever the
+cell raises ends the process with its traceback on standard error and a code that is not 0; the one-line cause also
+goes to the termination message, where Kubernetes shows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import program, report, results, tracebacks
+from .captures import SetupError
+from .manifest import Manifest
+from .messages import END, ERROR, RESULT, START, End, Error, Start
+from .protocol import EXIT_SETUP, EXIT_TERMINATED, MANIFEST, PACKAGE, TERMINATION_LOG_ENV, dumps
+from .speaker import Said, Speaker, unwatch_signals, watch_signals
+
+ARCHIVE = Path(__file__).parent.parent
+STAND_IN = "stand-in"
+"""Folder of the archive with a package ``jupyter_trainjob`` for images that have none."""
+TERMINATION_LOG = "/dev/termination-log"
+EXIT_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the job on this rank; return the exit code."""
+    manifest = Manifest.from_json(_read(MANIFEST))
+    rank = _number("RANK", "PET_NODE_RANK", "JOB_COMPLETION_INDEX", default=0)
+    _prepare_streams()
+    _prepare_imports()
+    # A copy of standard output: the cell may redirect its own, and what it starts does not inherit this one.
+    speaker = Speaker(rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_terminate=_leave)
+    speaker.start()
+    watch_signals(speaker)
+    report.attach(speaker.rows)
+    code, last = _live(manifest, rank)
+    report.detach()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # The cell may have closed it.
+            stream.flush()
+    speaker.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
+    unwatch_signals()
+    return code
+
+
+def _live(manifest: Manifest, rank: int) -> tuple[int, list[Said]]:
+    cells = {name: source.label for name, source in manifest.sources.items()}
+    cells[manifest.filename] = manifest.filename
+    try:
+        value = _run(manifest)
+        if rank:
+            return 0, []
+        return 0, [(RESULT, results.dump(value, program.out(manifest.out), key=bytes.fromhex(manifest.key)))]
+    except BaseException as error:  # noqa: BLE001 - all that can end a program
+        code = _exit_code(error)
+        seen = tracebacks.describe(error, cells)
+        if isinstance(error, (SetupError, results.ResultError)):
+            seen["traceback"] = ""
+        _complain(error, seen, rank)
+        return code, [(ERROR, dumps(seen))]
+
+
+def _run(manifest: Manifest) -> Any:
+    try:
+        return program.run(manifest, ARCHIVE.parent)
+    except SystemExit as left:
+        if left.code in (None, 0):
+            return None
+        raise
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, SetupError):
+        return EXIT_SETUP
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code & 0xFF or 1
+    return 1
+
+
+def _complain(error: BaseException, seen: Error, rank: int) -> None:
+    """Say on standard error, and in the termination message, why this rank fails."""
+    text = seen["traceback"] or f"{seen['type']}: {seen['message']}\n"
+    if isinstance(error, SystemExit):
+        text = f"{error.code}\n" if not isinstance(error.code, int) else ""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+    cause = f"rank {rank}: {tracebacks.headline(seen)}"
+    path = os.environ.get(TERMINATION_LOG_ENV) or TERMINATION_LOG
+    # Of several ranks in one pod the first one tells the cause; the others fail because of it.
+    with contextlib.suppress(OSError):
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(file, "ab") as log:
+            if os.fstat(file).st_size == 0:
+                log.write(cause.encode(errors="replace")[:1024])
+
+
+def _leave() -> NoReturn:
+    os._exit(EXIT_TERMINATED)
+
+
+def _start() -> Start:
+    return Start(
+        time=time.time(),
+        world=_number("WORLD_SIZE", "PET_NNODES", default=1),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        python=platform.python_version(),
+    )
+
+
+def _number(*names: str, default: int) -> int:
+    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), default)
+
+
+def _prepare_streams() -> None:
+    # A pipe is block-buffered by default: logs would come late, and frames would cut lines in two.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _prepare_imports() -> None:
+    """Let the cell import what a notebook could: modules of its folder, and ``jupyter_trainjob.report``.
+
+    The job's copies of two modules answer to the names that the notebook knows them by, so that there is one reporter
+    in a process, whether the real package is installed here or not.
+    """
+    sys.path.insert(0, "")
+    sys.path.append(str(ARCHIVE / STAND_IN))
+    for module in (report, results):
+        sys.modules[f"jupyter_trainjob.worker.{module.__name__.removeprefix(PACKAGE + '.')}"] = module
+
+
+def _read(name: str) -> bytes:
+    loader: Any = __spec__.loader
+    data: bytes = loader.get_data(str(ARCHIVE / name))
+    return data

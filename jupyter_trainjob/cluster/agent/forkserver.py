@@ -75,7 +75,6 @@ def main() -> None:
     connection.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     shim = load(here, "shim")
-    shim.sibling("namespaces")  # Its byte code is compiled once, not in every child.
     files = load_framework()
     if isinstance(files, str):
         reply(connection, {"refusal": files})
@@ -206,7 +205,8 @@ def load(folder: str, name: str) -> Any:
         return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
-        sys.modules.pop(name, None)
+        for beside in (name, "logwriter", "namespaces", "processes"):
+            sys.modules.pop(beside, None)
 
 
 def load_framework() -> dict[str, Any] | str:

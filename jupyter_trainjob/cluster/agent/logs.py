@@ -1,6 +1,6 @@
 """Reading a pod's log: what the shim wrote, as ``GET …/pods/<name>/log`` serves it.
 
-In: a pod's log folder (numbered files and ``kept``, see `shim.Log`). Out: lines, with their time stamps on request,
+In: a pod's log folder (numbered files and ``kept``, see `logwriter.Log`). Out: lines, with time stamps on request,
 followed until the program ends. Every frame is seen, in order: a file that is dropped before a slow reader came to it
 has left its frames in ``kept``.
 """

@@ -6,7 +6,7 @@
                alive             locked by the shim as long as it lives
                spec.json         what the shim runs
                pid.json          shim and program: pid and start; none: no part of the program ever ran
-               log/              see `shim.Log`
+               log/              see `logwriter.Log`
                exit.json         how it ended
                volumes/ hosts termination-log root/
 
@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.cluster.agent import shim
+from jupyter_trainjob.cluster.agent import processes, shim
 
 START_TOLERANCE = 2.0
 
@@ -106,7 +106,7 @@ class Sandbox:
         part.replace(self.folder / "grace")
         pids = self.pids()
         if pids is not None and self._locked() and is_same(pids["shim"]):
-            shim.send(pids["shim"]["pid"], signal.SIGTERM)
+            processes.send(pids["shim"]["pid"], signal.SIGTERM)
 
     def kill_orphans(self) -> None:
         """Kill what is left of the program after its shim was killed."""
@@ -114,11 +114,11 @@ class Sandbox:
         if pids is None or not is_same(pids["program"]):
             return
         leader = pids["program"]["pid"]
-        below = shim.descendants(leader)
+        below = processes.descendants(leader)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)
         for pid in below:
-            shim.send(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
 
     def termination_message(self) -> str:
         """Return the program's last words, as much as kubelet takes."""
@@ -148,7 +148,7 @@ class Sandbox:
 
 def is_same(identity: dict[str, Any]) -> bool:
     """Return whether the process that a shim wrote down still runs under its pid."""
-    fields = shim.stat_fields(identity["pid"])
+    fields = processes.stat_fields(identity["pid"])
     if identity["ticks"] is not None:
         return bool(fields) and int(fields[19]) == identity["ticks"]
     try:

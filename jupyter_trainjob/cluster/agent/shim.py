@@ -21,127 +21,26 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING or __package__:
+    from jupyter_trainjob.cluster.agent import logwriter, namespaces, processes
+else:  # started by its path: the package is not there, only the files beside this one
+    _here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, _here)
+    import logwriter
+    import namespaces
+    import processes
+
+    sys.path.remove(_here)
 
 Launch = Callable[[dict[str, Any], Callable[[], None]], None]
 """Becomes the program in the forked child; calls its second argument when the program's own code is next."""
 
 READ = 65_536
-LINE = 16_384
 NOT_FOUND, SETUP_FAILED = 127, 128
 SWEEP_SECONDS = 5.0
-PR_SET_CHILD_SUBREAPER = 36
-
-
-class Log:
-    """Numbered files of lines ``<RFC3339Nano> <stdout|stderr> <F|P> <text>``, as Kubernetes' container runtimes write.
-
-    The highest number is being written. When a file is too many, those of its lines that carry a frame are appended to
-    ``kept`` before it goes, so a reader of ``kept`` and the files sees every frame. A disk that is full loses lines,
-    never the program.
-    """
-
-    def __init__(self, folder: str, *, size: int, files: int, frame: str, kept_size: int) -> None:
-        self._folder = folder
-        self._size = size
-        self._files = files
-        self._frame = b" F " + frame.encode()
-        self._kept_room = kept_size
-        self._stamps = Stamps()
-        self._rest = {b"stdout": b"", b"stderr": b""}
-        self._number = 0
-        self._written = 0
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        self._file = self._open_next()
-
-    def feed(self, stream: bytes, data: bytes) -> None:
-        """Write the lines that `data` completes; what is left of it waits for its end."""
-        stamps = self._stamps
-        stamps.renew()
-        whole = (self._rest[stream] + data).split(b"\n")
-        rest = whole.pop()
-        out: list[bytes] = []
-        for line in whole:
-            if len(line) > LINE:
-                *parts, line = pieces(line)  # noqa: PLW2901
-                out += [b"%b %b P %b\n" % (stamps.next(), stream, part) for part in parts]
-            out.append(b"%b %b F %b\n" % (stamps.next(), stream, line))
-        if len(rest) >= LINE:
-            *parts, rest = pieces(rest)
-            out += [b"%b %b P %b\n" % (stamps.next(), stream, part) for part in parts]
-        self._rest[stream] = rest
-        self._write(b"".join(out))
-
-    def close(self) -> None:
-        """Write the lines that never ended."""
-        for stream, rest in self._rest.items():
-            if rest:
-                self._write(b"%b %b F %b\n" % (self._stamps.next(), stream, rest))
-        os.close(self._file)
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        with contextlib.suppress(OSError):
-            while view:
-                written = os.write(self._file, view)
-                self._written += written
-                view = view[written:]
-        if self._written >= self._size:
-            os.close(self._file)
-            self._file = self._open_next()
-            self._drop(self._number - self._files)
-
-    def _open_next(self) -> int:
-        self._number += 1
-        self._written = 0
-        return os.open(self._path(self._number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def _drop(self, number: int) -> None:
-        path = self._path(number)
-        with contextlib.suppress(OSError):
-            with open(path, "rb") as old, open(os.path.join(self._folder, "kept"), "ab") as kept:
-                for line in old:
-                    if self._frame in line[:80] and len(line) <= self._kept_room:
-                        self._kept_room -= kept.write(line)
-            os.unlink(path)
-
-    def _path(self, number: int) -> str:
-        return os.path.join(self._folder, f"{number:08d}")
-
-
-def pieces(line: bytes) -> Iterator[bytes]:
-    """Yield `line` in pieces of at most `LINE` bytes; the last may be empty."""
-    for start in range(0, len(line) + 1, LINE):
-        yield line[start : start + LINE]
-
-
-class Stamps:
-    """Time stamps that always grow, by a nanosecond at least, so that each names one line of a log."""
-
-    def __init__(self) -> None:
-        self._second = b""
-        self._start = 0
-        self._now = 0
-        self.renew()
-
-    def renew(self) -> None:
-        """Look at the clock."""
-        self._now = max(time.time_ns(), self._now)
-
-    def next(self) -> bytes:
-        """Return the next stamp: RFC 3339 with nine digits, which sorts as text."""
-        self._now += 1
-        if not 0 <= self._now - self._start < 1_000_000_000:
-            seconds = self._now // 1_000_000_000
-            self._start = seconds * 1_000_000_000
-            self._second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode()
-        return b"%b.%09dZ" % (self._second, self._now - self._start)
-
-
-def stamp() -> str:
-    """Return now."""
-    return Stamps().next().decode()
 
 
 class Shim:
@@ -153,7 +52,7 @@ class Shim:
         self._launch = launch
         with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
             self._spec: dict[str, Any] = json.load(file)
-        self._log = Log(os.path.join(folder, "log"), **self._spec["log"])
+        self._log = logwriter.Log(os.path.join(folder, "log"), **self._spec["log"])
         self._program = 0
         self._status: int | None = None
         self._fault = b""
@@ -172,11 +71,11 @@ class Shim:
         signal.signal(signal.SIGTERM, self._ask_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        adopt_orphans()
+        processes.adopt_orphans()
         fault = self._fork()
         for fd in (wake, fault, *self._streams):
             self._poll.register(fd, select.POLLIN)
-        started = stamp()
+        started = logwriter.stamp()
         while self._status is None:
             for fd in self._wait(self._kill_at):
                 if fd == wake:
@@ -209,7 +108,11 @@ class Shim:
         with contextlib.suppress(OSError):
             os.setpgid(self._program, self._program)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        names = {"shim": identity(os.getpid()), "program": identity(self._program), "started": stamp()}
+        names = {
+            "shim": processes.identity(os.getpid()),
+            "program": processes.identity(self._program),
+            "started": logwriter.stamp(),
+        }
         write_json(os.path.join(self._folder, "pid.json"), names)
         os.write(gate_in, b"g")
         os.close(gate_in)
@@ -233,7 +136,7 @@ class Shim:
                 os._exit(SETUP_FAILED)
             os.close(gate)
             if self._spec.get("namespaces"):
-                sibling("namespaces").enter(self._spec["namespaces"])
+                namespaces.enter(self._spec["namespaces"])
             os.umask(0o022)
             enter_folder(self._spec["cwd"])
             self._launch(self._spec, lambda: os.close(fault))
@@ -282,14 +185,14 @@ class Shim:
             with contextlib.suppress(OSError, ValueError), open(os.path.join(self._folder, "grace")) as file:
                 grace = float(file.read())
             if grace > 0:
-                send(-self._program, signal.SIGTERM)
+                processes.send(-self._program, signal.SIGTERM)
             until = time.monotonic() + grace
             self._kill_at = until if self._kill_at is None else min(until, self._kill_at)
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_at = None
-            for pid in descendants(os.getpid()):
-                send(pid, signal.SIGKILL)
-            send(-self._program, signal.SIGKILL)
+            for pid in processes.descendants(os.getpid()):
+                processes.send(pid, signal.SIGKILL)
+            processes.send(-self._program, signal.SIGKILL)
 
     def _reap(self) -> int:
         count = 0
@@ -307,11 +210,11 @@ class Shim:
         """Kill what the program has left: its group, and on Linux everything that descends from it."""
         deadline = time.monotonic() + SWEEP_SECONDS
         while time.monotonic() < deadline:
-            send(-self._program, signal.SIGKILL)
-            for pid in descendants(os.getpid()):
-                send(pid, signal.SIGKILL)
+            processes.send(-self._program, signal.SIGKILL)
+            for pid in processes.descendants(os.getpid()):
+                processes.send(pid, signal.SIGKILL)
             self._reap()
-            if not has_children():
+            if not processes.has_children():
                 return
             select.select([wake], [], [], 0.05)
             drain(wake)
@@ -334,7 +237,13 @@ class Shim:
         status = self._status or 0
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + number if number else os.WEXITSTATUS(status)
-        end: dict[str, Any] = {"code": code, "signal": number, "started": started, "finished": stamp(), "oom": False}
+        end: dict[str, Any] = {
+            "code": code,
+            "signal": number,
+            "started": started,
+            "finished": logwriter.stamp(),
+            "oom": False,
+        }
         if self._fault:
             end.update(json.loads(self._fault))
         write_json(os.path.join(self._folder, "exit.json"), end)
@@ -377,85 +286,10 @@ def enter_folder(path: str) -> None:
         raise StartFailed(SETUP_FAILED, f'working directory "{path}": {error.strerror}') from error
 
 
-def sibling(name: str) -> Any:
-    """Import a file that lies beside this one, without the package around it."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, here)
-    try:
-        return __import__(name)
-    finally:
-        sys.path.remove(here)
-        sys.modules.pop(name, None)
-
-
 def report(fd: int, code: int, message: str) -> None:
     """Tell the shim why there is no program."""
     with contextlib.suppress(OSError):
         os.write(fd, json.dumps({"code": code, "reason": "StartError", "message": message}).encode())
-
-
-def adopt_orphans() -> None:
-    """On Linux, become the parent of every descendant whose own parent dies (torchrun's workers lead sessions)."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes below `pid`, nearest first."""
-    children: dict[int, list[int]] = {}
-    for child, parent in parents():
-        children.setdefault(parent, []).append(child)
-    found: list[int] = []
-    layer = children.get(pid, [])
-    while layer:
-        found += layer
-        layer = [child for parent in layer for child in children.get(parent, [])]
-    return found
-
-
-def parents() -> Iterator[tuple[int, int]]:
-    """Yield each process with its parent."""
-    if os.path.exists("/proc/self/stat"):
-        for name in os.listdir("/proc"):
-            if name.isdigit() and (fields := stat_fields(int(name))):
-                yield int(name), int(fields[1])
-        return
-    with os.popen("/bin/ps -axo pid=,ppid=") as table:  # noqa: S605 - macOS has no /proc
-        for line in table:
-            child, parent = line.split()
-            yield int(child), int(parent)
-
-
-def stat_fields(pid: int) -> list[str]:
-    """Return the fields of ``/proc/<pid>/stat`` after the name, beginning with the state; empty if there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def identity(pid: int) -> dict[str, Any]:
-    """Return what tells a process from a later one with its pid: the kernel's start tick (Linux), else the time."""
-    fields = stat_fields(pid)
-    return {"pid": pid, "ticks": int(fields[19]) if fields else None, "time": time.time()}
-
-
-def send(pid: int, number: int) -> None:
-    """Send a signal to a process or, negative, to a group; it may be gone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def has_children() -> bool:
-    """Return whether a child is left, dead or alive."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def drain(fd: int) -> None:

@@ -209,7 +209,7 @@ class Cluster:
     def log(self, name: str = "pod", **options: Any) -> str:
         """Return a pod's log so far."""
         source = self.agents[-1].logs
-        wanted: dict[str, Any] = dict.fromkeys(("tail_lines", "since_time", "limit_bytes"))
+        wanted: dict[str, Any] = {"tail_lines": None, "since_time": None, "limit_bytes": None}
         wanted |= {"container": "", "follow": False, "timestamps": False, "previous": False, **options}
         return b"".join(source.open(self.get(name), **wanted)).decode()
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+from pathlib import Path
+
 import pytest
+
+from jupyter_trainjob.api.resources import EVENTS, NODES, PODS
+from jupyter_trainjob.constants import NODE_NAME, PYTHON_ANNOTATION, TERMINATION_LOG_ENV, WORKDIR_ANNOTATION
 
 from .cluster import Cluster
 
@@ -10,6 +18,8 @@ ENDS: dict[str, tuple[str, str, int, str]] = {
     "a program that returns succeeds": ("print('hello')", "Succeeded", 0, "Completed"),
     "an exit code is reported": ("import sys; sys.exit(3)", "Failed", 3, "Error"),
     "a program that kills itself ends with 137": ("import os; os.kill(os.getpid(), 9)", "Failed", 137, "Error"),
+    "a program that is terminated ends with 143": ("import os; os.kill(os.getpid(), 15)", "Failed", 143, "Error"),
+    "an exception is an error": ("1 / 0", "Failed", 1, "Error"),
 }
 
 
@@ -19,10 +29,124 @@ def test_end(cluster: Cluster, code: str, phase: str, exit_code: int, reason: st
     cluster.script(code)
     end = cluster.ended()
     assert (cluster.phase(), end["exitCode"], end["reason"]) == (phase, exit_code, reason)
+    assert end.get("signal", 0) == (exit_code - 128 if exit_code > 128 else 0)
 
 
-def test_log(cluster: Cluster) -> None:
+def test_status_is_what_kubelet_writes(cluster: Cluster) -> None:
+    cluster.agent()
+    cluster.script("import time; time.sleep(60)")
+    running = cluster.until("Running")["status"]
+    conditions = {one["type"]: one["status"] for one in running["conditions"]}
+    assert conditions == {"Initialized": "True", "Ready": "True", "ContainersReady": "True"}
+    assert running["hostIP"] == "127.0.0.1"
+    assert running["podIP"].startswith("127.")
+    assert list(running["containerStatuses"][0]["state"]) == ["running"]
+    assert running["containerStatuses"][0]["ready"]
+    cluster.client.delete(PODS, "pod", namespace="default", grace_seconds=1)
+    cluster.api.wait(lambda: cluster.client.find(PODS, "pod", namespace="default") is None)
+
+
+def test_other_conditions_are_kept(cluster: Cluster) -> None:
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    made = cluster.script("pass")
+    cluster.client.patch(PODS, "pod", {"status": {"conditions": [scheduled]}}, namespace=made["metadata"]["namespace"])
+    cluster.agent()
+    cluster.ended()
+    assert scheduled in cluster.get()["status"]["conditions"]
+
+
+NOT_STARTED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
+    "a command that does not exist": (
+        ["no-such-command"],
+        {},
+        127,
+        'exec: "no-such-command": executable file not found in $PATH',
+    ),
+    "a path that does not exist": (["/no/such/file"], {}, 127, 'exec: "/no/such/file": no such file or directory'),
+    "a file that is no program": (["/etc/passwd"], {}, 127, 'exec: "/etc/passwd": Permission denied'),
+    "a working folder that does not exist": (
+        ["true"],
+        {"workingDir": "/no/such/folder"},
+        128,
+        'working directory "/no/such/folder": No such file or directory',
+    ),
+}
+
+
+@pytest.mark.parametrize(("command", "container", "code", "message"), NOT_STARTED.values(), ids=list(NOT_STARTED))
+def test_start_error(cluster: Cluster, command: list[str], container: dict[str, str], code: int, message: str) -> None:
+    cluster.agent()
+    cluster.run(*command, container=container)
+    end = cluster.ended()
+    assert (end["exitCode"], end["reason"], end["message"]) == (code, "StartError", message)
+
+
+def test_output_in_the_order_of_each_stream_and_a_last_line_without_end(cluster: Cluster) -> None:
     cluster.agent()
     cluster.script("import sys; print('one'); print('two', file=sys.stderr, flush=True); print('three', end='')")
     cluster.ended()
-    assert sorted(cluster.log().splitlines()) == ["one", "three", "two"]
+    lines = cluster.log().splitlines()
+    assert sorted(lines) == ["one", "three", "two"]
+    assert lines.index("one") < lines.index("three")
+
+
+def test_environment_is_clean_and_the_interpreter_comes_first(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_DAEMON", "1")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    cluster.agent()
+    env = [
+        {"name": "MINE", "value": "x"},
+        {"name": "BOTH", "value": "$(MINE)-$$-$(NOBODY)"},
+        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "NOTE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['note']"}}},
+    ]
+    code = "import json, os, sys; print(json.dumps([dict(os.environ), sys.executable, os.getcwd()]))"
+    annotations = {"note": "so", PYTHON_ANNOTATION: sys.executable, WORKDIR_ANNOTATION: str(tmp_path)}
+    cluster.script(code, annotations=annotations, container={"env": env, "workingDir": ""})
+    cluster.ended()
+    environ, executable, folder = json.loads(cluster.log())
+    assert executable == sys.executable
+    assert folder == str(tmp_path)
+    assert environ["PATH"].split(":")[0] == os.path.dirname(sys.executable)  # noqa: PTH120
+    wanted = {"MINE": "x", "BOTH": "x-$-$(NOBODY)", "NAME": "pod", "NOTE": "so", "HOSTNAME": "pod"}
+    assert {name: environ[name] for name in wanted} == wanted
+    assert environ["ADDRESS"] == cluster.get()["status"]["podIP"]
+    assert not {"SECRET_OF_THE_DAEMON", "PYTHONPATH"} & environ.keys()
+
+
+def test_last_words_become_the_message(cluster: Cluster) -> None:
+    cluster.agent()
+    path = f"os.environ.get('{TERMINATION_LOG_ENV}', '/dev/termination-log')"
+    cluster.script(f"import os; open({path}, 'w').write('out of data'); raise SystemExit(2)")
+    assert cluster.ended()["message"] == "out of data"
+
+
+UNSUPPORTED = {
+    "several containers": ({"containers": [{"name": "a"}, {"name": "b"}]}, "2 containers"),
+    "init containers": ({"initContainers": [{"name": "a"}]}, "init containers"),
+    "a restart policy": ({"restartPolicy": "OnFailure"}, "restartPolicy OnFailure"),
+    "a volume of another kind": ({"volumes": [{"name": "v", "nfs": {}}]}, "nfs"),
+}
+
+
+@pytest.mark.parametrize(("options", "word"), UNSUPPORTED.values(), ids=list(UNSUPPORTED))
+def test_what_is_not_supported_fails_with_its_reason(cluster: Cluster, options: dict[str, object], word: str) -> None:
+    cluster.agent()
+    cluster.run("true", **options)
+    status = cluster.until("Failed")["status"]
+    assert status["reason"].startswith("Unsupported")
+    assert word in status["message"]
+    event = cluster.api.wait(lambda: cluster.client.list(EVENTS, namespace="default").items)[0]
+    assert event["message"] == status["message"]
+
+
+def test_node_says_what_it_has(cluster: Cluster) -> None:
+    agent = cluster.agent()
+    status = cluster.client.get(NODES, NODE_NAME)["status"]
+    assert int(status["capacity"]["cpu"]) >= 1
+    assert status["conditions"][0]["status"] == "True"
+    agent.stop()
+    assert cluster.client.get(NODES, NODE_NAME)["status"]["conditions"][0]["status"] == "Unknown"

@@ -1,0 +1,137 @@
+"""What was killed from outside: shims, agents, both; programs run once, and their ends are told right."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import PODS, Object
+from jupyter_trainjob.cluster.agent.sandbox import State
+
+from .cluster import Cluster, pod
+
+REPOSITORY = Path(__file__).parents[3]
+AGENT = """
+import json, pathlib, sys
+from tests.unit.agent.cluster import PODS, Cluster
+cluster = Cluster(pathlib.Path(sys.argv[1]))
+cluster.agent()
+cluster.client.create(PODS, json.loads(sys.argv[2]), namespace="default")
+print(json.dumps(cluster.until("Running")), flush=True)
+sys.stdin.read()
+"""
+COUNTED = """
+import pathlib, sys, time
+folder = pathlib.Path({folder!r})
+(folder / 'starts').open('a').write('+')
+print('began', flush=True)
+while not (folder / 'go').exists():
+    time.sleep(0.02)
+print('ended', flush=True)
+sys.exit(5)
+"""
+
+
+def counted(folder: Path) -> str:
+    return COUNTED.format(folder=str(folder))
+
+
+def killed_agent(cluster: Cluster, code: str) -> Object:
+    """Run a pod under an agent of its own process, kill that, and return the pod as it was then."""
+    command = [sys.executable, "-c", AGENT, str(cluster.root), json.dumps(pod("python", "-c", code))]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    with process:
+        assert process.stdout is not None
+        running: Object = json.loads(process.stdout.readline())
+        process.kill()
+    return running
+
+
+def program_of(cluster: Cluster) -> psutil.Process:
+    pids = cluster.box().pids()
+    assert pids is not None
+    return psutil.Process(pids["program"]["pid"])
+
+
+def test_killed_shim_fails_the_pod_and_takes_the_program_with_it(cluster: Cluster) -> None:
+    cluster.agent()
+    cluster.script("import time; print('ready', flush=True); time.sleep(300)")
+    cluster.until_log("ready")
+    program, pids = program_of(cluster), cluster.box().pids()
+    assert pids is not None
+    os.kill(pids["shim"]["pid"], signal.SIGKILL)
+    status = cluster.until("Failed")["status"]
+    assert status["reason"] == "ShimLost"
+    assert status["containerStatuses"][0]["state"]["terminated"]["reason"] == "ShimLost"
+    program.wait(5)
+
+
+def test_program_outlives_its_agent_and_the_next_one_reports_its_end(cluster: Cluster, tmp_path: Path) -> None:
+    running = killed_agent(cluster, counted(tmp_path))
+    cluster.client.create(PODS, running, namespace="default")
+    cluster.agent()
+    assert cluster.phase() == "Running"
+    (tmp_path / "go").touch()
+    assert cluster.ended()["exitCode"] == 5
+    assert cluster.log() == "began\nended\n"
+    assert (tmp_path / "starts").read_text() == "+"
+
+
+def test_program_that_ended_while_no_agent_ran_is_reported_and_not_started_again(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    running = killed_agent(cluster, counted(tmp_path))
+    (tmp_path / "go").touch()
+    cluster.client.create(PODS, running, namespace="default")
+    cluster.box().wait()
+    cluster.agent()
+    assert cluster.ended()["exitCode"] == 5
+    assert (tmp_path / "starts").read_text() == "+"
+
+
+def test_pod_that_was_removed_while_no_agent_ran_is_ended(cluster: Cluster, tmp_path: Path) -> None:
+    killed_agent(cluster, counted(tmp_path))
+    cluster.agent()
+    cluster.api.wait(lambda: not list((cluster.root / "pods").iterdir()))
+
+
+def test_shim_that_was_killed_while_no_agent_ran_is_told(cluster: Cluster, tmp_path: Path) -> None:
+    running = killed_agent(cluster, counted(tmp_path))
+    cluster.client.create(PODS, running, namespace="default")
+    cluster.api.wait((tmp_path / "starts").exists)
+    pids = cluster.box().pids()
+    assert pids is not None
+    os.kill(pids["shim"]["pid"], signal.SIGKILL)
+    cluster.box().wait()
+    assert cluster.box().state() is State.LOST
+    cluster.agent()
+    assert cluster.until("Failed")["status"]["reason"] == "ShimLost"
+    assert (tmp_path / "starts").read_text() == "+"
+
+
+def test_stopped_agent_leaves_programs_running_for_the_next(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.agent().stop()
+    cluster.agent()
+    cluster.script(counted(tmp_path))
+    cluster.until_log("began")
+    cluster.agents[-1].stop()
+    cluster.agent()
+    (tmp_path / "go").touch()
+    assert cluster.ended()["exitCode"] == 5
+    assert (tmp_path / "starts").read_text() == "+"
+
+
+def test_two_agents_over_one_folder_are_refused(cluster: Cluster) -> None:
+    cluster.agent()
+    with pytest.raises(errors.ClusterError, match="another agent"):
+        cluster.agent()

@@ -29,6 +29,10 @@ from typing import Any
 class TrainJobError(Exception):
     """Base of all errors of this package."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Let IPython show the message alone: the frames of this package would bury what happened in the job."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(TrainJobError):
     """The request is wrong; nothing was sent."""

@@ -97,7 +97,8 @@ class TrainJob:
     @property
     def out(self) -> Mapping[str, Any]:
         """Wait for the job and return the names of ``--out`` with their values on rank 0. Raises as `result`."""
-        return self._finished(None).out
+        found: Mapping[str, Any] = self._finished(None).out
+        return found
 
     def logs(self, rank: int | None = None, *, follow: bool = False) -> str | Iterator[str]:
         """Return what the nodes printed: of one node, or of all in the order of time, each line after its number.

@@ -34,7 +34,10 @@ def of(snapshot: Snapshot, record: Record, *, key: Callable[[], bytes]) -> Outco
         raise errors.JobFailed(
             f"{snapshot.name} is complete, but sent no result: its program was not a cell of ours, or its log is gone."
         )
-    value, out = results.load(message.body, key=key())
+    try:
+        value, out = results.load(message.body, key=key())
+    except results.ForgedResult as error:
+        raise errors.JobFailed(f"{snapshot.name}: {error}") from error
     return Outcome(value, out)
 
 

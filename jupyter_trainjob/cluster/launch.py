@@ -44,7 +44,7 @@ def running(state: StateDir) -> Running | None:
     """Return the daemon of `state`, or None. A daemon runs exactly while it holds its lock."""
     try:
         with state.lock.open("rb") as file:
-            if _try_lock(file):
+            if is_free(file):
                 return None
         return Running(**json.loads(state.daemon.read_bytes()))
     except (FileNotFoundError, ValueError):
@@ -139,8 +139,8 @@ def _start(state: StateDir, warm: str) -> None:
     raise errors.ClusterError(message)
 
 
-def _try_lock(file: IO[bytes]) -> bool:
-    """Take the lock and give it back; False if somebody holds it."""
+def is_free(file: IO[bytes]) -> bool:
+    """Return whether nobody holds the lock of `file`."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -151,7 +151,7 @@ def _try_lock(file: IO[bytes]) -> bool:
 
 def _lock_within(file: IO[bytes], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while not _try_lock(file):
+    while not is_free(file):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)

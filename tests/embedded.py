@@ -1,0 +1,84 @@
+"""An embedded cluster of a test's own: a state folder, and a daemon that is ended with everything it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from jupyter_trainjob.client import context
+from jupyter_trainjob.client.jobs import list_jobs
+from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.constants import STATE_DIR_ENV
+
+END_TIMEOUT = 20.0
+
+
+@contextmanager
+def embedded_cluster(folder: Path) -> Iterator[StateDir]:
+    """Point this process (and the kernels that it starts) at a state folder of its own; end what ran there after."""
+    before = os.environ.get(STATE_DIR_ENV)
+    os.environ[STATE_DIR_ENV] = str(folder)
+    context.forget()
+    state = StateDir(folder)
+    try:
+        yield state
+    finally:
+        if launch.running(state) is not None:
+            for job in list_jobs():
+                job.delete()
+            _wait_until_no_pod_runs(state)
+        launch.stop(state)
+        context.forget()
+        if before is None:
+            del os.environ[STATE_DIR_ENV]
+        else:
+            os.environ[STATE_DIR_ENV] = before
+    assert not processes_of(state), "processes outlived their cluster"
+
+
+def kill_daemon(state: StateDir) -> int:
+    """Kill the daemon with -9 and return its pid."""
+    daemon = launch.running(state)
+    assert daemon is not None
+    os.kill(daemon.pid, signal.SIGKILL)
+    with state.lock.open("rb") as lock:
+        wait_for(lambda: launch.is_free(lock))
+    return daemon.pid
+
+
+def processes_of(state: StateDir) -> list[psutil.Process]:
+    """Return the processes that belong to a state folder, by what their command line or environment says."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), process.environ().get(STATE_DIR_ENV, "")]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(str(state.root) in word for word in words) and _ours(process):
+            found.append(process)
+    return found
+
+
+def wait_for(condition: object, timeout: float = END_TIMEOUT) -> None:
+    """Wait until a condition that has no event holds; fail after `timeout` seconds."""
+    assert callable(condition)
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def _wait_until_no_pod_runs(state: StateDir) -> None:
+    pods = state.agent / "pods"
+    wait_for(lambda: not pods.exists() or not any(pods.iterdir()))
+
+
+def _ours(process: psutil.Process) -> bool:
+    return any("jupyter_trainjob" in word or "forkserver" in word or "shim" in word for word in process.cmdline())

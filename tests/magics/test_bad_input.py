@@ -1,0 +1,74 @@
+"""What a user does wrong is said before anything is sent: what, why, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.error import UsageError
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS
+from jupyter_trainjob.client import context
+from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.constants import STATE_DIR_ENV
+from tests.magics.conftest import Shell
+
+WRONG = {
+    "a syntax error": ("%%trainjob\nx = (1,\ny = 2", ["syntax", "line"]),
+    "an unknown option": ("%%trainjob --node 8\n1", ["--node", "--nodes", "--help"]),
+    "an unknown runtime": ("%%trainjob --runtime torche\n1", ["torche", "torch-distributed", "plain"]),
+    "no nodes": ("%%trainjob --nodes 0\n1", ["nodes", "at least 1", "0"]),
+    "a name that is no identifier": ("%%trainjob my-job\n1", ["my-job", "identifier", "my_job"]),
+    "a name that Python keeps": ("%%trainjob class\n1", ["class", "identifier"]),
+    "a shell command in the cell": ("%%trainjob\n!ls\n1", ["!ls"]),
+    "an out name that the cell never sets": ("%%trainjob --out weights\n1", ["weights"]),
+    "an environment variable without a value": ("%%trainjob --env A\n1", ["NAME=VALUE"]),
+    "a job that is not there": ("%trainjob show nothing", ["nothing", "There is"]),
+}
+
+
+@pytest.mark.parametrize(("source", "words"), WRONG.values(), ids=WRONG)
+def test_wrong_use_is_one_clear_line_and_nothing_is_sent(
+    cluster: StateDir, shell: Shell, source: str, words: list[str]
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        shell.run(source)
+    for word in words:
+        assert word in str(raised.value)
+    client = context.connect().client
+    assert not client.list(TRAINJOBS).items
+    assert not client.list(SECRETS).items
+
+
+def test_a_value_that_cannot_travel_is_named_with_its_path(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "import threading\n"
+        "class Loader:\n    def __init__(self): self.lock = threading.Lock()\n"
+        "class Data:\n    def __init__(self): self.loader = Loader()\n"
+        "data = Data()"
+    )
+    with pytest.raises(UsageError, match=r"data\.loader\.lock"):
+        shell.run("%%trainjob\ndata.loader")
+
+
+def test_a_state_folder_that_cannot_be_written_says_how_to_move_it(
+    monkeypatch: pytest.MonkeyPatch, shell: Shell
+) -> None:
+    monkeypatch.setenv(STATE_DIR_ENV, "/dev/null/state")
+    context.forget()
+    try:
+        with pytest.raises(errors.ClusterError) as raised:
+            shell.run("%%trainjob\n1")
+    finally:
+        context.forget()
+    assert STATE_DIR_ENV in str(raised.value)
+    assert "/dev/null/state" in str(raised.value)
+
+
+def test_help_is_complete_both_ways(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run("%%trainjob --help\n1")
+    asked = capsys.readouterr().out
+    shell.run("%trainjob?")
+    pinned = capsys.readouterr().out
+    for option in ("--nodes", "--runtime", "--env", "--out", "--context", "--namespace", "--wait", "--dry-run"):
+        assert option in asked
+        assert option in pinned

@@ -1,0 +1,173 @@
+"""Cells that become jobs on a real embedded cluster: what comes back when all goes well, and when it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+import jupyter_trainjob
+from jupyter_trainjob import errors
+from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import kill_daemon, wait_for
+from tests.magics.conftest import Shell
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_cell_uses_the_notebooks_names_and_its_last_value_comes_back(cluster: StateDir, shell: Shell) -> None:
+    shell.run("FACTOR = 3\ndef scaled(x): return x * FACTOR")
+    shell.run("%%trainjob answer --nodes 2 --runtime plain --out text\ntext = '$HOME `x` \\\\ ünï'\nscaled(14)")
+    job = shell.names["answer"]
+    assert job.result() == 42
+    assert job.out["text"] == "$HOME `x` \\ ünï"
+    assert job.status() is State.COMPLETE
+
+
+def test_dry_run_shows_what_would_travel_and_sends_nothing(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("SIZE = 7")
+    before = len(jupyter_trainjob.list_jobs())
+    shell.run("%%trainjob sizes --nodes 3 --dry-run\nSIZE")
+    shown = capsys.readouterr().out
+    assert "SIZE" in shown
+    assert "numNodes: 3" in shown
+    assert len(jupyter_trainjob.list_jobs()) == before
+    assert "sizes" not in shell.names
+
+
+def test_wait_prints_the_life_of_the_job_where_nothing_can_be_drawn(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("%%trainjob --runtime plain --wait\n1")
+    assert "Complete" in capsys.readouterr().out
+
+
+def test_an_exception_on_rank_3_is_raised_with_its_traceback_and_the_others_stop(
+    cluster: StateDir, shell: Shell
+) -> None:
+    shell.run(
+        "%%trainjob broken --nodes 5 --runtime plain\n"
+        "import os, time\n"
+        "rank = int(os.environ['JOB_COMPLETION_INDEX'])\n"
+        "if rank == 3:\n"
+        "    raise ValueError('not this one')\n"
+        "time.sleep(600)"
+    )
+    job = shell.names["broken"]
+    with pytest.raises(errors.JobFailed) as raised:
+        job.result(timeout=60)
+    assert raised.value.rank == 3
+    message = str(raised.value)
+    assert "ValueError: not this one" in message
+    assert "line 4" in message
+    assert "raise ValueError('not this one')" in message
+    assert job.status() is State.FAILED
+
+
+def test_a_rank_that_is_killed_is_named_with_its_exit_code(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob killed --nodes 2 --runtime plain\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(errors.JobFailed, match=r"rank \d was killed \(exit code 137, SIGKILL\)"):
+        shell.names["killed"].result(timeout=60)
+
+
+def test_a_rank_that_exits_with_137_is_a_failure(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob left --nodes 2 --runtime plain\nimport os\nos._exit(137)")
+    with pytest.raises(errors.JobFailed, match="137"):
+        shell.names["left"].result(timeout=60)
+
+
+def test_a_flood_of_log_is_bounded_and_the_result_still_comes(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob flood --runtime plain\n"
+        "for i in range(300_000):\n"
+        "    print(i, 'x' * 100)\n"
+        "    if i % 1000 == 0: report(step=i, total=300_000, loss=1.0)\n"
+        "'dry again'"
+    )
+    job = shell.names["flood"]
+    assert job.result(timeout=90) == "dry again"
+    assert len(job.logs()) < 5_000_000
+    assert len(job.metrics()["step"]) == 300
+    assert len(job.snapshot().log) <= 200
+
+
+def test_a_job_outlives_a_daemon_that_is_killed(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob tough --nodes 2 --runtime plain\n"
+        "import time\n"
+        "for step in range(40):\n"
+        "    time.sleep(0.1)\n"
+        "    report(step=step + 1, total=40)\n"
+        "'still here'"
+    )
+    job = shell.names["tough"]
+    wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
+    kill_daemon(cluster)
+    assert job.result(timeout=60) == "still here"
+    assert sorted(set(job.metrics()["step"])) == list(range(1, 41))
+
+
+def test_stop_ends_the_programs_and_keeps_what_they_wrote(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run(
+        "%%trainjob endless --nodes 2 --runtime plain\n"
+        "import time\n"
+        "print('begun', flush=True)\n"
+        "for step in range(10_000):\n"
+        "    time.sleep(0.05)\n"
+        "    report(step=step + 1)"
+    )
+    job = shell.names["endless"]
+    wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
+    shell.run("%trainjob stop endless")
+    assert "Stopped" in capsys.readouterr().out
+    assert job.status() is State.STOPPED
+    with pytest.raises(errors.JobStopped):
+        job.result()
+    again = jupyter_trainjob.get(job.name)
+    assert len(again.metrics()["step"]) > 2
+    assert "begun" in again.logs(rank=1)
+
+
+def test_the_line_magic_lists_shows_and_deletes(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("%%trainjob small --runtime plain\nprint('said')")
+    job = shell.names["small"]
+    job.wait()
+    capsys.readouterr()
+    shell.run("%trainjob list")
+    assert job.name in capsys.readouterr().out
+    shell.run("%trainjob show small")
+    assert "Complete" in capsys.readouterr().out
+    shell.run("%trainjob logs small")
+    assert "0 | said" in capsys.readouterr().out
+    shell.run("%trainjob delete small")
+    assert job.name not in [each.name for each in jupyter_trainjob.list_jobs()]
+
+
+def test_submit_runs_a_function_with_its_arguments_and_closure(cluster: StateDir) -> None:
+    offset = 40
+
+    def add(a: int, *, b: int) -> int:
+        return a + b + offset
+
+    assert jupyter_trainjob.submit(add, 1, kwargs={"b": 1}, runtime="plain").result(timeout=60) == 42
+
+
+def test_two_jobs_of_eight_nodes_at_once_do_not_meet(cluster: StateDir, shell: Shell) -> None:
+    cell = (
+        "import torch, torch.distributed as dist\n"
+        "dist.init_process_group('gloo')\n"
+        "total = torch.tensor([float(MARK)])\n"
+        "dist.all_reduce(total)\n"
+        "dist.destroy_process_group()\n"
+        "total.item()"
+    )
+    for mark, name in ((1, "first"), (100, "second")):
+        shell.run(f"MARK = {mark}")
+        shell.run(f"%%trainjob {name} --nodes 8\n{cell}")
+    assert shell.names["first"].result(timeout=100) == 8
+    assert shell.names["second"].result(timeout=100) == 800

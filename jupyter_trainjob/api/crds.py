@@ -7,11 +7,18 @@ The files are written by `api.generate`; they are JSON inside, so that loading a
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, JOBSETS, TRAININGRUNTIMES, TRAINJOBS, Object, Resource
+from jupyter_trainjob.api.resources import (
+    CLUSTERTRAININGRUNTIMES,
+    JOBSETS,
+    TRAININGRUNTIMES,
+    TRAINJOBS,
+    Object,
+    Resource,
+)
 
 RESOURCES: Final = (TRAINJOBS, TRAININGRUNTIMES, CLUSTERTRAININGRUNTIMES, JOBSETS)
 """The kinds that are custom resources, in the order in which they are installed."""
@@ -24,7 +31,7 @@ def path(resource: Resource) -> Path:
     return _FOLDER / f"{resource.group}_{resource.plural}.yaml"
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(resource: Resource) -> Object:
     """Return the CRD of one of `RESOURCES`. It is shared: do not change it."""
     crd: Object = json.loads(path(resource).read_bytes())

@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _schema(resource: Resource) -> Object:
-    import kubeflow_trainer_api.models as models
+    from kubeflow_trainer_api import models
 
     whole = getattr(models, _MODELS[resource.kind]).model_json_schema(by_alias=True)
     schema = _Inliner(whole["$defs"]).model(resource.kind, whole)

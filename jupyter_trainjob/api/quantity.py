@@ -17,7 +17,9 @@ Amounts = dict[str, Fraction]
 
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_SUFFIXES = {**_BINARY, **{suffix: Fraction(10) ** power for suffix, power in _DECIMAL.items()}}
+_SUFFIXES = {suffix: Fraction(factor) for suffix, factor in _BINARY.items()} | {
+    suffix: Fraction(f"1e{power}") for suffix, power in _DECIMAL.items()
+}
 _WORDS = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([A-Za-z]*))")
 
 
@@ -37,8 +39,8 @@ def canonical(amount: Fraction | int, *, binary: bool = False) -> str:
         for suffix, factor in reversed(_BINARY.items()):
             if amount and amount % factor == 0:
                 return f"{amount // factor}{suffix}"
-    for suffix, power in reversed(_DECIMAL.items()):
-        scaled = Fraction(amount) / Fraction(10) ** power
+    for suffix in reversed(_DECIMAL):
+        scaled = Fraction(amount) / _SUFFIXES[suffix]
         if amount and scaled.denominator == 1:
             return f"{scaled.numerator}{suffix}"
     return "0" if not amount else f"{math.ceil(Fraction(amount) * 10**9)}n"

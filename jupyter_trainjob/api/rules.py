@@ -78,9 +78,11 @@ ORDER_OR_DEPENDENCIES: Final = Rule(
     "!(has(self.startupPolicy) && self.startupPolicy.startupPolicyOrder == 'InOrder'"
     " && has(self.replicatedJobs) && self.replicatedJobs.exists(x, has(x.dependsOn)))",
     "startupPolicy InOrder and dependsOn exclude each other",
-    lambda new, _: not (
-        (new.get("startupPolicy") or {}).get("startupPolicyOrder") == "InOrder"
-        and any("dependsOn" in job for job in new.get("replicatedJobs") or ())
+    lambda new, _: (
+        not (
+            (new.get("startupPolicy") or {}).get("startupPolicyOrder") == "InOrder"
+            and any("dependsOn" in job for job in new.get("replicatedJobs") or ())
+        )
     ),
 )
 NO_CLAIM_NAMESPACE: Final = Rule(

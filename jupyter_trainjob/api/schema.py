@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 from jupyter_trainjob.api import rules
@@ -85,7 +85,9 @@ def check(schema: Schema, value: Any, path: str = "") -> Iterator[FieldError]:
         return
     wanted = _type_of(schema)
     if wanted is not None and not _IS[wanted](value):
-        message = f'Invalid value: "{_name(value)}": {path or "object"} in body must be of type {wanted}: "{_name(value)}"'
+        message = (
+            f'Invalid value: "{_name(value)}": {path or "object"} in body must be of type {wanted}: "{_name(value)}"'
+        )
         yield FieldError(path, WRONG_TYPE, message)
         return
     if isinstance(value, dict):
@@ -98,9 +100,7 @@ def check(schema: Schema, value: Any, path: str = "") -> Iterator[FieldError]:
         yield from _check_number(schema, value, path)
     if "enum" in schema and value not in schema["enum"]:
         supported = ", ".join(json.dumps(choice) for choice in schema["enum"])
-        yield FieldError(
-            path, UNSUPPORTED, f"Unsupported value: {json.dumps(value)}: supported values: {supported}"
-        )
+        yield FieldError(path, UNSUPPORTED, f"Unsupported value: {json.dumps(value)}: supported values: {supported}")
 
 
 def check_rules(schema: Schema, new: Any, old: Any, path: str = "") -> Iterator[FieldError]:
@@ -159,7 +159,9 @@ def _check_text(schema: Schema, value: str, path: str) -> Iterator[FieldError]:
     if len(value) > schema.get("maxLength", len(value)):
         yield FieldError(path, TOO_LONG, f"Too long: may not be more than {schema['maxLength']} bytes")
     if len(value) < schema.get("minLength", 0):
-        message = f"Invalid value: {json.dumps(value)}: {path} in body should be at least {schema['minLength']} chars long"
+        message = (
+            f"Invalid value: {json.dumps(value)}: {path} in body should be at least {schema['minLength']} chars long"
+        )
         yield FieldError(path, INVALID, message)
     if "pattern" in schema and not _compiled(schema["pattern"]).search(value):
         message = f"Invalid value: {json.dumps(value)}: {path} in body should match '{schema['pattern']}'"
@@ -233,7 +235,7 @@ def _has_rules(schema: Schema) -> bool:
 _RULED: dict[int, tuple[Schema, bool]] = {}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 

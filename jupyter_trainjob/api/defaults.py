@@ -1,0 +1,51 @@
+"""What an API server fills in before it stores an object: schema defaults of custom resources, ours and Kubernetes'.
+
+The embedded API server calls `apply` for every object that is created or updated, once it has a name and a uid. On a
+real cluster the API server and the webhooks of JobSet and Trainer do this.
+"""
+
+from __future__ import annotations
+
+from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, trainjobs
+from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, SERVICES, TRAINJOBS, Object, Resource
+
+_ROOT = ("apiVersion", "kind", "metadata")
+
+
+def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
+    """Complete `obj`, in place, and return it. Fields that a custom resource's schema does not know are dropped.
+
+    `old` is what it replaces, for the rules about what has changed. An object whose shape is wrong is left for
+    `api.validation` to refuse.
+    """
+    shape = crds.schema(resource)
+    if shape is not None:
+        body = {name: value for name, value in obj.items() if name not in _ROOT}
+        schema.prune(shape, body)
+        schema.default(shape, body)
+        for name in [name for name in obj if name not in _ROOT and name not in body]:
+            del obj[name]
+        obj.update(body)
+        if any(schema.check(shape, obj)):
+            return obj
+    try:
+        _complete(resource, obj, old)
+    except (AttributeError, KeyError, TypeError):
+        # Somewhere a list stands for a map or the like; validation says where.
+        return obj
+    return obj
+
+
+def _complete(resource: Resource, obj: Object, old: Object | None) -> None:
+    if resource == PODS:
+        pods.complete(obj)
+    elif resource == JOBS:
+        jobs.complete(obj)
+    elif resource == JOBSETS:
+        jobsets.complete(obj)
+    elif resource == TRAINJOBS:
+        trainjobs.complete(obj, old)
+    elif resource == SERVICES:
+        spec = obj.setdefault("spec", {})
+        spec.setdefault("type", "ClusterIP")
+        spec.setdefault("sessionAffinity", "None")

@@ -1,0 +1,200 @@
+"""Pods, and the pod templates of Jobs, as an API server completes and checks them (core/v1 defaults, ValidatePodSpec).
+
+Only what can be wrong in a pod that this project runs is checked; fields that the embedded node ignores pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from typing import Any, Final
+
+from jupyter_trainjob.api import quantity, schema
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.schema import FieldError
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL_MESSAGE: Final = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_ENV_NAME: Final = re.compile(r"[^\x00-\x1f=\x7f-\uffff]+")
+_POLICIES: Final = ("Always", "OnFailure", "Never")
+_MODES: Final = ("secret", "configMap", "projected", "downwardAPI")
+_MUTABLE: Final = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "schedulingGates")
+
+
+def complete(pod: Object) -> None:
+    """Fill in, in place, the defaults of a Pod or of a pod template."""
+    complete_spec(pod.setdefault("spec", {}))
+
+
+def complete_spec(spec: Object) -> None:
+    """Fill in, in place, the defaults of a pod's spec."""
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("schedulerName", "default-scheduler")
+    spec.setdefault("securityContext", {})
+    for container in _containers(spec):
+        _complete_container(container)
+    for volume in _dicts(spec.get("volumes")):
+        _complete_volume(volume)
+
+
+def check(pod: Object, old: Object | None = None) -> Iterator[FieldError]:
+    """Yield what is wrong with a Pod; `old` is what it replaces."""
+    yield from check_spec(pod.get("spec") or {}, "spec")
+    if old is not None and _fixed(pod, old) != _fixed(old, old):
+        allowed = ",".join(f"`spec.{field}`" for field in ("containers[*].image", *_MUTABLE))
+        yield FieldError("spec", schema.FORBIDDEN, f"Forbidden: pod updates may not change fields other than {allowed}")
+
+
+def check_spec(spec: Object, path: str) -> Iterator[FieldError]:
+    """Yield what is wrong with a pod's spec that lies at `path`."""
+    if not spec.get("containers"):
+        yield FieldError(f"{path}.containers", schema.REQUIRED, "Required value")
+    if spec.get("restartPolicy", "Always") not in _POLICIES:
+        yield unsupported(f"{path}.restartPolicy", spec["restartPolicy"], _POLICIES)
+    if _number(spec.get("terminationGracePeriodSeconds")) < 0:
+        yield negative(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
+    volumes = yield from _check_names(spec.get("volumes"), f"{path}.volumes")
+    seen: set[str] = set()
+    for field in ("initContainers", "containers"):
+        names = yield from _check_names(spec.get(field), f"{path}.{field}")
+        for name in sorted(names & seen):
+            yield FieldError(f"{path}.{field}", schema.DUPLICATE, f'Duplicate value: "{name}"')
+        seen |= names
+        for index, container in enumerate(_dicts(spec.get(field))):
+            yield from _check_container(container, volumes, f"{path}.{field}[{index}]")
+
+
+def negative(path: str, value: Any) -> FieldError:
+    """Return the error of a number that must not be negative."""
+    return FieldError(path, schema.INVALID, f"Invalid value: {value}: must be greater than or equal to 0")
+
+
+def unsupported(path: str, value: Any, supported: tuple[str, ...]) -> FieldError:
+    """Return the error of a word that is not among those that are known."""
+    choices = ", ".join(f'"{choice}"' for choice in supported)
+    return FieldError(path, schema.UNSUPPORTED, f'Unsupported value: "{value}": supported values: {choices}')
+
+
+def _complete_container(container: Object) -> None:
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    image = str(container.get("image") or "")
+    tag = image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[2]
+    latest = tag in {"", "latest"} and "@" not in image
+    container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
+    resources = container.setdefault("resources", {})
+    limits = resources.get("limits") if isinstance(resources, dict) else None
+    if limits:
+        # A container that may use so much and asks for nothing asks for so much.
+        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+    for port in _dicts(container.get("ports")):
+        port.setdefault("protocol", "TCP")
+    for variable in _dicts(container.get("env")):
+        reference = (variable.get("valueFrom") or {}).get("fieldRef")
+        if isinstance(reference, dict):
+            reference.setdefault("apiVersion", "v1")
+
+
+def _complete_volume(volume: Object) -> None:
+    if set(volume) <= {"name"}:
+        volume["emptyDir"] = {}
+    for source in _MODES:
+        if isinstance(volume.get(source), dict):
+            volume[source].setdefault("defaultMode", 420)
+    if isinstance(volume.get("hostPath"), dict):
+        volume["hostPath"].setdefault("type", "")
+
+
+def _check_names(items: Any, path: str) -> Generator[FieldError, None, set[str]]:
+    """Yield what is wrong with the names of a list's items; the generator's value is the set of names."""
+    names: set[str] = set()
+    for index, item in enumerate(_dicts(items)):
+        name = str(item.get("name") or "")
+        where = f"{path}[{index}].name"
+        if not name:
+            yield FieldError(where, schema.REQUIRED, "Required value")
+        elif _LABEL.fullmatch(name) is None:
+            yield FieldError(where, schema.INVALID, f'Invalid value: "{name}": {_LABEL_MESSAGE}')
+        elif name in names:
+            yield FieldError(where, schema.DUPLICATE, f'Duplicate value: "{name}"')
+        names.add(name)
+    return names
+
+
+def _check_container(container: Object, volumes: set[str], path: str) -> Iterator[FieldError]:
+    if not container.get("image"):
+        yield FieldError(f"{path}.image", schema.REQUIRED, "Required value")
+    for index, variable in enumerate(_dicts(container.get("env"))):
+        where, name = f"{path}.env[{index}].name", str(variable.get("name") or "")
+        if not name:
+            yield FieldError(where, schema.REQUIRED, "Required value")
+        elif _ENV_NAME.fullmatch(name) is None:
+            message = (
+                f"Invalid value: \"{name}\": a valid environment variable name must hold printable ASCII but no '='"
+            )
+            yield FieldError(where, schema.INVALID, message)
+        if "value" in variable and variable["value"] and "valueFrom" in variable:
+            message = 'Invalid value: "": may not be specified when `value` is not empty'
+            yield FieldError(f"{path}.env[{index}].valueFrom", schema.INVALID, message)
+    paths: set[str] = set()
+    for index, mount in enumerate(_dicts(container.get("volumeMounts"))):
+        where = f"{path}.volumeMounts[{index}]"
+        if str(mount.get("name") or "") not in volumes:
+            yield FieldError(f"{where}.name", "FieldValueNotFound", f'Not found: "{mount.get("name") or ""}"')
+        target = str(mount.get("mountPath") or "")
+        if not target:
+            yield FieldError(f"{where}.mountPath", schema.REQUIRED, "Required value")
+        elif target in paths:
+            message = f'Invalid value: "{target}": must be unique'
+            yield FieldError(f"{where}.mountPath", schema.INVALID, message)
+        paths.add(target)
+    yield from _check_resources(container.get("resources") or {}, f"{path}.resources")
+
+
+def _check_resources(resources: Object, path: str) -> Iterator[FieldError]:
+    parsed: dict[str, quantity.Amounts] = {"limits": {}, "requests": {}}
+    for kind, found in parsed.items():
+        for name, text in (resources.get(kind) or {}).items():
+            try:
+                found[name] = quantity.parse(text)
+            except ValueError:
+                message = f'Invalid value: "{text}": must be a quantity such as 2, 500m or 4Gi'
+                yield FieldError(f"{path}.{kind}[{name}]", schema.INVALID, message)
+                continue
+            if found[name] < 0:
+                message = f'Invalid value: "{text}": must be greater than or equal to 0'
+                yield FieldError(f"{path}.{kind}[{name}]", schema.INVALID, message)
+    for name, amount in parsed["requests"].items():
+        if name in parsed["limits"] and amount > parsed["limits"][name]:
+            wanted, most = resources["requests"][name], resources["limits"][name]
+            message = f'Invalid value: "{wanted}": must be less than or equal to {name} limit of {most}'
+            yield FieldError(f"{path}.requests", schema.INVALID, message)
+
+
+def _fixed(pod: Object, old: Object) -> Object:
+    """Return the part of a pod's spec that an update may not change. A binding may fill in the node."""
+    spec = {name: value for name, value in (pod.get("spec") or {}).items() if name not in _MUTABLE}
+    for field in ("containers", "initContainers"):
+        if field in spec:
+            spec[field] = [{**container, "image": ""} for container in _dicts(spec[field])]
+    if not (old.get("spec") or {}).get("nodeName"):
+        spec.pop("nodeName", None)
+    return spec
+
+
+def _containers(spec: Object) -> list[Object]:
+    return [*_dicts(spec.get("initContainers")), *_dicts(spec.get("containers"))]
+
+
+def _dicts(items: Any) -> list[Object]:
+    return [item for item in items or () if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0

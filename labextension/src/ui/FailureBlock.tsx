@@ -1,0 +1,30 @@
+import type { ReactElement } from 'react';
+
+import type { Failure } from '../core/types';
+
+/** Why it failed: the sentence, what to do, the line of the cell; the traceback on demand. */
+export function FailureBlock({ failure }: { failure: Failure }): ReactElement {
+  const { headline, remedy, where, source, rank, traceback } = failure;
+  const who = rank === null ? '' : `rank ${rank}`;
+  return (
+    <div className="tj-failure">
+      <div className="tj-failure-words">
+        <p className="tj-failure-headline">{headline}</p>
+        {remedy !== '' && <p className="tj-failure-remedy">{remedy}</p>}
+      </div>
+      {(where !== '' || who !== '') && (
+        <p className="tj-failure-where">
+          {where !== '' && <span className="tj-quiet">{where}</span>}
+          {source !== '' && <code>{source.trim()}</code>}
+          {who !== '' && <span className="tj-tone-bad">{source === '' ? who : `← ${who}`}</span>}
+        </p>
+      )}
+      {traceback !== '' && (
+        <details className="tj-traceback">
+          <summary>Traceback{who === '' ? '' : ` of ${who}`}</summary>
+          <pre tabIndex={0}>{traceback}</pre>
+        </details>
+      )}
+    </div>
+  );
+}

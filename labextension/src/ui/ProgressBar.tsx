@@ -1,0 +1,26 @@
+import type { ReactElement } from 'react';
+
+import { isLive, progressText } from '../core/describe';
+import type { Job } from '../core/types';
+
+/** The thin line under the head: how far, or that it moves where the end is unknown. Nothing once the job is over. */
+export function ProgressBar({ job }: { job: Job }): ReactElement {
+  if (!isLive(job.state)) {
+    return <div className="tj-rule" />;
+  }
+  const share = job.progress;
+  const moving = share === null && job.state !== 'Queued';
+  return (
+    <div
+      className={`tj-progress${moving ? ' tj-progress-moving' : ''}`}
+      role="progressbar"
+      aria-label={`Progress of ${job.name}`}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={share === null ? undefined : Math.floor(share * 100)}
+      aria-valuetext={progressText(job)}
+    >
+      <div className="tj-progress-done" style={{ width: share === null ? undefined : `${share * 100}%` }} />
+    </div>
+  );
+}

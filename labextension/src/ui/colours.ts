@@ -1,0 +1,53 @@
+/** The theme as a canvas needs it: resolved colours, and word of each change. */
+
+export interface Colours {
+  accent: string;
+  band: string;
+  line: string;
+  quiet: string;
+  font: string;
+}
+
+/** Reads the tokens of `style/tokens.css` at `node`. A probe resolves what the variables hold (`color-mix`, names). */
+export function coloursOf(node: HTMLElement): Colours {
+  const probe = document.createElement('span');
+  node.append(probe);
+  const colour = (token: string): string => {
+    probe.style.color = `var(${token})`;
+    return getComputedStyle(probe).color;
+  };
+  const colours = {
+    accent: colour('--tj-accent'),
+    band: colour('--tj-band'),
+    line: colour('--tj-line'),
+    quiet: colour('--tj-quiet'),
+    font: getComputedStyle(node).fontFamily || 'sans-serif'
+  };
+  probe.remove();
+  return colours;
+}
+
+/** Hosts switch themes by attributes or classes of the body or the root; bare pages follow the system. */
+export function onThemeChange(changed: () => void): () => void {
+  const observer = new MutationObserver(changed);
+  for (const node of [document.documentElement, document.body]) {
+    observer.observe(node, {
+      attributes: true,
+      attributeFilter: [
+        'class',
+        'style',
+        'theme',
+        'data-theme',
+        'data-jp-theme-name',
+        'data-jp-theme-light',
+        'data-vscode-theme-kind'
+      ]
+    });
+  }
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  system.addEventListener('change', changed);
+  return () => {
+    observer.disconnect();
+    system.removeEventListener('change', changed);
+  };
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: 'react/jsx-runtime', replacement: 'preact/jsx-runtime' },
+      { find: 'react/jsx-dev-runtime', replacement: 'preact/jsx-dev-runtime' },
+      { find: /^react$/, replacement: 'preact/compat' }
+    ]
+  },
+  test: { environment: 'happy-dom', include: ['test/**/*.test.{ts,tsx}'], pool: 'threads', maxWorkers: 1 }
+});

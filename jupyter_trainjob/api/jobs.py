@@ -41,7 +41,7 @@ def complete(job: Object) -> None:
     spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
     template = spec.setdefault("template", {})
     _select_own_pods(job, spec, template)
-    pods.complete(template)
+    pods.complete_spec(template.setdefault("spec", {}))
 
 
 def check(job: Object, old: Object | None = None) -> Iterator[FieldError]:

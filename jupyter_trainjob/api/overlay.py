@@ -105,7 +105,7 @@ RUNTIME: Final[dict[str, Facts]] = {
 
 JOBSET: Final[dict[str, Facts]] = {
     "JobSetSpec": {"x-kubernetes-validations": [rules.ORDER_OR_DEPENDENCIES.schema()]},
-    "JobSetSpec.replicatedJobs": {"maxItems": 1000, **_keyed("name")},
+    "JobSetSpec.replicatedJobs": _keyed("name"),
     "JobSetSpec.network": _FIXED,
     "JobSetSpec.successPolicy": _FIXED,
     "JobSetSpec.failurePolicy": _FIXED,

@@ -26,12 +26,17 @@ _MUTABLE: Final = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "to
 
 
 def complete(pod: Object) -> None:
-    """Fill in, in place, the defaults of a Pod or of a pod template."""
-    complete_spec(pod.setdefault("spec", {}))
+    """Fill in, in place, the defaults of a Pod. A container that asks for nothing asks for what it may use."""
+    spec = pod.setdefault("spec", {})
+    complete_spec(spec)
+    for container in _containers(spec):
+        resources = container["resources"]
+        if resources.get("limits"):
+            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
 
 
 def complete_spec(spec: Object) -> None:
-    """Fill in, in place, the defaults of a pod's spec."""
+    """Fill in, in place, the defaults of the spec of a Pod or of a pod template."""
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("dnsPolicy", "ClusterFirst")
@@ -88,11 +93,7 @@ def _complete_container(container: Object) -> None:
     tag = image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[2]
     latest = tag in {"", "latest"} and "@" not in image
     container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-    resources = container.setdefault("resources", {})
-    limits = resources.get("limits") if isinstance(resources, dict) else None
-    if limits:
-        # A container that may use so much and asks for nothing asks for so much.
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+    container.setdefault("resources", {})
     for port in _dicts(container.get("ports")):
         port.setdefault("protocol", "TCP")
     for variable in _dicts(container.get("env")):

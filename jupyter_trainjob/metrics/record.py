@@ -45,21 +45,9 @@ class Batch:
 
     @staticmethod
     def of(body: messages.Metrics) -> Batch:
-        """Read new reports."""
+        """Read the body of a ``metrics`` or ``history`` message."""
         metrics = {name: _column(values) for name, values in body["metrics"].items()}
         return Batch(_column(body["time"]), _column(body["step"]), metrics, _whole(body["total"]))
-
-    @staticmethod
-    def of_history(body: messages.History) -> Batch:
-        """Read a checkpoint, whose metrics were thinned each by itself: points of one moment become one row again."""
-        rows: dict[tuple[float, float | None], dict[str, float]] = {}
-        for name, points in body["metrics"].items():
-            for time, step, value in zip(points["time"], points["step"], points["value"], strict=True):
-                rows.setdefault((time, step), {})[name] = value
-        places = sorted(rows, key=lambda place: place[0])
-        metrics = {name: _column([rows[place].get(name) for place in places]) for name in body["metrics"]}
-        times, steps = [time for time, _ in places], [step for _, step in places]
-        return Batch(_column(times), _column(steps), metrics, _whole(body["total"]))
 
 
 @dataclass(slots=True)
@@ -197,11 +185,14 @@ class Record:
             error = RankError(rank=message.rank, time=float(body["time"]), **texts)
             self._errors[message.rank, message.attempt] = error
         elif kind == messages.METRICS:
-            attempt.batches[message.seq] = batch = Batch.of(body)
-            self._names.update(dict.fromkeys(batch.metrics))
+            attempt.batches[message.seq] = self._batch(body)
         elif kind == messages.HISTORY and (attempt.history is None or message.seq > attempt.history[0]):
-            attempt.history = (message.seq, Batch.of_history(body))
-            self._names.update(dict.fromkeys(body["metrics"]))
+            attempt.history = (message.seq, self._batch(body))
+
+    def _batch(self, body: messages.Metrics) -> Batch:
+        batch = Batch.of(body)
+        self._names.update(dict.fromkeys(batch.metrics))
+        return batch
 
     def _newest(self, rank: int) -> Attempt:
         lives = self._attempts[rank]

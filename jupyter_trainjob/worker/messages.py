@@ -26,30 +26,16 @@ class Start(TypedDict):
 
 
 class Metrics(TypedDict):
-    """New reports as columns of one length, in the order of time; None where a report did not say."""
+    """Reports as columns of one length, in the order of time; None where a report did not say.
+
+    A ``metrics`` message has new ones; a ``history`` message, the checkpoint, all so far, thinned to low and high points.
+    """
 
     time: list[float]
     step: list[float | None]
     total: float | None
     """The newest total that was reported so far."""
     metrics: dict[str, list[float | None]]
-
-
-class Points(TypedDict):
-    """Columns of one metric in a history."""
-
-    time: list[float]
-    step: list[float | None]
-    value: list[float]
-
-
-class History(TypedDict):
-    """A checkpoint: everything reported so far, thinned to the lowest and highest points, each metric by itself."""
-
-    total: float | None
-    count: int
-    """Number of reports that it stands for."""
-    metrics: dict[str, Points]
 
 
 class Error(TypedDict):

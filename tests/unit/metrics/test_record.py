@@ -30,10 +30,9 @@ def test_a_metric_that_a_row_lacks_is_nan() -> None:
 
 
 def test_a_checkpoint_stands_in_for_missing_frames_only() -> None:
-    points = {"loss": {"time": [1.0, 3.0], "step": [1, 3], "value": [1.0, 0.3]}}
     rank = Rank()
     early = rank.report(1, 3)
-    checkpoint = rank.say("history", total=9, count=3, metrics=points)
+    checkpoint = rank.say("history", time=[1.0, 3.0], step=[1, 3], total=9, metrics={"loss": [1.0, 0.3]})
     late = rank.report(4, 5)
     assert record_of(early, checkpoint, late).columns()["step"] == [1, 2, 3, 4, 5]
     assert record_of(checkpoint, late).columns()["step"] == [1, 3, 4, 5]

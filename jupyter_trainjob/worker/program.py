@@ -24,7 +24,7 @@ def run(manifest: Manifest, folder: Path) -> Any:
         _remember(name, source.text)
     values = dict(captures.load(manifest, folder))
     if manifest.kind == FUNCTION:
-        (call,) = values.values()
+        *_, call = values.values()
         function, args, kwargs = call
         return function(*args, **kwargs)
     main.__dict__.update(values)

@@ -1,0 +1,200 @@
+"""Packing: a cell, or a function, with every value of the notebook that it uses, as bytes.
+
+Comes from the client with the notebook's namespace; goes to `archive` and `delivery`. Everything that can go wrong
+with the code or its values goes wrong here, before anything is sent: `errors.UsageError` for the code,
+`errors.CaptureError` for a value, with the path to what cannot travel.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import keyword
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_trainjob.bundle import culprit, source
+from jupyter_trainjob.bundle.names import Names, analyse
+from jupyter_trainjob.bundle.notebook import is_ipythons
+from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
+from jupyter_trainjob.errors import CaptureError, UsageError
+from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Source
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One value that travels."""
+
+    name: str
+    type: str
+    size: int
+    """Bytes that it adds to the bundle; what two values share counts for the first."""
+    origin: str
+    """Where it was defined, as far as that is known: ``Cell [3], line 2``, ``module numpy``."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Code with its values, ready to be packed."""
+
+    payload: bytes
+    """One pickle after the other, in the order of `names`, with one memo."""
+    names: tuple[Captured, ...]
+    source: str
+    filename: str
+    """What tracebacks call the code: ``Cell [12]``."""
+    out: tuple[str, ...] = ()
+    kind: str = CELL
+    has_code: bool = False
+    """Whether functions or classes travel by value."""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+
+def capture_cell(
+    text: str,
+    namespace: dict[str, Any],
+    *,
+    filename: str,
+    out: Sequence[str] = (),
+    cells: Mapping[str, str] | None = None,
+) -> Capture:
+    """Pack a cell.
+
+    `namespace` is the notebook's own dict (not a copy: functions are recognised by it). `out` are names that are to
+    come back. `cells` maps the file names of executed code to what cells are called, for tracebacks of helpers.
+    """
+    found = analyse(source.parse(text, filename))
+    values = _values(found, namespace)
+    _check_out(out, found, values, namespace)
+    return _pack(
+        values, namespace, cells or {}, source_text=text, filename=filename, out=tuple(dict.fromkeys(out)), kind=CELL
+    )
+
+
+def capture_function(
+    fn: Callable[..., Any],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    cells: Mapping[str, str] | None = None,
+) -> Capture:
+    """Pack a function with the arguments that it is to be called with on every rank."""
+    if not callable(fn):
+        raise UsageError(f"submit() takes a function first, not {fn!r}. Call it as submit(train, data, nodes=2).")
+    call = (fn, tuple(args), dict(kwargs or {}))
+    name = getattr(fn, "__qualname__", type(fn).__qualname__)
+    values: dict[str, Any] = {name: fn}
+    values |= {f"argument {place}": value for place, value in enumerate(args, start=1)}
+    values |= {f"argument {key}": value for key, value in call[2].items()}
+    values["the call"] = call
+    plain = inspect.unwrap(fn)
+    own = isinstance(plain, types.FunctionType) and plain.__module__ == "__main__"
+    namespace = plain.__globals__ if own else vars(sys.modules["__main__"])
+    return _pack(values, namespace, cells or {}, source_text=_text(plain), filename=f"{name}()", out=(), kind=FUNCTION)
+
+
+def _values(found: Names, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return the notebook's values that a cell takes, data before code, so that data is measured by itself."""
+
+    def takes(name: str) -> bool:
+        return name in namespace and not is_ipythons(name, namespace[name])
+
+    names = [name for name in found.needed if takes(name)]
+    # Where the cell most likely assigns the name itself, a value that cannot travel is no reason to refuse.
+    names += [name for name in found.perhaps if takes(name) and failure(namespace[name], namespace) is None]
+    names.sort(key=lambda name: isinstance(namespace[name], (type, types.FunctionType)))
+    return {name: namespace[name] for name in names}
+
+
+def _check_out(out: Sequence[str], found: Names, values: Mapping[str, Any], namespace: Mapping[str, Any]) -> None:
+    for name in out:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"--out {name}: that is no name of Python. Write names with commas between: --out a,b.")
+        if name in found.assigned or name in values:
+            continue
+        known = (
+            "the notebook has it, but the cell does not use it" if name in namespace else "the cell does not assign it"
+        )
+        raise UsageError(f"--out {name}: {known}. Only names that the cell assigns or uses can come back.")
+
+
+def _pack(
+    values: Mapping[str, Any],
+    namespace: dict[str, Any],
+    cells: Mapping[str, str],
+    *,
+    source_text: str,
+    filename: str,
+    out: tuple[str, ...],
+    kind: str,
+) -> Capture:
+    stream = io.BytesIO()
+    pickler = NotebookPickler(stream, namespace)
+    names = []
+    for name, value in values.items():
+        start = stream.tell()
+        try:
+            pickler.dump(value)
+        except Exception as error:
+            raise _cannot_travel(name, value, error, namespace) from error
+        names.append(Captured(name, _type_name(value), stream.tell() - start, _origin(value, cells)))
+    sources = {file: Source(cells.get(file) or Path(file).name, text) for file, text in pickler.sources.items()}
+    return Capture(
+        payload=stream.getvalue(),
+        names=tuple(names),
+        source=source_text,
+        filename=filename,
+        out=out,
+        kind=kind,
+        has_code=pickler.has_code,
+        sources=sources,
+    )
+
+
+def _cannot_travel(name: str, value: Any, error: Exception, namespace: dict[str, Any]) -> CaptureError:
+    blame = culprit.find(name, value, error, lambda part: failure(part, namespace))
+    what = f"{blame.path} cannot travel to the job: it is a {blame.type} ({blame.reason})."
+    return CaptureError(f"{what} {blame.remedy} Nothing was sent.")
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def _origin(value: Any, cells: Mapping[str, str]) -> str:
+    if isinstance(value, types.ModuleType):
+        version = getattr(value, "__version__", "")
+        return f"module {value.__name__} {version}".rstrip()
+    code = _code(value)
+    if code is not None:
+        return f"{cells.get(code.co_filename) or Path(code.co_filename).name}, line {code.co_firstlineno}"
+    module = getattr(value, "__module__", None) if isinstance(value, (type, types.BuiltinFunctionType)) else None
+    return f"module {module}" if module and module != "__main__" else "notebook"
+
+
+def _code(value: Any) -> types.CodeType | None:
+    """Return the code of a function of the notebook, or of the first method of a class of it."""
+    if getattr(value, "__module__", None) != "__main__":
+        return None
+    if isinstance(value, types.FunctionType):
+        return value.__code__
+    methods = (
+        [item for item in vars(value).values() if isinstance(item, types.FunctionType)]
+        if isinstance(value, type)
+        else []
+    )
+    return min((method.__code__ for method in methods), key=lambda code: code.co_firstlineno, default=None)
+
+
+def _text(fn: Any) -> str:
+    try:
+        return inspect.getsource(fn)
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,23 @@
+"""What in a notebook's namespace is IPython's own and never travels: its history, its shell, its helpers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_HISTORY: Final = re.compile(r"(?:_{1,3}|_i{1,3}|_i?\d+|_[io]h|_dh|_sh|_exit_code|In|Out)\Z")
+_HELPERS: Final = frozenset({"get_ipython", "exit", "quit", "open"})
+_DUNDERS: Final = frozenset(
+    {"__builtins__", "__builtin__", "__name__", "__doc__", "__loader__", "__spec__", "__package__"}
+)
+
+
+def is_ipythons(name: str, value: Any) -> bool:
+    """Whether IPython, or Python itself, put `name` into the namespace."""
+    if name in _DUNDERS or _HISTORY.match(name):
+        return True
+    return name in _HELPERS and _module(value).split(".")[0] in ("IPython", "ipykernel")
+
+
+def _module(value: Any) -> str:
+    return str(getattr(value, "__module__", None) or type(value).__module__)

@@ -1,0 +1,84 @@
+"""The pickler for notebook values: cloudpickle, with the job's ``__main__`` in place of the notebook's.
+
+Functions of the notebook get the globals of the job's ``__main__`` itself, not a copy, so that a helper sees what the
+cell assigns later, exactly as in the notebook. Reading needs nothing but `pickle` and cloudpickle.
+"""
+
+from __future__ import annotations
+
+import io
+import linecache
+import pickle
+import sys
+import types
+from typing import Any, Final
+
+from cloudpickle import Pickler
+
+from jupyter_trainjob.bundle.notebook import is_ipythons
+
+SOURCE_LIMIT: Final = 64 * 2**10
+SOURCES_LIMIT: Final = 192 * 2**10
+"""Bytes of source text that travel with captured functions, for their tracebacks."""
+
+
+class _JobGlobals:
+    """Stands for the notebook's globals; unpickled, it is the dict of the job's ``__main__``."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # cloudpickle sends a module of sys.modules by its name.
+        return vars, (types.ModuleType("__main__"),)
+
+
+class NotebookPickler(Pickler):  # type: ignore[misc]
+    """Pickles any number of values into one stream, with one memo: what is one object stays one object."""
+
+    def __init__(self, stream: Any, namespace: dict[str, Any]) -> None:
+        super().__init__(stream)
+        self.has_code = False
+        self.sources: dict[str, str] = {}
+        """Source text by the file name that pickled functions carry."""
+        self._namespace = namespace
+        self.globals_ref[id(namespace)] = _JobGlobals()
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Refuse what cloudpickle would quietly change, and notice code that travels by value."""
+        if isinstance(obj, io.IOBase) and obj not in (sys.stdout, sys.stderr):
+            raise pickle.PicklingError(f"an open file cannot travel: {getattr(obj, 'name', type(obj).__qualname__)}")
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, (type, types.FunctionType)) and isinstance(reduced, tuple) and len(reduced) == 6:
+            self.has_code = True
+        return reduced
+
+    def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
+        reduced = super()._dynamic_function_reduce(func)
+        self._remember_source(func.__code__.co_filename)
+        if func.__globals__ is self._namespace:
+            _, slots = reduced[2]
+            taken = slots["__globals__"]
+            slots["__globals__"] = {name: taken[name] for name in taken if not is_ipythons(name, taken[name])}
+        return reduced
+
+    def _remember_source(self, filename: str) -> None:
+        if filename in self.sources:
+            return
+        text = "".join(linecache.getlines(filename))
+        if 0 < len(text) <= SOURCE_LIMIT and sum(map(len, self.sources.values())) + len(text) <= SOURCES_LIMIT:
+            self.sources[filename] = text
+
+
+class Sink(io.RawIOBase):
+    """Takes everything, keeps nothing: for finding out whether something can be pickled."""
+
+    def write(self, data: Any) -> int:
+        """Count and forget."""
+        return memoryview(data).nbytes
+
+
+def failure(value: Any, namespace: dict[str, Any]) -> Exception | None:
+    """Return why `value` cannot be pickled, None if it can."""
+    try:
+        NotebookPickler(Sink(), namespace).dump(value)
+    except Exception as error:  # noqa: BLE001 - whatever a __reduce__ of somebody raises
+        return error
+    return None

@@ -1,0 +1,148 @@
+"""The servers of the suite: each test runs against the embedded one, in process and over HTTPS, and a real one.
+
+The embedded one is made once per test process. The real one is shared by all of them, and built before the first test
+runs, since that takes minutes: see ``kube/``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.api.resources import NAMESPACES, TRAINJOBS
+from jupyter_trainjob.cluster import credentials
+from jupyter_trainjob.kube import config
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.transport import Transport
+
+from .kube import build, control_plane, crds
+from .server import Server, trainjob
+
+KUBECTL_TIMEOUT = 60
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A server that runs, before a test has its namespace in it."""
+
+    transport: Transport
+    kubeconfig: Path | None
+    forget: Callable[[], str]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the real server before the first test, since no test's time limit is that long."""
+    if any("kubernetes" in getattr(item, "callspec", _NoParameters).params.values() for item in session.items):
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            try:
+                build.ensure(lambda line: print(f"\n{line}", file=sys.stderr))
+            except build.NoGoError as error:
+                if os.environ.get("CI"):
+                    pytest.exit(str(error), returncode=1)
+
+
+class _NoParameters:
+    params: dict[str, object] = {}  # noqa: RUF012
+
+
+@pytest.fixture(scope="session")
+def _programs() -> Path:
+    try:
+        return build.ensure()
+    except build.NoGoError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def _kubernetes(_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with control_plane.share(folder / "control-plane", _programs) as kubeconfig:
+        transport = config.transport(kubeconfig=kubeconfig)
+        crds.install(transport)
+        yield _Running(transport, kubeconfig, forget=lambda: "1")  # older than what its cache of this kind began with
+
+
+@pytest.fixture(scope="session")
+def _core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
+    from jupyter_trainjob.cluster.apiserver.core import Core
+    from jupyter_trainjob.cluster.store import Store
+
+    store = Store(tmp_path_factory.mktemp("embedded") / "store.sqlite")
+    core = Core(store, version="0.0.0")
+
+    def forget() -> str:
+        client = Client(core)
+        old, _, newest = (
+            client.create(TRAINJOBS, trainjob(f"forgotten-{secrets.token_hex(4)}"), namespace="default")
+            for _ in range(3)
+        )
+        store.compact(upto=int(newest["metadata"]["resourceVersion"]))
+        return str(old["metadata"]["resourceVersion"])
+
+    yield _Running(core, None, forget)
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def _https(_core: _Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
+    from jupyter_trainjob.cluster.apiserver.core import Core
+    from jupyter_trainjob.cluster.apiserver.http import HttpFront
+
+    assert isinstance(_core.transport, Core)
+    folder = tmp_path_factory.mktemp("https")
+    files = credentials.ensure(folder)
+    front = HttpFront(_core.transport, certificate=files.certificate, key=files.key, token=files.token)
+    thread = threading.Thread(target=front.run, name="https")
+    thread.start()
+    kubeconfig = folder / "kubeconfig"
+    credentials.write_private(kubeconfig, credentials.kubeconfig(files, port=front.port))
+    yield _Running(config.transport(kubeconfig=kubeconfig), kubeconfig, _core.forget)
+    front.stop()
+    thread.join()
+
+
+@pytest.fixture(params=["embedded-inprocess", "embedded-http", "kubernetes"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Return each server in turn, with a namespace of its own."""
+    fixtures = {"embedded-inprocess": "_core", "embedded-http": "_https", "kubernetes": "_kubernetes"}
+    running: _Running = request.getfixturevalue(fixtures[request.param])
+    namespace = f"test-{secrets.token_hex(4)}"
+    Client(running.transport).create(NAMESPACES, {"metadata": {"name": namespace}})
+    return Server(request.param, running.transport, namespace, running.kubeconfig, running.forget)
+
+
+Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def kubectl(server: Server, _programs: Path, tmp_path: Path) -> Kubectl:
+    """Return a real kubectl that talks to the server, in the test's namespace."""
+    if server.kubeconfig is None:
+        pytest.skip("kubectl needs a socket")
+
+    def run(*arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        options = [f"--kubeconfig={server.kubeconfig}", f"--cache-dir={tmp_path}", f"--namespace={server.namespace}"]
+        done = subprocess.run(
+            [_programs / "kubectl", *options, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=KUBECTL_TIMEOUT,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}")
+        return done
+
+    return run

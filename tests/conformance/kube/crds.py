@@ -1,0 +1,48 @@
+"""The kinds that are not Kubernetes' own, taught to a real API server from the definitions that the package ships."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import Object, Resource
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.transport import Request, Transport
+
+FOLDER: Final = Path(__file__).parents[3] / "jupyter_trainjob" / "api" / "crds"
+DEFINITIONS: Final = Resource(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
+SERVED_TIMEOUT: Final = 30.0
+
+
+def install(transport: Transport) -> None:
+    """Create the definitions, wherever they are not, and wait until their kinds are served."""
+    client = Client(transport)
+    definitions: list[Object] = [yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))]
+    for definition in definitions:
+        with contextlib.suppress(errors.AlreadyExists):
+            client.create(DEFINITIONS, definition)
+    for definition in definitions:
+        for version in definition["spec"]["versions"]:
+            group_version = f"apis/{definition['spec']['group']}/{version['name']}"
+            _wait_until_served(client, f"/{group_version}/{definition['spec']['names']['plural']}")
+            _wait_until_served(client, f"/openapi/v3/{group_version}")  # kubectl asks for it
+
+
+def _wait_until_served(client: Client, path: str) -> None:
+    deadline = time.monotonic() + SERVED_TIMEOUT
+    while True:
+        try:
+            client.raw(Request("GET", path)).read()
+        except errors.ApiError:  # noqa: PERF203
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,168 @@
+"""What is outside of the profile, and who may come in: every refusal is a Status that says so."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from urllib.parse import urlsplit
+
+import pytest
+
+from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, TRAINJOBS
+from jupyter_trainjob.kube import config
+
+from .server import Answer, Server, trainjob
+
+
+def is_failure(answer: Answer, code: int, reason: str) -> bool:
+    """Whether an answer is a whole Status with this code and reason."""
+    body = answer.body
+    return (
+        answer.status == body.get("code") == code
+        and (body.get("kind"), body.get("apiVersion")) == ("Status", "v1")
+        and (body.get("status"), body.get("reason")) == ("Failure", reason)
+        and bool(body.get("message"))
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/apis/nonsense.example/v1/things", "/apis/trainer.kubeflow.org/v9/trainjobs", "/api/v1/things", "/nonsense"],
+)
+def test_unknown_kinds_versions_and_paths_are_404(server: Server, path: str) -> None:
+    assert server.send("GET", path).status == 404
+
+
+def test_an_unknown_subresource_is_404(server: Server) -> None:
+    server.configmap("a")
+    assert server.send("GET", server.path(CONFIGMAPS, "a", "nonsense")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "named"), [("PUT", False), ("PATCH", False), ("POST", True)], ids=["put all", "patch all", "post one"]
+)
+def test_a_method_that_the_path_does_not_have_is_405(server: Server, method: str, *, named: bool) -> None:
+    server.configmap("a")
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    answer = server.send(method, server.path(CONFIGMAPS, "a" if named else None), body, content_type=content_type)
+    assert is_failure(answer, 405, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_an_unknown_media_type_is_415(server: Server, method: str) -> None:
+    server.create(TRAINJOBS, trainjob("t"))
+    path = server.path(TRAINJOBS, "t" if method == "PATCH" else None)
+    answer = server.send(method, path, b"<xml/>", content_type="application/xml")
+    assert is_failure(answer, 415, "UnsupportedMediaType")
+
+
+def test_a_strategic_merge_patch_of_a_custom_kind_is_415(server: Server) -> None:
+    server.create(TRAINJOBS, trainjob("t"))
+    answer = server.send(
+        "PATCH", server.path(TRAINJOBS, "t"), {}, content_type="application/strategic-merge-patch+json"
+    )
+    assert is_failure(answer, 415, "UnsupportedMediaType")
+
+
+def test_several_violations_come_as_several_causes(server: Server) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Bad", "labels": {"bad key": "x"}}}
+    answer = server.send("POST", server.path(CONFIGMAPS), body)
+    assert is_failure(answer, 422, "Invalid")
+    assert {cause["field"] for cause in answer.body["details"]["causes"]} == {"metadata.name", "metadata.labels"}
+    assert answer.body["message"].startswith('ConfigMap "Bad" is invalid: [')
+
+
+def test_yaml_is_accepted_as_a_body(server: Server) -> None:
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: |\n    two\n    lines\n"
+    answer = server.send("POST", server.path(CONFIGMAPS), text, content_type="application/yaml")
+    assert answer.status == 201
+    assert answer.body["data"] == {"k": "two\nlines\n"}
+
+
+def test_a_body_of_more_than_three_mebibytes_is_413(server: Server) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "x" * (3 << 20)}}
+    assert server.send("POST", server.path(CONFIGMAPS), body).status == 413
+
+
+def test_the_version_is_one_that_clients_accept(server: Server) -> None:
+    version = server.send("GET", "/version").body
+    assert version["major"] == "1"
+    assert int(version["minor"].rstrip("+")) >= 29
+    assert version["gitVersion"].startswith("v1.")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/livez"])
+def test_health_is_told_in_plain_text(server: Server, path: str) -> None:
+    answer = server.send("GET", path)
+    assert (answer.status, answer.body) == (200, {"text": "ok"})
+
+
+def test_discovery_lists_every_kind_with_its_verbs(server: Server) -> None:
+    assert "v1" in server.send("GET", "/api").body["versions"]
+    groups = {each["name"]: each for each in server.send("GET", "/apis").body["groups"]}
+    assert groups["trainer.kubeflow.org"]["preferredVersion"]["groupVersion"] == "trainer.kubeflow.org/v1alpha1"
+    assert {"batch", "jobset.x-k8s.io"} <= set(groups)
+    assert server.send("GET", "/apis/batch").body["kind"] == "APIGroup"
+    listed = server.send("GET", "/apis/trainer.kubeflow.org/v1alpha1").body
+    assert (listed["kind"], listed["groupVersion"]) == ("APIResourceList", "trainer.kubeflow.org/v1alpha1")
+    resources = {each["name"]: each for each in listed["resources"]}
+    job = resources["trainjobs"]
+    assert (job["kind"], job["namespaced"], job["singularName"]) == ("TrainJob", True, "trainjob")
+    wanted = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+    assert wanted <= set(job["verbs"])
+    assert set(resources["trainjobs/status"]["verbs"]) >= {"get", "patch", "update"}
+    assert resources["clustertrainingruntimes"]["namespaced"] is False
+    core = {each["name"]: each for each in server.send("GET", "/api/v1").body["resources"]}
+    assert core["pods"]["shortNames"] == ["po"]
+    assert {"pods/log", "pods/status", "pods/binding", "namespaces", "nodes", "secrets", "events"} <= set(core)
+
+
+def test_a_client_that_wants_a_table_gets_one(server: Server) -> None:
+    from jupyter_trainjob.kube.transport import Request
+
+    server.create(TRAINJOBS, trainjob("t"))
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    for resource, name in ((TRAINJOBS, "t"), (NAMESPACES, server.namespace)):
+        response = server.transport.send(Request("GET", server.path(resource), accept=accept))
+        table = json.loads(response.read())
+        assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
+        assert table["columnDefinitions"][0]["name"] == "Name"
+        rows = [row for row in table["rows"] if row["cells"][0] == name]
+        assert len(rows) == 1
+        assert rows[0]["object"]["kind"] == "PartialObjectMetadata"
+        assert len(rows[0]["cells"]) == len(table["columnDefinitions"])
+
+
+def connect(server: Server) -> http.client.HTTPSConnection:
+    if server.kubeconfig is None:
+        pytest.skip("there is no socket to knock at")
+    where = urlsplit(config.transport(kubeconfig=server.kubeconfig).server)
+    assert where.hostname
+    return http.client.HTTPSConnection(where.hostname, where.port, context=ssl._create_unverified_context(), timeout=10)
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "x" * 5000], ids=["none", "wrong", "long"])
+def test_without_the_token_nobody_gets_in(server: Server, token: str | None) -> None:
+    connection = connect(server)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    connection.request("GET", PODS.path("default"), headers=headers)
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+    if token is None and server.name == "kubernetes":
+        assert answer.status == 403  # the anonymous user, who may do nothing
+    else:
+        assert (answer.status, body["kind"], body["reason"]) == (401, "Status", "Unauthorized")
+
+
+def test_the_servers_certificate_is_that_of_the_kubeconfig(server: Server) -> None:
+    assert server.client.list(NAMESPACES).items  # a certificate of anybody else raises
+    if server.kubeconfig is None:
+        return
+    connection = connect(server)
+    strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=10)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        strict.request("GET", "/version")
+    strict.close()

@@ -1,0 +1,168 @@
+"""A real kubectl against each server: what a user types works the same on both."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from jupyter_trainjob.api.resources import (
+    JOBS,
+    JOBSETS,
+    PODS,
+    TRAINJOBS,
+    Object,
+    Resource,
+    owner_reference,
+)
+
+from .server import Server, job, jobset, pod, trainjob
+
+Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+KINDS = pytest.mark.parametrize(
+    ("resource", "obj"),
+    [(TRAINJOBS, trainjob("x")), (JOBSETS, jobset("x")), (JOBS, job("x")), (PODS, pod("x"))],
+    ids=["TrainJob", "JobSet", "Job", "Pod"],
+)
+
+
+def manifest(resource: Resource, obj: Object) -> str:
+    text: str = yaml.safe_dump({"apiVersion": resource.api_version, "kind": resource.kind, **obj})
+    return text
+
+
+@KINDS
+def test_create_get_and_delete(server: Server, kubectl: Kubectl, resource: Resource, obj: Object) -> None:
+    created = kubectl("create", "--filename=-", stdin=manifest(resource, obj))
+    assert created.stdout.strip() == f"{_said(resource)}/x created"
+    table = kubectl("get", resource.plural).stdout.splitlines()
+    assert table[0].split()[0] == "NAME"
+    assert table[1].split()[0] == "x"
+    assert kubectl("get", resource.plural, "--output=name").stdout.strip() == f"{_said(resource)}/x"
+    read = json.loads(kubectl("get", resource.singular, "x", "--output=json").stdout)
+    assert read["spec"] == server.get(resource, "x")["spec"]
+    deleted = kubectl("delete", resource.singular, "x", "--cascade=background", "--wait=true", "--timeout=20s")
+    assert deleted.stdout.startswith(f'{_said(resource)} "x" deleted')
+    assert server.client.find(resource, "x", namespace=server.namespace) is None
+
+
+def _said(resource: Resource) -> str:
+    return f"{resource.singular}.{resource.group}" if resource.group else resource.singular
+
+
+def test_create_refuses_a_misspelt_field(server: Server, kubectl: Kubectl) -> None:
+    done = kubectl("create", "--filename=-", stdin=manifest(TRAINJOBS, trainjob("t", trainr={})), check=False)
+    assert done.returncode == 1
+    assert 'unknown field "spec.trainr"' in done.stderr
+
+
+def test_create_shows_the_reason_of_a_refusal(server: Server, kubectl: Kubectl) -> None:
+    done = kubectl("create", "--filename=-", stdin=manifest(TRAINJOBS, trainjob("t", managedBy="me")), check=False)
+    assert done.returncode == 1
+    assert 'The TrainJob "t" is invalid' in done.stderr
+    assert "spec.managedBy" in done.stderr
+
+
+def test_apply_on_the_clients_side_creates_and_changes(server: Server, kubectl: Kubectl) -> None:
+    assert kubectl("apply", "--filename=-", stdin=manifest(TRAINJOBS, trainjob("t"))).stdout.endswith("created\n")
+    suspended = manifest(TRAINJOBS, trainjob("t", suspend=True))
+    assert kubectl("apply", "--filename=-", stdin=suspended).stdout.endswith("configured\n")
+    assert kubectl("apply", "--filename=-", stdin=suspended).stdout.endswith("unchanged\n")
+    assert server.get(TRAINJOBS, "t")["spec"]["suspend"] is True
+
+
+def test_apply_of_a_kubernetes_kind_uses_a_strategic_merge(server: Server, kubectl: Kubectl) -> None:
+    labelled = {**pod("p"), "metadata": {"name": "p", "labels": {"a": "b"}}}
+    for obj, said in ((pod("p"), "created"), (labelled, "configured")):
+        assert kubectl("apply", "--filename=-", stdin=manifest(PODS, obj)).stdout.strip() == f"pod/p {said}"
+    assert server.get(PODS, "p")["metadata"]["labels"] == {"a": "b"}
+
+
+def test_labels_annotations_and_patches_of_every_type(server: Server, kubectl: Kubectl) -> None:
+    server.create(TRAINJOBS, trainjob("t"))
+    kubectl("label", "trainjob", "t", "a=b", "c=d")
+    kubectl("label", "trainjob", "t", "c-")
+    kubectl("annotate", "trainjob", "t", "x.org/y=z")
+    kubectl("patch", "trainjob", "t", "--type=merge", "--patch", '{"spec":{"suspend":true}}')
+    kubectl(
+        "patch", "trainjob", "t", "--type=json", "--patch", '[{"op":"add","path":"/metadata/labels/e","value":"f"}]'
+    )
+    read = server.get(TRAINJOBS, "t")
+    assert read["metadata"]["labels"] == {"a": "b", "e": "f"}
+    assert read["metadata"]["annotations"] == {"x.org/y": "z"}
+    assert read["spec"]["suspend"] is True
+
+
+def test_get_by_selector_and_in_all_namespaces(server: Server, kubectl: Kubectl) -> None:
+    for name in ("a", "b"):
+        server.create(PODS, pod(name, labels={"name": name, "of": server.namespace}))
+    assert kubectl("get", "pods", "--selector=name in (b,c)", "--output=name").stdout == "pod/b\n"
+    assert kubectl("get", "po", "--field-selector=metadata.name=a", "--output=name").stdout == "pod/a\n"
+    wide = kubectl("get", "pods", "--all-namespaces", f"--selector=of={server.namespace}", "--output=wide").stdout
+    assert [line.split()[:2] for line in wide.splitlines()[1:]] == [[server.namespace, "a"], [server.namespace, "b"]]
+
+
+def test_what_is_not_there_is_said_in_kubectls_words(server: Server, kubectl: Kubectl) -> None:
+    done = kubectl("get", "trainjob", "absent", check=False)
+    assert done.stderr.strip() == ('Error from server (NotFound): trainjobs.trainer.kubeflow.org "absent" not found')
+    assert "doesn't have a resource type" in kubectl("get", "nonsense", check=False).stderr
+
+
+def test_describe_shows_an_object_with_its_events(server: Server, kubectl: Kubectl) -> None:
+    from jupyter_trainjob.api.resources import EVENTS
+
+    made = server.create(TRAINJOBS, trainjob("t"))
+    about = {key: value for key, value in owner_reference(made).items() if key in {"apiVersion", "kind", "name", "uid"}}
+    event = {
+        "metadata": {"name": "t.1"},
+        "involvedObject": {**about, "namespace": server.namespace},
+        "reason": "Happened",
+        "message": "Something was seen",
+        "type": "Normal",
+        "count": 1,
+        "firstTimestamp": "2026-01-01T00:00:00Z",
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+    }
+    server.create(EVENTS, event)
+    described = kubectl("describe", "trainjob", "t").stdout
+    assert "torch-distributed" in described
+    assert "Something was seen" in described
+    assert "Something was seen" in kubectl("get", "events").stdout
+
+
+def test_delete_waits_for_finalizers(server: Server, kubectl: Kubectl) -> None:
+    server.create(TRAINJOBS, {**trainjob("t"), "metadata": {"name": "t", "finalizers": ["x.org/one"]}})
+    done = kubectl("delete", "trainjob", "t", "--cascade=background", "--timeout=1s", check=False)
+    assert "timed out waiting" in done.stderr
+    server.patch(TRAINJOBS, "t", {"metadata": {"finalizers": None}})
+    assert server.client.find(TRAINJOBS, "t", namespace=server.namespace) is None
+
+
+def test_wait_for_a_condition(server: Server, kubectl: Kubectl) -> None:
+    server.create(TRAINJOBS, trainjob("t"))
+    condition = {
+        "type": "Complete",
+        "status": "True",
+        "reason": "AllJobsCompleted",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    server.patch(TRAINJOBS, "t", {"status": {"conditions": [condition]}}, subresource="status")
+    kubectl("wait", "trainjob", "t", "--for=condition=Complete", "--timeout=5s")
+
+
+def test_get_watch_follows(server: Server, kubectl: Kubectl) -> None:
+    server.create(TRAINJOBS, trainjob("t"))
+    seen = kubectl("get", "trainjobs", "--watch", "--output=name", "--request-timeout=1s", check=False).stdout
+    assert seen.splitlines()[0] == "trainjob.trainer.kubeflow.org/t"
+
+
+def test_server_side_apply_is_refused_or_works_but_never_half(server: Server, kubectl: Kubectl) -> None:
+    done = kubectl("apply", "--server-side", "--filename=-", stdin=manifest(TRAINJOBS, trainjob("t")), check=False)
+    there = server.client.find(TRAINJOBS, "t", namespace=server.namespace) is not None
+    assert there is (done.returncode == 0)
+    if server.name == "embedded-http":
+        assert "UnsupportedMediaType" in done.stderr

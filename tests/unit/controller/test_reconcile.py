@@ -1,0 +1,309 @@
+"""TrainJobs from creation to their end, with the embedded request core as the API server and no pods at all.
+
+The tests play the Job controller: they patch the status of Jobs, and wait until what follows from that is there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import (
+    CLUSTERTRAININGRUNTIMES,
+    CONFIGMAPS,
+    EVENTS,
+    JOBS,
+    JOBSETS,
+    SERVICES,
+    TRAININGRUNTIMES,
+    TRAINJOBS,
+    Object,
+    Resource,
+)
+from jupyter_trainjob.cluster.apiserver.core import Core
+from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.controller.manager import Manager, controllers
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.transport import Request, Response, Transport
+
+NS = "default"
+RUNTIMES = Path(__file__).parents[3] / "runtimes"
+
+
+class Counting:
+    """A transport that counts writes by method and path, and fails some if told to."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.writes: Counter[tuple[str, str]] = Counter()
+        self.refuse: Callable[[Request], bool] = lambda request: False
+        self.refused = 0
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        if request.method != "GET":
+            if self.refuse(request):
+                self.refused += 1
+                raise errors.ClusterError("connection refused")
+            self.writes[request.method, request.path.rpartition("/namespaces/")[2]] += 1
+        return self._inner.send(request, timeout=timeout)
+
+
+class Cluster:
+    """An API server with the controllers of this package, and hands to move it."""
+
+    def __init__(self, core: Core) -> None:
+        self.client = Client(core)
+        self.transport = Counting(core)
+        self.manager = Manager(controllers(Client(self.transport)))
+
+    def create(self, name: str = "j", *, trainer: Object | None = None, runtime: Any = None, **spec: Any) -> Object:
+        spec["runtimeRef"] = runtime or {"name": "torch-distributed"}
+        if trainer is not None:
+            spec["trainer"] = trainer
+        return self.client.create(TRAINJOBS, {"metadata": {"name": name, "namespace": NS}, "spec": spec})
+
+    def get(self, resource: Resource, name: str) -> Object:
+        return self.client.get(resource, name, namespace=NS)
+
+    def find(self, resource: Resource, name: str) -> Object | None:
+        return self.client.find(resource, name, namespace=NS)
+
+    def patch(self, resource: Resource, name: str, patch: Object) -> None:
+        subresource = "status" if "status" in patch else None
+        self.client.patch(resource, name, patch, namespace=NS, subresource=subresource)
+
+    def end(self, job: str, kind: str, **more: str) -> None:
+        """Let a Job end as ``Complete`` or ``Failed``, as the Job controller writes that."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        end = {"status": "True", "lastTransitionTime": now, "lastProbeTime": now, "reason": "R", "message": "", **more}
+        before = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
+        conditions = [{"type": each, **end} for each in (before, kind)]
+        self.patch(JOBS, job, {"status": {"conditions": conditions, "active": 0, "ready": 0}})
+
+    def events(self, about: str, kind: str = "TrainJob") -> list[tuple[str, str]]:
+        found = self.client.list(EVENTS, namespace=NS).items
+        wanted = (kind, about)
+        return [
+            (each["reason"], each["message"])
+            for each in found
+            if (each["involvedObject"]["kind"], each["involvedObject"]["name"]) == wanted
+        ]
+
+    def conditions(self, name: str = "j", resource: Resource = TRAINJOBS) -> dict[str, tuple[str, str]]:
+        found = self.get(resource, name).get("status", {}).get("conditions", [])
+        return {each["type"]: (each["status"], each["reason"]) for each in found}
+
+
+def eventually(condition: Callable[[], object], seconds: float = 10) -> Any:
+    """Return what `condition` says once that is true; an object or a field that is not there yet is not true yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            said = condition()
+        except (errors.NotFound, KeyError):
+            said = None
+        if said or time.monotonic() > deadline:
+            return said
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    store = Store(tmp_path / "store.sqlite")
+    cluster = Cluster(Core(store, version="0.0.0"))
+    for file in sorted(RUNTIMES.glob("*.yaml")):
+        cluster.client.create(CLUSTERTRAININGRUNTIMES, yaml.safe_load(file.read_text()))
+    cluster.manager.start()
+    yield cluster
+    cluster.manager.stop()
+    store.close()
+
+
+def test_a_train_job_goes_down_the_staircase_and_its_end_comes_up_again(cluster: Cluster) -> None:
+    created = cluster.create(trainer={"numNodes": 2, "command": ["torchrun", "/trainjob/job.pyz"]})
+    job = eventually(lambda: cluster.get(JOBS, "j-node-0"))
+    jobset = cluster.get(JOBSETS, "j")
+    assert jobset["metadata"]["ownerReferences"][0]["uid"] == created["metadata"]["uid"]
+    container = jobset["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["torchrun", "/trainjob/job.pyz"]
+    assert [each["name"] for each in container["env"] if each["name"].startswith("PET_")] == [
+        "PET_NNODES",
+        "PET_NPROC_PER_NODE",
+        "PET_NODE_RANK",
+        "PET_MASTER_ADDR",
+        "PET_MASTER_PORT",
+    ]
+    service = cluster.get(SERVICES, "j")
+    assert (service["spec"]["clusterIP"], service["spec"]["publishNotReadyAddresses"]) == ("None", True)
+    assert service["spec"]["selector"] == {"jobset.sigs.k8s.io/jobset-name": "j"}
+    assert (job["spec"]["completions"], job["spec"]["completionMode"]) == (2, "Indexed")
+    pods = job["spec"]["template"]
+    assert pods["spec"]["subdomain"] == "j"
+    assert pods["metadata"]["labels"]["jobset.sigs.k8s.io/jobset-uid"] == jobset["metadata"]["uid"]
+    snapshot = cluster.get(CONFIGMAPS, "j-runtime-snapshot")["data"]["runtime"]
+    assert "kind: ClusterTrainingRuntime" in snapshot
+    assert "name: torch-distributed" in snapshot
+
+    cluster.patch(JOBS, "j-node-0", {"status": {"active": 2, "ready": 0}})
+    assert eventually(lambda: cluster.get(JOBSETS, "j")["status"]["replicatedJobsStatus"][0]["active"] == 1)
+    cluster.patch(JOBS, "j-node-0", {"status": {"active": 2, "ready": 2}})
+    counts = {"name": "node", "ready": 1, "active": 1, "succeeded": 0, "failed": 0, "suspended": 0}
+    assert eventually(lambda: cluster.get(TRAINJOBS, "j").get("status", {}).get("jobsStatus") == [counts])
+    cluster.end("j-node-0", "Complete")
+    assert eventually(lambda: cluster.conditions() == {"Complete": ("True", "AllJobsCompleted")})
+    assert cluster.transport.writes["POST", f"{NS}/configmaps"] == 1
+    assert cluster.transport.writes["POST", f"{NS}/jobsets"] == 1
+    assert cluster.transport.writes["PATCH", f"{NS}/trainjobs/j/status"] <= 2
+    assert cluster.transport.writes["PATCH", f"{NS}/trainjobs/j"] == 0
+    assert eventually(lambda: cluster.events("j", "JobSet")) == [("AllJobsCompleted", "jobset completed successfully")]
+    assert cluster.events("j") == []
+
+
+def test_a_failed_job_fails_and_is_not_built_again_when_its_jobset_is_gone(cluster: Cluster) -> None:
+    cluster.create()
+    eventually(lambda: cluster.get(JOBS, "j-node-0"))
+    cluster.end("j-node-0", "Failed", reason="BackoffLimitExceeded")
+    assert eventually(lambda: cluster.conditions() == {"Failed": ("True", "FailedJobs")})
+    [condition] = cluster.get(TRAINJOBS, "j")["status"]["conditions"]
+    assert condition["message"] == "jobset failed due to one or more job failures (first failed job: j-node-0)"
+    cluster.client.delete(JOBSETS, "j", namespace=NS)
+    cluster.patch(TRAINJOBS, "j", {"metadata": {"labels": {"touched": "yes"}}})
+    cluster.create("marker")
+    assert eventually(lambda: cluster.get(JOBSETS, "marker"))
+    assert cluster.find(JOBSETS, "j") is None
+    assert cluster.conditions() == {"Failed": ("True", "FailedJobs")}
+
+
+def test_a_suspended_job_waits_takes_patches_and_goes_on_when_resumed(cluster: Cluster) -> None:
+    cluster.create(suspend=True)
+    job = eventually(lambda: cluster.get(JOBS, "j-node-0"))
+    assert job["spec"]["suspend"] is True
+    assert eventually(lambda: cluster.conditions() == {"Suspended": ("True", "Suspended")})
+    assert eventually(lambda: cluster.conditions(resource=JOBSETS) == {"Suspended": ("True", "SuspendedJobs")})
+    pod = {"spec": {"nodeSelector": {"zone": "z"}}}
+    jobs = [{"name": "node", "template": {"spec": {"template": pod}}}]
+    patch = {"manager": "example.com/queue", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}
+    cluster.patch(TRAINJOBS, "j", {"spec": {"runtimePatches": [patch], "suspend": False}})
+    assert eventually(lambda: cluster.get(JOBS, "j-node-0")["spec"]["suspend"] is False)
+    assert cluster.get(JOBS, "j-node-0")["spec"]["template"]["spec"]["nodeSelector"] == {"zone": "z"}
+    assert eventually(lambda: cluster.conditions() == {"Suspended": ("False", "Resumed")})
+    cluster.patch(TRAINJOBS, "j", {"spec": {"suspend": True}})
+    assert eventually(lambda: cluster.get(JOBS, "j-node-0")["spec"]["suspend"] is True)
+
+
+def test_a_job_with_restarts_left_is_made_anew_with_the_next_attempt(cluster: Cluster) -> None:
+    runtime = yaml.safe_load((RUNTIMES / "torch-distributed.yaml").read_text())
+    runtime.update(kind="TrainingRuntime", metadata={"name": "retry", "namespace": NS})
+    runtime["spec"]["template"]["spec"]["failurePolicy"] = {"maxRestarts": 1}
+    cluster.client.create(TRAININGRUNTIMES, runtime)
+    cluster.create(runtime={"name": "retry", "kind": "TrainingRuntime"})
+    first = eventually(lambda: cluster.get(JOBS, "j-node-0"))
+    cluster.end("j-node-0", "Failed")
+    deleted = eventually(lambda: cluster.get(JOBS, "j-node-0")["metadata"].get("deletionTimestamp"))
+    if deleted:
+        cluster.patch(JOBS, "j-node-0", {"metadata": {"finalizers": None}})
+
+    def second() -> Object | None:
+        found = cluster.get(JOBS, "j-node-0")
+        return found if found["metadata"]["uid"] != first["metadata"]["uid"] else None
+
+    attempt = eventually(second)
+    assert attempt["metadata"]["labels"]["jobset.sigs.k8s.io/restart-attempt"] == "1"
+    assert cluster.get(JOBSETS, "j")["status"]["restarts"] == 1
+    assert cluster.conditions() == {}
+    cluster.end("j-node-0", "Failed")
+    assert eventually(lambda: cluster.conditions() == {"Failed": ("True", "ReachedMaxRestarts")})
+
+
+def test_a_passed_deadline_fails_the_job_and_its_jobset_is_deleted_however_often_that_takes(cluster: Cluster) -> None:
+    failures = iter([True, True])
+    cluster.transport.refuse = lambda request: request.method == "DELETE" and next(failures, False)
+    cluster.create(activeDeadlineSeconds=1)
+    eventually(lambda: cluster.get(JOBSETS, "j"))
+    assert eventually(lambda: cluster.conditions() == {"Failed": ("True", "DeadlineExceeded")})
+    assert eventually(lambda: cluster.find(JOBSETS, "j") is None)
+    assert cluster.transport.refused == 2
+
+
+def test_an_unsupported_runtime_ends_in_a_condition_and_one_event(cluster: Cluster) -> None:
+    runtime = yaml.safe_load((RUNTIMES / "torch-distributed.yaml").read_text())
+    runtime.update(metadata={"name": "mpi"})
+    runtime["spec"]["mlPolicy"] = {"numNodes": 1, "mpi": {}}
+    cluster.client.create(CLUSTERTRAININGRUNTIMES, runtime)
+    cluster.create(runtime={"name": "mpi"})
+    assert eventually(lambda: cluster.conditions() == {"Failed": ("True", "TrainingRuntimeNotSupported")})
+    before = cluster.get(TRAINJOBS, "j")
+    cluster.patch(TRAINJOBS, "j", {"metadata": {"labels": {"touched": "yes"}}})
+    cluster.create("marker")
+    assert eventually(lambda: cluster.get(JOBSETS, "marker"))
+    assert cluster.get(TRAINJOBS, "j")["status"] == before["status"]
+    [(reason, message)] = cluster.events("j")
+    assert reason == "TrainJobResourcesCreationFailed"
+    assert "asks for mlPolicy.mpi" in message
+
+
+def test_a_missing_runtime_is_told_in_an_event_and_the_job_is_built_when_it_comes(cluster: Cluster) -> None:
+    cluster.create(runtime={"name": "later"})
+    [(reason, message)] = eventually(lambda: cluster.events("j"))
+    assert reason == "TrainJobResourcesCreationFailed"
+    assert "there is no ClusterTrainingRuntime 'later'" in message
+    runtime = yaml.safe_load((RUNTIMES / "plain.yaml").read_text())
+    cluster.client.create(CLUSTERTRAININGRUNTIMES, {**runtime, "metadata": {"name": "later"}})
+    assert eventually(lambda: cluster.get(JOBSETS, "j"), seconds=3)
+    assert len(cluster.events("j")) == 1
+
+
+def test_a_snapshot_keeps_the_runtime_as_it_was(cluster: Cluster) -> None:
+    cluster.create(suspend=True, runtime={"name": "plain"})
+    eventually(lambda: cluster.get(JOBSETS, "j"))
+    cluster.client.delete(CLUSTERTRAININGRUNTIMES, "plain")
+    cluster.patch(TRAINJOBS, "j", {"spec": {"suspend": False}})
+    assert eventually(lambda: cluster.get(JOBSETS, "j")["spec"]["suspend"] is False)
+    assert cluster.events("j") == []
+
+
+def test_a_snapshot_of_somebody_else_is_refused(cluster: Cluster) -> None:
+    snapshot = {"metadata": {"name": "j-runtime-snapshot", "namespace": NS}, "data": {"runtime": "kind: X"}}
+    cluster.client.create(CONFIGMAPS, snapshot)
+    cluster.create()
+    [(_, message)] = eventually(lambda: cluster.events("j"))
+    assert "ConfigMap 'j-runtime-snapshot' cannot be used: it belongs to another object. Delete" in message
+    cluster.client.delete(CONFIGMAPS, "j-runtime-snapshot", namespace=NS)
+    assert eventually(lambda: cluster.get(JOBSETS, "j"))
+
+
+def test_a_jobset_of_somebody_else_is_left_alone_and_named(cluster: Cluster) -> None:
+    job = {"name": "node", "template": {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}}}
+    spec = {"replicatedJobs": [job]}
+    cluster.client.create(JOBSETS, {"metadata": {"name": "j", "namespace": NS}, "spec": spec})
+    cluster.create()
+    told = eventually(lambda: [message for _, message in cluster.events("j") if "does not belong" in message])
+    assert len(told) == 1
+    assert "ownerReferences" not in cluster.get(JOBSETS, "j")["metadata"]
+
+
+def test_jobs_of_other_controllers_are_left_alone(cluster: Cluster) -> None:
+    cluster.create("theirs", managedBy="kueue.x-k8s.io/multikueue")
+    cluster.create("ours")
+    assert eventually(lambda: cluster.get(JOBSETS, "ours"))
+    assert cluster.find(JOBSETS, "theirs") is None
+
+
+def test_a_finished_jobset_with_a_time_to_live_is_deleted_and_the_job_stays_complete(cluster: Cluster) -> None:
+    runtime = yaml.safe_load((RUNTIMES / "plain.yaml").read_text())
+    runtime["metadata"] = {"name": "short"}
+    runtime["spec"]["template"]["spec"]["ttlSecondsAfterFinished"] = 0
+    cluster.client.create(CLUSTERTRAININGRUNTIMES, runtime)
+    cluster.create(runtime={"name": "short"})
+    eventually(lambda: cluster.get(JOBS, "j-node-0"))
+    cluster.end("j-node-0", "Complete")
+    gone = eventually(lambda: cluster.get(JOBSETS, "j")["metadata"].get("deletionTimestamp"))
+    assert gone
+    assert eventually(lambda: "Complete" in cluster.conditions())

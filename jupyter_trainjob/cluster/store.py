@@ -39,6 +39,7 @@ CREATE TABLE log (
   previous INTEGER, labels TEXT NOT NULL, fields TEXT NOT NULL, value BLOB NOT NULL
 );
 CREATE INDEX log_by_resource ON log (resource, id);
+CREATE INDEX log_by_key ON log (resource, namespace, name, id);
 CREATE TABLE compacted (resource TEXT PRIMARY KEY, id INTEGER NOT NULL);
 """
 _INSERT = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import NAMESPACES, PODS, SERVICES, Object, Resource
 from jupyter_trainjob.cluster.apiserver import bodies, metadata, selectors, status, strategy
 from jupyter_trainjob.cluster.apiserver.paths import Target
@@ -95,7 +96,7 @@ class Deletion:
         before = meta.get("deletionGracePeriodSeconds")
         if "deletionTimestamp" not in meta or (before is not None and grace < before):
             began = self._now() if "deletionTimestamp" not in meta else _parsed(meta["deletionTimestamp"], before or 0)
-            meta["deletionTimestamp"] = metadata.timestamp(began + timedelta(seconds=grace))
+            meta["deletionTimestamp"] = conditions.timestamp(began + timedelta(seconds=grace))
             meta["deletionGracePeriodSeconds"] = grace
             if "generation" in meta:
                 meta["generation"] += 1

@@ -11,17 +11,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import JOBS, PODS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import names, status
 from jupyter_trainjob.cluster.apiserver.status import Cause
 
 _SERVERS_OWN: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 _NOT_KEPT: Final = ("managedFields", "selfLink")
-
-
-def timestamp(moment: datetime) -> str:
-    """Return RFC 3339 in whole seconds, as ``metav1.Time`` is written."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_custom(resource: Resource) -> bool:
@@ -43,7 +39,7 @@ def created(resource: Resource, obj: Object, *, namespace: str | None, now: date
     elif metadata.setdefault("namespace", namespace) != namespace:
         why = "the namespace of the provided object does not match the namespace sent on the request"
         raise status.bad_request(why)
-    metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(now)}
+    metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": conditions.timestamp(now)}
     if has_generation(resource):
         metadata["generation"] = 1
     return {**obj, "metadata": metadata}
@@ -67,10 +63,15 @@ def updated(resource: Resource, new: Object, old: Object, *, subresource: str | 
             text = "no new finalizers can be added if the object is being deleted, found new finalizers "
             cause = Cause("metadata.finalizers", "FieldValueForbidden", f"Forbidden: {text}{added}")
             raise status.invalid(resource, name, [cause])
-    merged = _isolated(resource, {**new, "metadata": metadata}, old, subresource)
-    if has_generation(resource) and _content(resource, merged) != _content(resource, old):
-        merged["metadata"] = {**merged["metadata"], "generation": int(metadata.get("generation") or 0) + 1}
-    return merged
+    return _isolated(resource, {**new, "metadata": metadata}, old, subresource)
+
+
+def counted(resource: Resource, new: Object, old: Object | None) -> Object:
+    """Return the object with the next generation if it wishes for something else than `old`, defaults included."""
+    if old is None or not has_generation(resource) or _content(resource, new) == _content(resource, old):
+        return new
+    generation = int(old["metadata"].get("generation") or 0) + 1
+    return {**new, "metadata": {**new["metadata"], "generation": generation}}
 
 
 def causes(resource: Resource, obj: Object) -> Iterator[Cause]:

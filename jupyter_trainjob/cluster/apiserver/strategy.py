@@ -7,12 +7,18 @@ long a deletion waits for somebody who has to end something first: only pods tha
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
+from typing import Final
 
-from jupyter_trainjob.api.resources import NAMESPACES, NODES, PODS, SECRETS, Object, Resource
+from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, NODES, PODS, SECRETS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import status
+from jupyter_trainjob.cluster.apiserver.status import Cause
 
 PROTECTED_NAMESPACES = ("default", "kube-system")
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+_DATA_KEY: Final = re.compile("[-._a-zA-Z0-9]{1,253}")
+_LARGEST_DATA: Final = 1 << 20
 
 
 def prepared(resource: Resource, obj: Object) -> Object:
@@ -32,14 +38,38 @@ def prepared(resource: Resource, obj: Object) -> Object:
 def normal(resource: Resource, obj: Object) -> Object:
     """Return the object without fields that exist for writing only."""
     if resource != SECRETS or "stringData" not in obj:
-        return obj
+        return {"type": "Opaque", **obj} if resource == SECRETS else obj
     added = {}
     for key, value in (obj["stringData"] or {}).items():
         if not isinstance(value, str):
             raise status.bad_request(f"Secret stringData.{key}: must be a string")
         added[key] = base64.b64encode(value.encode()).decode()
     rest = {key: value for key, value in obj.items() if key != "stringData"}
-    return rest | {"data": {**(obj.get("data") or {}), **added}}
+    return {"type": "Opaque", **rest, "data": {**(obj.get("data") or {}), **added}}
+
+
+def causes(resource: Resource, obj: Object) -> Iterator[Cause]:
+    """Yield what is wrong with the data of a secret or a config map."""
+    if resource not in {SECRETS, CONFIGMAPS}:
+        return
+    size = 0
+    for field in ("data", "binaryData"):
+        for key, value in (obj.get(field) or {}).items():
+            if not isinstance(value, str):
+                yield Cause(f"{field}[{key}]", "FieldValueTypeInvalid", f"Invalid value: {value!r}: must be a string")
+                continue
+            if not _DATA_KEY.fullmatch(key):
+                text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+                yield Cause(f"{field}[{key}]", "FieldValueInvalid", f'Invalid value: "{key}": {text}')
+            if resource == SECRETS or field == "binaryData":
+                try:
+                    size += len(base64.b64decode(value, validate=True))
+                except ValueError:
+                    yield Cause(f"{field}[{key}]", "FieldValueInvalid", "Invalid value: must be base64")
+            else:
+                size += len(value.encode())
+    if size > _LARGEST_DATA:
+        yield Cause("data", "FieldValueTooLong", f"Too long: may not be more than {_LARGEST_DATA} bytes")
 
 
 def grace_seconds(resource: Resource, obj: Object, asked: int | None) -> int:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import NAMESPACES, PODS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import admission, bodies, metadata, patches, status, strategy
@@ -33,34 +34,39 @@ class Writes:
         self._now = now
 
     def create(self, request: Request, target: Target) -> Body:
-        """Store a new object."""
-        sent = bodies.decode(request, target.resource)
-        obj = self.create_object(target.resource, sent, namespace=target.namespace, dry_run=is_dry_run(request))
-        return Body(obj, status=201)
+        """Store a new object. A generated name that is taken is generated again."""
+        taken: errors.AlreadyExists | None = None
+        for _ in range(_GENERATED_NAME_TRIES):
+            sent = self._sent(request, target.resource)
+            try:
+                dry_run = is_dry_run(request)
+                created = self.create_object(target.resource, sent, namespace=target.namespace, dry_run=dry_run)
+                return Body(created, status=201)
+            except errors.AlreadyExists as error:
+                if sent["metadata"].get("name"):
+                    raise
+                taken = error
+        raise taken or status.internal("no name could be generated")
 
     def create_object(self, resource: Resource, sent: Object, *, namespace: str | None, dry_run: bool = False) -> bytes:
-        """Store a new object and return its bytes. A taken generated name is generated again."""
-        for _ in range(_GENERATED_NAME_TRIES):
-            obj = metadata.created(resource, sent, namespace=namespace, now=self._now())
-            obj = admission.admit(resource, strategy.prepared(resource, obj), None)
-            if namespace is not None:
-                self._check_namespace(resource, obj, namespace)
-            name = obj["metadata"]["name"]
+        """Store a new object and return its bytes; uses `sent` up."""
+        obj = metadata.created(resource, sent, namespace=namespace, now=self._now())
+        obj = admission.admit(resource, strategy.prepared(resource, obj), None)
+        name = obj["metadata"]["name"]
+        if namespace is not None:
+            self._check_namespace(resource, name, namespace)
+        if not dry_run:
             try:
-                if not dry_run:
-                    return self._store.put(resource.qualified, obj, fields=fields_of(resource, obj), expected=0)
-                if self._store.entry(resource.qualified, (namespace or "", name)) is None:
-                    return dumps(obj)
+                return self._store.put(resource.qualified, obj, fields=fields_of(resource, obj), expected=0)
             except Moved:
-                pass
-            if sent["metadata"].get("name"):
-                raise status.already_exists(resource, name)
-        raise status.already_exists(resource, sent["metadata"]["generateName"])
+                raise status.already_exists(resource, name) from None
+        if self._store.entry(resource.qualified, (namespace or "", name)) is not None:
+            raise status.already_exists(resource, name)
+        return dumps(obj)
 
     def update(self, request: Request, target: Target) -> Body:
         """Replace an object by the one in the body."""
-        sent = bodies.decode(request, target.resource)
-        return Body(self._modify(target, lambda _: sent, dry_run=is_dry_run(request)))
+        return Body(self._modify(target, lambda _: self._sent(request, target.resource), dry_run=is_dry_run(request)))
 
     def patch(self, request: Request, target: Target) -> Body:
         """Change an object by the patch in the body."""
@@ -72,6 +78,7 @@ class Writes:
                 raise status.bad_request("a patch must not change kind or apiVersion")
             if not isinstance(result.get("metadata"), dict):
                 raise status.bad_request("a patch must not remove metadata")
+            _check_fields(request, target.resource, result)
             return result
 
         return Body(self._modify(target, patched, dry_run=is_dry_run(request)))
@@ -85,6 +92,11 @@ class Writes:
         self._modify(Target(PODS, target.namespace, target.name), lambda pod: self._bound(pod, node), internal=True)
         return Body(dumps(status.success()), status=201)
 
+    def _sent(self, request: Request, resource: Resource) -> Object:
+        sent = bodies.decode(request, resource)
+        _check_fields(request, resource, sent)
+        return sent
+
     def _bound(self, pod: Object, node: str) -> Object:
         name = pod["metadata"]["name"]
         if "deletionTimestamp" in pod["metadata"]:
@@ -95,7 +107,7 @@ class Writes:
             raise status.conflict(PODS, name, why)
         scheduled = {"type": "PodScheduled", "status": "True"}
         status_ = pod.get("status") or {}
-        now = metadata.timestamp(self._now())
+        now = conditions.timestamp(self._now())
         held = conditions.set(status_.get("conditions") or [], scheduled, now)
         return {**pod, "spec": {**spec, "nodeName": node}, "status": {**status_, "conditions": held}}
 
@@ -110,7 +122,8 @@ class Writes:
             old = json.loads(value)
             new = change(json.loads(value))
             if not internal:
-                new = metadata.updated(resource, new, old, subresource=target.subresource)
+                # Admission completes in place: what it keeps of the stored object must be a copy of its own.
+                new = metadata.updated(resource, new, json.loads(value), subresource=target.subresource)
                 new = admission.admit(resource, new, old)
             if new == old:
                 return value
@@ -122,7 +135,7 @@ class Writes:
             except Moved:
                 continue
 
-    def _check_namespace(self, resource: Resource, obj: Object, name: str) -> None:
+    def _check_namespace(self, resource: Resource, obj_name: str, name: str) -> None:
         found = self._store.get(NAMESPACES.qualified, ("", name))
         if found is None:
             raise status.not_found(NAMESPACES, name)
@@ -130,7 +143,12 @@ class Writes:
         if entry is not None and entry.fields.get("status.phase") == "Terminating":
             why = f"unable to create new content in namespace {name} because it is being terminated"
             cause = status.Cause("metadata.namespace", "NamespaceTerminating", f"namespace {name} is being terminated")
-            raise status.forbidden(resource, obj["metadata"]["name"], why, [cause])
+            raise status.forbidden(resource, obj_name, why, [cause])
+
+
+def _check_fields(request: Request, resource: Resource, sent: Object) -> None:
+    if request.query.get("fieldValidation") == "Strict":
+        admission.check_known(resource, sent)
 
 
 def is_dry_run(request: Request) -> bool:

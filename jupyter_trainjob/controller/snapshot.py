@@ -7,6 +7,7 @@ creating the copy: for a new job that is one write and no read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -125,7 +126,13 @@ def _config_map(train_job: Object, runtime: Object) -> Object:
 
 
 def _text(runtime: Object) -> str:
-    return str(yaml.dump(runtime, Dumper=_DUMPER))
+    return _yaml(json.dumps(runtime, sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _yaml(text: str) -> str:
+    """Turn JSON into YAML; many jobs share a runtime, and this is the slowest part of a build."""
+    return str(yaml.dump(json.loads(text), Dumper=_DUMPER))
 
 
 @lru_cache(maxsize=32)

@@ -110,14 +110,19 @@ def submit(
     return send(prepare(capture_function(fn, args, dict(kwargs or {})), options))
 
 
-def submit_cell(source: str, variables: dict[str, Any], *, filename: str, options: Options) -> TrainJob:
-    """Run a cell's source on every rank of a new job, with the notebook's `variables` that it uses."""
-    return send(prepare_cell(source, variables, filename=filename, options=options))
+def prepare_cell(
+    source: str,
+    variables: dict[str, Any],
+    *,
+    filename: str,
+    options: Options,
+    cells: Mapping[str, str] | None = None,
+) -> Prepared:
+    """Pack a cell with the notebook's `variables` that it uses, and make its TrainJob, without sending anything.
 
-
-def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, options: Options) -> Prepared:
-    """Pack a cell and make its TrainJob, without sending anything."""
-    return prepare(capture_cell(source, variables, filename=filename, out=options.out), options)
+    `filename` is what tracebacks call the cell, `cells` what they call the files of earlier ones.
+    """
+    return prepare(capture_cell(source, variables, filename=filename, out=options.out, cells=cells), options)
 
 
 def prepare(capture: Capture, options: Options) -> Prepared:

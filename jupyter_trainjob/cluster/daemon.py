@@ -103,11 +103,10 @@ def _install_runtimes(client: Client) -> None:
 
 def _listen(core: Core, files: credentials.Credentials, *, preferred_port: int) -> HttpFront:
     """Listen on the port of the last daemon, so that kubeconfigs in use stay valid; on any other if it is taken."""
-    options = {"certificate": files.certificate, "key": files.key, "token": files.token}
     try:
-        return HttpFront(core, **options, port=preferred_port)
+        return HttpFront(core, certificate=files.certificate, key=files.key, token=files.token, port=preferred_port)
     except OSError:
-        return HttpFront(core, **options, port=0)
+        return HttpFront(core, certificate=files.certificate, key=files.key, token=files.token)
 
 
 def _last_port(state: StateDir) -> int:

@@ -29,8 +29,9 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
         context=chosen.context,
         namespace=chosen.namespace,
     )
-    filename = f"Cell [{shell.execution_count}]"
-    prepared = submit.prepare_cell(cell, shell.user_ns, filename=filename, options=options)
+    prepared = submit.prepare_cell(
+        cell, shell.user_ns, filename=_cell_name(shell.execution_count), options=options, cells=_cells(shell)
+    )
     if chosen.dry_run:
         print(describe(prepared))
         return
@@ -54,6 +55,16 @@ def describe(prepared: Prepared) -> str:
     return "\n".join(
         ["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest]
     )
+
+
+def _cell_name(number: object) -> str:
+    return f"Cell [{number}]"
+
+
+def _cells(shell: InteractiveShell) -> dict[str, str]:
+    """Return what the user calls the files that IPython compiled cells under."""
+    numbers = getattr(shell.compile, "_filename_map", {})
+    return {filename: _cell_name(number) for filename, number in numbers.items()}
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -13,10 +14,10 @@ from jupyter_trainjob.magics import arguments
 
 
 @magics_class
-class TrainJobMagics(Magics):  # type: ignore[misc]
+class TrainJobMagics(Magics):
     """The magics ``%%trainjob`` and ``%trainjob``."""
 
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @line_cell_magic
     def trainjob(self, line: str, cell: str | None = None) -> None:
         """Train this cell on many nodes, or look after jobs."""
         from jupyter_trainjob.magics import cell as cell_magic
@@ -26,7 +27,7 @@ class TrainJobMagics(Magics):  # type: ignore[misc]
             if cell is None:
                 line_magic.run(line)
             else:
-                cell_magic.run(self.shell, line, cell)
+                cell_magic.run(cast("InteractiveShell", self.shell), line, cell)
 
         guarded(carry_out)
 
@@ -45,5 +46,5 @@ def guarded(action: Callable[[], None]) -> None:
 
 
 def register(shell: InteractiveShell) -> None:
-    """Register the magics, and ``report`` under its own name so that cells run unchanged in the notebook."""
+    """Register the magics."""
     shell.register_magics(TrainJobMagics)

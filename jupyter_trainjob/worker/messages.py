@@ -28,7 +28,7 @@ class Start(TypedDict):
 class Metrics(TypedDict):
     """Reports as columns of one length, in the order of time; None where a report did not say.
 
-    A ``metrics`` message has new ones; a ``history`` message, the checkpoint, all so far, thinned to low and high points.
+    A ``metrics`` message has new ones; a ``history`` message, the checkpoint, all so far, thinned to lows and highs.
     """
 
     time: list[float]

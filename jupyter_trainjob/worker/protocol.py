@@ -20,8 +20,7 @@ import binascii
 import json
 import re
 import zlib
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 LINE_LIMIT: Final = 4096
 """Bytes of a frame with both line ends: PIPE_BUF of Linux, up to which a pipe takes a write as a whole."""
@@ -49,8 +48,7 @@ _FRAME: Final = re.compile(
 _PLAIN: Final = re.compile(rb"\{[!-~]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One line of a rank. `payload` as it stands in the line."""
 
     attempt: int
@@ -62,8 +60,7 @@ class Frame:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What one or several frames say. `seq` is that of the first of them."""
 
     attempt: int

@@ -1,0 +1,194 @@
+"""How a bundle reaches the pods: Secrets, the patch that mounts them, the command that runs them.
+
+Comes after `archive`; goes into the TrainJob that the client creates. Nothing of the user's code is ever put into a
+command line or an environment variable, so it arrives byte for byte. Values beyond `archive.INLINE_LIMIT` travel as a
+file where pods can see this computer's files, that is on the embedded cluster; elsewhere they are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from jupyter_trainjob.api.resources import SECRETS, Object
+from jupyter_trainjob.bundle.archive import INLINE_LIMIT, PART_SIZE, split
+from jupyter_trainjob.bundle.capture import Capture
+from jupyter_trainjob.constants import (
+    ANCESTOR_LABEL,
+    ANCESTOR_TRAINER,
+    BUNDLE_LABEL,
+    BUNDLE_MOUNT,
+    CAPTURES_MOUNT,
+    FRAMEWORK_LABEL,
+    JOB_ARCHIVE,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    NODE_CONTAINER,
+    NODE_JOB,
+    PATCH_MANAGER,
+    PYTHON_ANNOTATION,
+    WORKDIR_ANNOTATION,
+)
+from jupyter_trainjob.errors import UsageError
+from jupyter_trainjob.worker.protocol import CAPTURES_ENV
+
+KEY_ENTRY: Final = "key"
+"""Entry of the bundle's Secret with the key that signs results; it is not mounted."""
+VOLUME: Final = "trainjob"
+CAPTURES_VOLUME: Final = "trainjob-captures"
+LARGEST: Final = 5
+"""How many values an error over the limit names."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """All that carries one bundle."""
+
+    secrets: list[Object]
+    command: list[str]
+    env: list[Object]
+    """For ``spec.trainer.env``."""
+    patch: Object
+    """For ``spec.runtimePatches``."""
+    files: dict[Path, memoryview] = field(default_factory=dict)
+    """What lies in this computer's files instead of Secrets."""
+
+    def write_files(self) -> None:
+        """Write `files`, for the user's eyes only, whole or not at all."""
+        for path, data in self.files.items():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+            draft.replace(path)
+
+    def remove_files(self) -> None:
+        """Remove `files` and their folders again."""
+        for path in self.files:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def bundle_secret(job: str) -> str:
+    """Return the name of the Secret with a job's archive and key."""
+    return f"{job}-bundle"
+
+
+def deliver(
+    capture: Capture,
+    *,
+    job_archive: bytes,
+    key: bytes,
+    name: str,
+    namespace: str,
+    runtime: Object,
+    captures_dir: Path | None = None,
+    python: str | None = None,
+    working_dir: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Delivery:
+    """Address a bundle to the pods of the TrainJob `name`.
+
+    `captures_dir` is a folder of this job alone that pods can mount, None on a cluster that does not see this
+    computer's files. `python` and `working_dir` tell the embedded cluster which interpreter and folder the notebook
+    has. Raises `errors.UsageError` if the bundle is too large.
+    """
+    if len(job_archive) > PART_SIZE:
+        raise UsageError(
+            f"The cell is too large: its text makes an archive of {_megabytes(len(job_archive))}, and a Secret holds "
+            f"1 MB. Move data out of the text of the cell, into a variable or a file."
+        )
+    if len(capture.payload) > INLINE_LIMIT and captures_dir is None:
+        raise UsageError(_too_large(capture))
+    parts = dict(split(capture.payload))
+    in_files = captures_dir if len(capture.payload) > INLINE_LIMIT else None
+    stored: dict[str, dict[str, bytes]] = {bundle_secret(name): {JOB_ARCHIVE: job_archive, KEY_ENTRY: key}}
+    if in_files is None:
+        stored |= {f"{name}-{part}": {part: bytes(data)} for part, data in parts.items()}
+    variables = {**(env or {}), **({CAPTURES_ENV: CAPTURES_MOUNT} if in_files else {})}
+    annotations = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
+    return Delivery(
+        secrets=[_secret(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
+        command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
+        env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
+        patch=_patch(runtime, stored, in_files, {key: value for key, value in annotations.items() if value}),
+        files={in_files / part: data for part, data in parts.items()} if in_files else {},
+    )
+
+
+def _secret(name: str, data: Mapping[str, bytes], *, job: str, namespace: str) -> Object:
+    return {
+        "apiVersion": SECRETS.api_version,
+        "kind": SECRETS.kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {BUNDLE_LABEL: job, MANAGED_BY_LABEL: MANAGED_BY},
+        },
+        "type": "Opaque",
+        "data": {entry: base64.b64encode(value).decode("ascii") for entry, value in data.items()},
+    }
+
+
+def _launcher(runtime: Object) -> str:
+    framework = (runtime["metadata"].get("labels") or {}).get(FRAMEWORK_LABEL)
+    return "torchrun" if framework == "torch" else "python"
+
+
+def _patch(
+    runtime: Object, stored: Mapping[str, Mapping[str, bytes]], in_files: Path | None, annotations: Mapping[str, str]
+) -> Object:
+    sources = [
+        {"secret": {"name": secret, "items": [{"key": entry, "path": entry} for entry in data if entry != KEY_ENTRY]}}
+        for secret, data in stored.items()
+    ]
+    volumes: list[Object] = [{"name": VOLUME, "projected": {"sources": sources}}]
+    mounts: list[Object] = [{"name": VOLUME, "mountPath": BUNDLE_MOUNT, "readOnly": True}]
+    if in_files is not None:
+        volumes.append({"name": CAPTURES_VOLUME, "hostPath": {"path": str(in_files), "type": "Directory"}})
+        mounts.append({"name": CAPTURES_VOLUME, "mountPath": CAPTURES_MOUNT, "readOnly": True})
+    pod: Object = {"spec": {"volumes": volumes, "containers": [{"name": NODE_CONTAINER, "volumeMounts": mounts}]}}
+    if annotations:
+        pod["metadata"] = {"annotations": dict(annotations)}
+    replicated = [{"name": _trainer_job(runtime), "template": {"spec": {"template": pod}}}]
+    return {
+        "manager": PATCH_MANAGER,
+        "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": replicated}}},
+    }
+
+
+def _trainer_job(runtime: Object) -> str:
+    """Return the name of the runtime's replicated job that trains: the one that says so, else ``node``."""
+    for job in runtime["spec"]["template"]["spec"].get("replicatedJobs") or ():
+        labels = (job["template"].get("metadata") or {}).get("labels") or {}
+        if labels.get(ANCESTOR_LABEL) == ANCESTOR_TRAINER:
+            return str(job["name"])
+    return NODE_JOB
+
+
+def _literal(value: str) -> str:
+    """Return a value of an environment variable as Kubernetes hands it on unchanged.
+
+    It reads ``$(NAME)`` as a reference and ``$$`` as an escaped dollar sign, and leaves every other one alone.
+    """
+    return re.sub(r"\$(?=[$(])", "$$$$", value)
+
+
+def _too_large(capture: Capture) -> str:
+    largest = sorted(capture.names, key=lambda value: value.size, reverse=True)[:LARGEST]
+    named = ", ".join(f"{value.name} ({value.type}, {_megabytes(value.size)})" for value in largest)
+    return (
+        f"The values that the cell uses are too large for this cluster: {_megabytes(len(capture.payload))} together, "
+        f"and at most {_megabytes(INLINE_LIMIT)} travel with a job. The largest: {named}. Load large data inside the "
+        f"cell, from a volume or a bucket that the pods can reach. Nothing was sent."
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -51,7 +51,7 @@ def complete_spec(spec: Object) -> None:
 def check(pod: Object, old: Object | None = None) -> Iterator[FieldError]:
     """Yield what is wrong with a Pod; `old` is what it replaces."""
     yield from check_spec(pod.get("spec") or {}, "spec")
-    if old is not None and _fixed(pod, old) != _fixed(old, old):
+    if old is not None and _fixed(pod) != _fixed(old):
         allowed = ",".join(f"`spec.{field}`" for field in ("containers[*].image", *_MUTABLE))
         yield FieldError("spec", schema.FORBIDDEN, f"Forbidden: pod updates may not change fields other than {allowed}")
 
@@ -178,14 +178,12 @@ def _check_resources(resources: Object, path: str) -> Iterator[FieldError]:
             yield FieldError(f"{path}.requests", schema.INVALID, message)
 
 
-def _fixed(pod: Object, old: Object) -> Object:
-    """Return the part of a pod's spec that an update may not change. A binding may fill in the node."""
+def _fixed(pod: Object) -> Object:
+    """Return the part of a pod's spec that an update may not change."""
     spec = {name: value for name, value in (pod.get("spec") or {}).items() if name not in _MUTABLE}
     for field in ("containers", "initContainers"):
         if field in spec:
             spec[field] = [{**container, "image": ""} for container in _dicts(spec[field])]
-    if not (old.get("spec") or {}).get("nodeName"):
-        spec.pop("nodeName", None)
     return spec
 
 

@@ -1,8 +1,8 @@
 """The runtimes that come with us or that an administrator adds: YAML files, found as kernelspecs are.
 
 Every ``*.yaml`` in a folder ``trainjob/runtimes`` on Jupyter's data path counts, the user's before the environment's
-before the system's; the wheel installs ours there. In a checkout without installed data they lie in ``runtimes/`` at its top. The
-embedded cluster serves them as ClusterTrainingRuntimes, ``jupyter trainjob install`` applies them to a cluster.
+before the system's; the wheel installs ours there. In a checkout they lie in ``runtimes/`` at its top. The embedded
+cluster serves them as ClusterTrainingRuntimes, ``jupyter trainjob install`` applies them to a cluster.
 """
 
 from __future__ import annotations

@@ -141,14 +141,16 @@ class Feed:
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return the synced trait: the snapshot without what grows, bounded, as JSON values."""
     return {
-        "name": snapshot.name,
-        "namespace": snapshot.namespace,
-        "place": place(snapshot.context),
+        "name": clean(snapshot.name),
+        "namespace": clean(snapshot.namespace),
+        "place": place(clean(snapshot.context)),
         "state": snapshot.state.value,
-        "runtime": snapshot.runtime,
+        "runtime": clean(snapshot.runtime),
         "nodes": snapshot.nodes,
         "reason": clean(snapshot.reason),
-        "phases": [{"name": phase.name, "started": phase.started, "ended": phase.ended} for phase in snapshot.phases],
+        "phases": [
+            {"name": clean(phase.name), "started": phase.started, "ended": phase.ended} for phase in snapshot.phases
+        ],
         "created": snapshot.created,
         "finished": snapshot.finished,
         "step": snapshot.step,

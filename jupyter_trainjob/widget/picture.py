@@ -7,7 +7,7 @@ cleaned and escaped. Where a host drops the style or the SVG (untrusted notebook
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -93,13 +93,13 @@ def _timeline(snapshot: Snapshot) -> str:
                 shape, mark = ("half", "now") if snapshot.state in text.LIVE else ("square", "halted")
         items.append(
             f'<li class="tj-phase tj-phase-{mark}">{_icon(shape)} <span class="tj-phase-name">{_safe(name)}</span> '
-            f'<span class="tj-phase-time">{text.duration(seconds)}</span></li>'
+            f'<span class="tj-phase-time">{"" if seconds is None else text.duration(seconds)}</span></li>'
         )
     return f'<ol class="tj-timeline">{"".join(items)}</ol>' if items else ""
 
 
 def _failure(failure: Failure) -> str:
-    who = "" if failure.rank is None else f"rank {failure.rank}"
+    who = text.blamed(failure)
     parts = [
         '<div class="tj-failure"><div class="tj-failure-words">',
         f'<p class="tj-failure-headline">{_safe(failure.headline, HEADLINE_CHARACTERS)}</p>',
@@ -117,8 +117,9 @@ def _failure(failure: Failure) -> str:
             "</p>",
         ]
     if failure.traceback:
+        whose = "" if failure.rank is None else f" of rank {failure.rank}"
         parts += [
-            f'<details class="tj-traceback"><summary>Traceback{f" of {who}" if who else ""}</summary>',
+            f'<details class="tj-traceback"><summary>Traceback{whose}</summary>',
             f"<pre>{_safe_tail(failure.traceback, TRACEBACK_CHARACTERS)}</pre></details>",
         ]
     return "".join([*parts, "</div>"])
@@ -165,7 +166,7 @@ def _figure(name: str, curve: Curve, last: float | None) -> str:
         f'aria-label="{_safe(name, 80)}, from {text.value(low)} to {text.value(high)}">'
         f'{band}<path class="tj-figure-line" d="M{line}"/></svg>'
         f'<div class="tj-figure-axis"><span>step {first_step:,.0f}</span> '
-        f"<span>{text.value(low)} – {text.value(high)}</span> <span>{last_step:,.0f}</span></div></figure>"
+        f"<span>{text.value(low)} to {text.value(high)}</span> <span>{last_step:,.0f}</span></div></figure>"
     )
 
 
@@ -186,13 +187,8 @@ def _log(lines: Sequence[LogLine]) -> str:
     if not chosen:
         return ""
     # The outer box is reversed, so that without a script it starts at its end.
-    return (
-        f'<div class="tj-log"><div class="tj-log-lines tj-log-still"><div>{_joined(reversed(chosen))}</div></div></div>'
-    )
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return "".join(parts)
+    rows = "".join(reversed(chosen))
+    return f'<div class="tj-log"><div class="tj-log-lines tj-log-still"><div>{rows}</div></div></div>'
 
 
 def _icon(shape: str) -> str:

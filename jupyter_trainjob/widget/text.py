@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from jupyter_trainjob.client.snapshot import Snapshot, State
+from jupyter_trainjob.client.snapshot import Failure, Snapshot, State
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
 from jupyter_trainjob.widget.source import Source
 
@@ -112,8 +112,7 @@ def line(snapshot: Snapshot) -> str:
     parts = [f"{GLYPHS[snapshot.state]} {snapshot.state.value} {clean(snapshot.name)}"]
     if snapshot.failure is not None:
         parts.append(_first_line(snapshot.failure.headline))
-        if snapshot.failure.rank is not None:
-            parts.append(f"rank {snapshot.failure.rank}")
+        parts += [who] if (who := blamed(snapshot.failure)) else []
     elif snapshot.reason:
         parts.append(_first_line(snapshot.reason))
     parts += how_far(snapshot)
@@ -125,7 +124,10 @@ def line(snapshot: Snapshot) -> str:
 def block(snapshot: Snapshot, *, now: float | None = None) -> str:
     """Return the job in several lines."""
     lines = [line(snapshot), "  " + " · ".join(facts(snapshot))]
-    phases = [f"{clean(name)} {duration(seconds)}" for name, seconds in lengths(snapshot, now=now)]
+    phases = [
+        clean(name) if seconds is None else f"{clean(name)} {duration(seconds)}"
+        for name, seconds in lengths(snapshot, now=now)
+    ]
     if phases:
         lines.append("  " + " → ".join(phases))
     failure = snapshot.failure
@@ -139,15 +141,24 @@ def block(snapshot: Snapshot, *, now: float | None = None) -> str:
     return "\n".join(lines)
 
 
-def lengths(snapshot: Snapshot, *, now: float | None = None) -> list[tuple[str, float]]:
-    """Return the phases with their lengths in seconds; the open one lasts until the job's end, or until `now`."""
-    found = []
+def lengths(snapshot: Snapshot, *, now: float | None = None) -> list[tuple[str, float | None]]:
+    """Return the phases with their lengths in seconds; None where nobody wrote down when one ended.
+
+    The open phase lasts until the job's end, or until `now`.
+    """
+    found: list[tuple[str, float | None]] = []
     for phase in snapshot.phases:
         end = phase.ended if phase.ended is not None else snapshot.finished
-        if end is None:
-            end = (now or time.time()) if snapshot.state in LIVE else phase.started
-        found.append((phase.name, max(0.0, end - phase.started)))
+        if end is None and snapshot.state in LIVE:
+            end = time.time() if now is None else now
+        found.append((phase.name, None if end is None else max(0.0, end - phase.started)))
     return found
+
+
+def blamed(failure: Failure) -> str:
+    """Return the rank to blame, unless the headline names it."""
+    rank = "" if failure.rank is None else f"rank {failure.rank}"
+    return "" if rank in failure.headline else rank
 
 
 def _first_line(text: str) -> str:

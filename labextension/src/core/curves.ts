@@ -52,12 +52,18 @@ export function summary(name: string, curve: Curve): string {
   return `${name}: ${from[1]} at step ${from[0]}, ${to[1]} at step ${to[0]}`;
 }
 
-/** The stretch of steps to draw: to the announced end where there is one, so that the curve grows towards it. */
+/**
+ * The stretch of steps to draw. Towards an announced end the axis is the whole way, or a half, a quarter … of it while
+ * there is little to see: it changes a few times in a job's life, and the curve grows in between.
+ */
 export function stepRange(curve: Curve, total: number | null): [number, number] {
   const first = curve.x[0] ?? 0;
   const last = curve.x[curve.x.length - 1] ?? 1;
-  const from = first <= (total ?? last) * 0.05 ? Math.min(0, first) : first;
-  const to = Math.max(last, total ?? 0);
+  let to = last;
+  if (total !== null && total > last) {
+    for (to = total; to / 2 >= last * 1.2 && to > 8; to /= 2);
+  }
+  const from = first > 0 && first < to * 0.05 ? 0 : first;
   return to > from ? [from, to] : [from, from + 1];
 }
 

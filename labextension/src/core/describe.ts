@@ -1,6 +1,6 @@
 /** What is said about a job: small pure functions from the snapshot to words. */
 import { clock, count, duration, percent, plural } from './format';
-import type { Job, StateName } from './types';
+import type { Failure, Job, StateName } from './types';
 
 /** How a state is coloured; its word and icon say the same. */
 export type Tone = 'plain' | 'waiting' | 'active' | 'good' | 'bad';
@@ -61,26 +61,33 @@ export function reason(job: Job): string {
   return job.failure === null ? job.reason : '';
 }
 
+/** The rank to blame, unless the headline names it. */
+export function blamed(failure: Failure): string {
+  const rank = failure.rank === null ? '' : `rank ${failure.rank}`;
+  return failure.headline.includes(rank) ? '' : rank;
+}
+
 export type Mark = 'done' | 'now' | 'failed' | 'halted';
 
 /** One phase of the timeline. */
 export interface Stretch {
   name: string;
   mark: Mark;
-  seconds: number;
+  /** Null where nobody wrote down when it ended. */
+  seconds: number | null;
 }
 
 /** The timeline at a moment of the kernel's clock. The last phase carries the job's fate. */
 export function timeline(job: Job, now: number): Stretch[] {
   return job.phases.map((phase, index) => {
     const last = index === job.phases.length - 1;
-    const end = phase.ended ?? job.finished ?? (isLive(job.state) ? now : phase.started);
+    const end = phase.ended ?? job.finished ?? (isLive(job.state) ? now : null);
     let mark: Mark = 'done';
     if (last && job.state === 'Failed') {
       mark = 'failed';
     } else if (phase.ended === null && job.state !== 'Complete') {
       mark = isLive(job.state) ? 'now' : 'halted';
     }
-    return { name: phase.name, mark, seconds: Math.max(0, end - phase.started) };
+    return { name: phase.name, mark, seconds: end === null ? null : Math.max(0, end - phase.started) };
   });
 }

@@ -94,12 +94,12 @@ function options(
       y: { range: () => valueRange(shown.current.curve) }
     },
     axes: [
-      { ...axis, size: 26, gap: 6, space: 90, grid: { show: false }, values: (_, ticks) => ticks.map(count) },
+      { ...axis, size: 26, gap: 6, space: 64, grid: { show: false }, values: (_, ticks) => ticks.map(count) },
       {
         ...axis,
         size: 52,
         gap: 6,
-        space: 36,
+        space: 28,
         grid: { stroke: () => colours().line, width: 1, dash: [2, 4] }
       }
     ],

@@ -2,6 +2,7 @@ import { useId, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { hasRange, row, summary } from '../core/curves';
+import { isLive } from '../core/describe';
 import { plural, value } from '../core/format';
 import type { Curve, Job } from '../core/types';
 import { Chart } from './Chart';
@@ -47,7 +48,12 @@ export function CurvePanel({
       ) : asTable ? (
         <DataTable name={name} curve={curve} />
       ) : (
-        <Chart label={summary(name, curve)} curve={curve} total={job.total} onPoint={point} />
+        <Chart
+          label={summary(name, curve)}
+          curve={curve}
+          total={isLive(job.state) ? job.total : null}
+          onPoint={point}
+        />
       )}
     </div>
   );

@@ -1,11 +1,12 @@
 import type { ReactElement } from 'react';
 
+import { blamed } from '../core/describe';
 import type { Failure } from '../core/types';
 
 /** Why it failed: the sentence, what to do, the line of the cell; the traceback on demand. */
 export function FailureBlock({ failure }: { failure: Failure }): ReactElement {
   const { headline, remedy, where, source, rank, traceback } = failure;
-  const who = rank === null ? '' : `rank ${rank}`;
+  const who = blamed(failure);
   return (
     <div className="tj-failure">
       <div className="tj-failure-words">
@@ -21,7 +22,7 @@ export function FailureBlock({ failure }: { failure: Failure }): ReactElement {
       )}
       {traceback !== '' && (
         <details className="tj-traceback">
-          <summary>Traceback{who === '' ? '' : ` of ${who}`}</summary>
+          <summary>Traceback{rank === null ? '' : ` of rank ${rank}`}</summary>
           <pre tabIndex={0}>{traceback}</pre>
         </details>
       )}

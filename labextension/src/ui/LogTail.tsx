@@ -11,20 +11,37 @@ const SLACK_PIXELS = 8;
 export function LogTail({ lines }: { lines: readonly LogLine[] }): ReactElement | null {
   const box = useRef<HTMLDivElement>(null);
   const [following, follow] = useState(true);
+  const seen = useRef({ top: 0, height: 0 });
+  const any = lines.length > 0;
 
   useLayoutEffect(() => {
-    if (following && box.current !== null) {
-      box.current.scrollTop = box.current.scrollHeight;
+    const node = box.current;
+    if (!following || node === null) {
+      return;
     }
-  }, [lines, following]);
+    const toEnd = (): void => {
+      node.scrollTop = node.scrollHeight;
+    };
+    toEnd();
+    const resized = new ResizeObserver(toEnd);
+    resized.observe(node);
+    return () => resized.disconnect();
+  }, [lines, following, any]);
 
-  if (lines.length === 0) {
+  if (!any) {
     return null;
   }
   const onScroll = (): void => {
     const node = box.current;
-    if (node !== null) {
-      follow(node.scrollHeight - node.scrollTop - node.clientHeight <= SLACK_PIXELS);
+    if (node === null) {
+      return;
+    }
+    const { top, height } = seen.current;
+    seen.current = { top: node.scrollTop, height: node.scrollHeight };
+    if (node.scrollHeight - node.scrollTop - node.clientHeight <= SLACK_PIXELS) {
+      follow(true);
+    } else if (node.scrollTop < top && node.scrollHeight === height) {
+      follow(false); // Somebody scrolled up: nothing came or was wrapped anew.
     }
   };
   return (

@@ -20,7 +20,9 @@ export function ProgressBar({ job }: { job: Job }): ReactElement {
       aria-valuenow={share === null ? undefined : Math.floor(share * 100)}
       aria-valuetext={progressText(job)}
     >
-      <div className="tj-progress-done" style={{ width: share === null ? undefined : `${share * 100}%` }} />
+      {(moving || share !== null) && (
+        <div className="tj-progress-done" style={{ width: share === null ? undefined : `${share * 100}%` }} />
+      )}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
 import type { Stopping } from '../core/types';
@@ -19,7 +19,7 @@ export function StopButton({ name, stopping, onStop }: StopButtonProps): ReactEl
   const keep = useRef<HTMLButtonElement>(null);
   const wasAsking = useRef(false);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asking) {
       keep.current?.focus();
     } else if (wasAsking.current) {
@@ -48,7 +48,7 @@ export function StopButton({ name, stopping, onStop }: StopButtonProps): ReactEl
     }
   };
   return (
-    <span className="tj-stop" role="group" aria-label={`Stop ${name}?`} onKeyDown={onKeyDown}>
+    <span className="tj-stop tj-asking" role="group" aria-label={`Stop ${name}?`} onKeyDown={onKeyDown}>
       <span>Stop all ranks?</span>
       <button
         type="button"

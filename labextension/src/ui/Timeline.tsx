@@ -18,7 +18,7 @@ export function Timeline({ job, now }: { job: Job; now: number }): ReactElement 
       {stretches.map(({ name, mark, seconds }) => (
         <li key={name} className={`tj-phase tj-phase-${mark}`}>
           <MarkIcon mark={mark} /> <span className="tj-phase-name">{name}</span>{' '}
-          <span className="tj-phase-time">{duration(seconds)}</span>
+          {seconds !== null && <span className="tj-phase-time">{duration(seconds)}</span>}
           <span className="tj-unseen"> {SPOKEN[mark]}</span>
         </li>
       ))}

@@ -24,16 +24,16 @@ class Shown(Protocol):
         """Show what is known now; call it when nobody waits any more. A job that goes on stays live in a notebook."""
 
 
-def show(job: Source, *, display: Display | None = None, live: bool = False) -> Shown:
+def show(job: Source, *, display: Display | None = None, wait: bool = False) -> Shown:
     """Show `job`, and return at once.
 
-    `display` is where a notebook's output goes; None finds out whether there is one. `live` says that the caller
+    `display` is where a notebook's output goes; None finds out whether there is one. `wait` says that the caller
     waits for the job: then a terminal gets lines until `Shown.settle`, else only the first one.
     """
     display = display or _notebook_display()
     if display is not None:
         return _Notebook(job, display)
-    return _Terminal(job, live=live)
+    return _Terminal(job, wait=wait)
 
 
 def _notebook_display() -> Display | None:
@@ -47,9 +47,9 @@ def _notebook_display() -> Display | None:
 
 
 class _Terminal:
-    def __init__(self, job: Source, *, live: bool) -> None:
+    def __init__(self, job: Source, *, wait: bool) -> None:
         self._ticker: text.Ticker | None = None
-        if live:
+        if wait:
             self._ticker = text.Ticker(job)
             self._ticker.__enter__()
         else:

@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'vitest';
+
+import { Announcer, QUIET_SECONDS } from '../src/core/announce';
+import { MAX_ROWS, decode, rows, stepRange, summary, valueRange } from '../src/core/curves';
+import { blamed, facts, howFar, progressText, reason, timeline } from '../src/core/describe';
+import { MAX_LINES, merge } from '../src/core/log';
+import type { Curve, LogLine } from '../src/core/types';
+import { failure, job } from './jobs';
+
+function curve(x: number[], mean: number[], low = mean, high = mean): Curve {
+  const [a, b, c, d] = [x, mean, low, high].map(column => Float64Array.from(column)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array
+  ];
+  return { ranks: 2, x: a, mean: b, low: c, high: d };
+}
+
+describe('what is said about a job', () => {
+  test.each([
+    ['a running one: percent and time left', job(), ['72 %', '0:41 left']],
+    ['one without an estimate: percent', job({ eta: null }), ['72 %']],
+    ['one without a total: the step', job({ progress: null, total: null }), ['step 2,592']],
+    ['one that reported nothing: nothing', job({ progress: null, step: null }), []],
+    [
+      'a complete one: how long it took',
+      job({ state: 'Complete', progress: 1, finished: 251 }),
+      ['took 2:31']
+    ],
+    ['a failed one: how far it came', job({ state: 'Failed', finished: 109 }), ['72 %', 'after 9.0 s']]
+  ])('how far is %s', (_, given, words) => {
+    expect(howFar(given)).toEqual(words);
+  });
+
+  test('while it starts, it says how many nodes run', () => {
+    expect(facts(job({ state: 'Starting', ranks_running: 3 }))[0]).toBe('3 of 8 nodes running');
+  });
+
+  test('a progress bar says state, share, time and steps', () => {
+    expect(progressText(job())).toBe('Running, 72 %, 0:41 left, step 2,592 of 3,600');
+  });
+
+  test('the reason yields to the failure', () => {
+    expect(reason(job({ reason: 'jobset failed', failure: failure() }))).toBe('');
+    expect(reason(job({ reason: 'no room' }))).toBe('no room');
+  });
+
+  test('a rank is blamed unless the headline names it', () => {
+    expect(blamed(failure())).toBe('rank 3');
+    expect(blamed(failure({ headline: 'rank 3 was killed' }))).toBe('');
+    expect(blamed(failure({ rank: null }))).toBe('');
+  });
+});
+
+describe('the timeline', () => {
+  test('an open phase lasts until now while the job lives', () => {
+    expect(timeline(job(), 206.5)).toEqual([
+      { name: 'queued', mark: 'done', seconds: 0.5 },
+      { name: 'training', mark: 'now', seconds: 106 }
+    ]);
+  });
+
+  test.each([
+    ['Failed' as const, 'failed'],
+    ['Stopped' as const, 'halted'],
+    ['Complete' as const, 'done']
+  ])('the last phase of a job that is %s is marked %s', (state, mark) => {
+    expect(timeline(job({ state }), 300).at(-1)).toMatchObject({ mark, seconds: null });
+  });
+});
+
+describe('a curve', () => {
+  test('is read from a buffer that starts anywhere', () => {
+    const bytes = new Uint8Array(3 + 64);
+    bytes.set(new Uint8Array(Float64Array.from([0, 8, 1, 2, 3, 4, 5, 6]).buffer), 3);
+    const read = decode(new DataView(bytes.buffer, 3), 2, 8);
+    expect([read.x, read.mean, read.low, read.high].map(column => [...column])).toEqual([
+      [0, 8],
+      [1, 2],
+      [3, 4],
+      [5, 6]
+    ]);
+  });
+
+  test('as a table has its first and its last point', () => {
+    const x = Array.from({ length: 1000 }, (_, i) => i);
+    const table = rows(curve(x, x));
+    expect([table.length, table[0]?.[0], table.at(-1)?.[0]]).toEqual([MAX_ROWS, '0', '999']);
+    expect(rows(curve([], []))).toEqual([]);
+  });
+
+  test('in words says where it began and where it is', () => {
+    expect(summary('loss', curve([0, 2592], [2.3, 0.184]))).toBe(
+      'loss: 2.300 at step 0, 0.1840 at step 2,592'
+    );
+    expect(summary('loss', curve([], []))).toBe('loss: no points yet');
+  });
+
+  test.each([
+    ['near the end the axis is the whole way', 2592, 3600, [0, 3600]],
+    ['at the start a part of it', 24, 3600, [0, 56.25]],
+    ['without a total what there is', 24, null, [0, 24]],
+    ['beyond the total what there is', 4000, 3600, [0, 4000]],
+    ['one point still has a width', 0, null, [0, 1]]
+  ])('%s', (_, last, total, range) => {
+    expect(stepRange(curve([0, last], [1, 1]), total)).toEqual(range);
+  });
+
+  test('has room for its range, and for a flat line', () => {
+    expect(valueRange(curve([0, 1], [1, 1], [0, 1], [1, 2])).map(y => y.toFixed(2))).toEqual([
+      '-0.12',
+      '2.12'
+    ]);
+    expect(valueRange(curve([0, 1], [5, 5]))).toEqual([4.5, 5.5]);
+    expect(valueRange(curve([0], [NaN]))).toEqual([0, 1]);
+  });
+});
+
+describe('the log', () => {
+  const line = (time: number, text: string, rank = 0): LogLine => ({ time, rank, text });
+
+  test('puts a late line where it belongs, after those of its moment', () => {
+    const merged = merge([line(1, 'a'), line(2, 'b'), line(3, 'd')], [line(2, 'c', 1)]);
+    expect(merged.map(each => each.text)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('keeps the newest lines', () => {
+    const many = Array.from({ length: MAX_LINES + 5 }, (_, i) => line(i, String(i)));
+    expect(merge([], many).map(each => each.text)[0]).toBe('5');
+  });
+});
+
+describe('a screen reader', () => {
+  test('hears at most one message in ten seconds, and the newest', () => {
+    const announcer = new Announcer();
+    const said = (state: Parameters<typeof job>[0], now: number): string | null =>
+      announcer.next(job(state), now).message;
+    expect(said({ state: 'Queued', reason: 'no room', progress: null, step: null, total: null }, 0)).toBe(
+      'digits-x7k2p: Queued. no room'
+    );
+    expect(said({ state: 'Starting' }, 1)).toBeNull();
+    expect(announcer.next(job({ state: 'Running' }), 2).wait).toBe(QUIET_SECONDS - 2);
+    expect(said({ state: 'Running' }, 10)).toMatch(/^digits-x7k2p: Running, 72 %/);
+  });
+
+  test('is not told each percent', () => {
+    const announcer = new Announcer();
+    announcer.next(job(), 0);
+    expect(announcer.next(job({ progress: 0.74 }), 60)).toEqual({ message: null, wait: null });
+    expect(announcer.next(job({ progress: 0.76 }), 60).message).not.toBeNull();
+  });
+});

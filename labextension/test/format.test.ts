@@ -1,0 +1,20 @@
+import { describe, expect, test } from 'vitest';
+
+import * as format from '../src/core/format';
+import cases from './formats.json';
+
+describe('numbers are written as jupyter_trainjob/widget/text.py writes them', () => {
+  for (const name of ['value', 'percent', 'duration', 'clock'] as const) {
+    test.each(cases[name] as [number, string][])(`${name} of %d is %s`, (number, words) => {
+      expect(format[name](number)).toBe(words);
+    });
+  }
+});
+
+test('what is no number keeps its name', () => {
+  expect([NaN, Infinity, -Infinity, 'nan'].map(format.value)).toEqual(['nan', 'inf', '-inf', 'nan']);
+});
+
+test('nouns follow their number', () => {
+  expect([format.plural(1, 'node'), format.plural(1024, 'node')]).toEqual(['1 node', '1,024 nodes']);
+});

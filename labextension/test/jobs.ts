@@ -1,0 +1,41 @@
+/** A job to start from in tests. */
+import type { Failure, Job } from '../src/core/types';
+
+export function job(part: Partial<Job> = {}): Job {
+  return {
+    name: 'digits-x7k2p',
+    namespace: 'default',
+    place: 'this computer',
+    state: 'Running',
+    runtime: 'torch-distributed',
+    nodes: 8,
+    reason: '',
+    phases: [
+      { name: 'queued', started: 100, ended: 100.5 },
+      { name: 'training', started: 100.5, ended: null }
+    ],
+    created: 100,
+    finished: null,
+    step: 2592,
+    total: 3600,
+    eta: 41,
+    progress: 0.72,
+    metrics: [['loss', 0.184]],
+    ranks_running: 8,
+    failure: null,
+    now: 206.5,
+    ...part
+  };
+}
+
+export function failure(part: Partial<Failure> = {}): Failure {
+  return {
+    headline: 'ValueError: no',
+    rank: 3,
+    where: 'Cell [12], line 4',
+    source: '    loss = f(x)',
+    traceback: 'Traceback …',
+    remedy: '',
+    ...part
+  };
+}

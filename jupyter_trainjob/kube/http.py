@@ -191,9 +191,13 @@ def _explained(server: str, timeout: float | None) -> Iterator[None]:
 
 
 def _explanation(error: Exception, server: str, timeout: float | None) -> str:
+    import ssl
+
     from urllib3 import exceptions
 
-    if isinstance(error, exceptions.SSLError):
+    if any(
+        isinstance(each, ssl.SSLCertVerificationError) for each in (error.__cause__, error.__context__, *error.args)
+    ):
         return (
             f"No trusted connection to the API server at {server}: {error}. Its certificate must be signed by the "
             "authority that the kubeconfig names (certificate-authority), for that address (or tls-server-name)."

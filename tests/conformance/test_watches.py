@@ -193,7 +193,7 @@ def test_a_bookmark_holds_a_version_and_nothing_else(server: Server) -> None:
     watch = server.client.watch(
         CONFIGMAPS, resource_version=version(server), namespace=server.namespace, timeout_seconds=3
     )
-    server.configmap("a")
+    server.client.create(CONFIGMAPS, {"metadata": {"generateName": "unseen-"}}, namespace="default")
     bookmarks = [event.object for event in watch if event.type == "BOOKMARK"]
     watch.close()
     assert bookmarks

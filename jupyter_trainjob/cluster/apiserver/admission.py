@@ -17,7 +17,7 @@ from jupyter_trainjob.cluster.apiserver.status import Cause
 def admit(resource: Resource, new: Object, old: Object | None) -> Object:
     """Return `new` as it is to be stored; `old` is what it replaces. Uses `new` up."""
     complete = defaults.apply(resource, strategy.normal(resource, new), old)
-    causes = [*metadata.causes(resource, complete), *strategy.causes(resource, complete)]
+    causes = [*metadata.causes(resource, complete), *strategy.causes(resource, complete, old)]
     causes += [Cause(*error) for error in validation.validate(resource, complete, old)]
     if causes:
         raise status.invalid(resource, str(complete["metadata"].get("name") or ""), causes)

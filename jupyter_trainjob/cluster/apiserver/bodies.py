@@ -11,11 +11,19 @@ from jupyter_trainjob.cluster.apiserver.responses import JSON
 from jupyter_trainjob.kube.transport import Request
 
 YAML = "application/yaml"
+LARGEST = 3 << 20
+"""Bytes of a body, as a real server: --max-request-bytes of etcd, doubled."""
 
 
 def media_type(request: Request) -> str:
     """Return the content type of a body without its parameters; JSON where none is said."""
     return request.content_type.partition(";")[0].strip().lower() or JSON
+
+
+def check_size(request: Request) -> None:
+    """Refuse a body that is too large to be stored."""
+    if request.body is not None and len(request.body) > LARGEST:
+        raise status.too_large(LARGEST)
 
 
 def decode(request: Request, resource: Resource) -> Object:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import NAMESPACES, PODS, Object
 from jupyter_trainjob.cluster.apiserver import discovery, logs, openapi, paths, status, strategy
-from jupyter_trainjob.cluster.apiserver.bodies import flag
+from jupyter_trainjob.cluster.apiserver.bodies import check_size, flag
 from jupyter_trainjob.cluster.apiserver.deletion import Deletion
 from jupyter_trainjob.cluster.apiserver.logs import LogSource
 from jupyter_trainjob.cluster.apiserver.paths import Target
@@ -77,6 +77,7 @@ class Core:
         target = paths.parse(path)
         if target is not None:
             _check_accept(request)
+            check_size(request)
             return self._resource(request, target)
         if request.method != "GET":
             raise status.method_not_allowed() if self._document(path) is not None else status.unknown_path()

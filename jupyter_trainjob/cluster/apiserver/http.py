@@ -27,6 +27,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from jupyter_trainjob.cluster.apiserver import status
+from jupyter_trainjob.cluster.apiserver.bodies import LARGEST
 from jupyter_trainjob.cluster.apiserver.responses import JSON, Body, Stream, refusal
 from jupyter_trainjob.kube.transport import Request
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _WORKERS = 8
-_LARGEST_BODY = 3 << 20  # as a real server: --max-request-bytes of etcd, doubled
+_LARGEST_BODY = 4 * LARGEST  # read to its end, so that the client hears why it is refused
 _DRAIN_SECONDS = 1.0
 
 

@@ -93,11 +93,7 @@ def causes(resource: Resource, obj: Object) -> Iterator[Cause]:
                 yield Cause(path, "FieldValueTypeInvalid", f"Invalid value: {value!r}: must be a string")
             elif field == "labels" and (problem := names.label_value_problem(value)):
                 yield Cause(path, "FieldValueInvalid", f'Invalid value: "{value}": {problem}')
-    for index, reference in enumerate(metadata.get("ownerReferences") or ()):
-        for field in ("apiVersion", "kind", "name", "uid"):
-            if not reference.get(field):
-                path = f"metadata.ownerReferences[{index}].{field}"
-                yield Cause(path, "FieldValueRequired", "Required value: must not be empty")
+    yield from _owner_causes(metadata.get("ownerReferences") or [])
 
 
 def has_generation(resource: Resource) -> bool:
@@ -116,6 +112,17 @@ def is_finished_deleting(obj: Object) -> bool:
     )
 
 
+def _owner_causes(references: list[Object]) -> Iterator[Cause]:
+    if sum(1 for each in references if each.get("controller")) > 1:
+        text = "Invalid value: Only one reference can have Controller set to true"
+        yield Cause("metadata.ownerReferences", "FieldValueInvalid", text)
+    for index, reference in enumerate(references):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not reference.get(field):
+                path = f"metadata.ownerReferences[{index}].{field}"
+                yield Cause(path, "FieldValueRequired", "Required value: must not be empty")
+
+
 def _check_identity(resource: Resource, metadata: Object, old: Object) -> None:
     mine = old["metadata"]
     name = mine["name"]
@@ -127,6 +134,10 @@ def _check_identity(resource: Resource, metadata: Object, old: Object) -> None:
     if metadata.get("uid") and metadata["uid"] != mine["uid"]:
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {mine['uid']}"
         raise status.conflict(resource, name, why)
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+        if metadata.get(field) is not None and field not in mine:
+            text = f"Invalid value: {metadata[field]!r}: field is immutable"
+            raise status.invalid(resource, name, [Cause(f"metadata.{field}", "FieldValueInvalid", text)])
     version = metadata.get("resourceVersion")
     if version and version != mine["resourceVersion"]:
         raise status.modified(resource, name)

@@ -123,6 +123,11 @@ def unauthorized() -> ApiError:
     return failure(401, "Unauthorized", "Unauthorized")
 
 
+def too_large(limit: int) -> ApiError:
+    """413: the body is larger than is stored."""
+    return failure(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
 def internal(message: str) -> ApiError:
     """500: the server failed."""
     return failure(500, "InternalError", f"Internal error occurred: {message}")

@@ -11,12 +11,23 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, NODES, PODS, SECRETS, Object, Resource
+from jupyter_trainjob.api.resources import (
+    CONFIGMAPS,
+    EVENTS,
+    JOBS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SECRETS,
+    Object,
+    Resource,
+)
 from jupyter_trainjob.cluster.apiserver import status
 from jupyter_trainjob.cluster.apiserver.status import Cause
 
 PROTECTED_NAMESPACES = ("default", "kube-system")
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+_BYTES: Final = {SECRETS: ("data",), CONFIGMAPS: ("binaryData",)}
 _DATA_KEY: Final = re.compile("[-._a-zA-Z0-9]{1,253}")
 _LARGEST_DATA: Final = 1 << 20
 
@@ -27,6 +38,8 @@ def prepared(resource: Resource, obj: Object) -> Object:
         obj = {key: value for key, value in obj.items() if key != "status"}
     if resource == PODS:
         return {**obj, "status": {"phase": "Pending"}}
+    if resource == JOBS:
+        return {**obj, "status": {}}
     if resource == NAMESPACES:
         metadata = obj["metadata"]
         labels = {**(metadata.get("labels") or {}), _NAMESPACE_LABEL: metadata.get("name")}
@@ -36,7 +49,10 @@ def prepared(resource: Resource, obj: Object) -> Object:
 
 
 def normal(resource: Resource, obj: Object) -> Object:
-    """Return the object without fields that exist for writing only."""
+    """Return the object without fields that exist for writing only; 400 for bytes that are not base64."""
+    for field in _BYTES.get(resource, ()):
+        for key, value in (obj.get(field) or {}).items():
+            _decoded(resource, f"{field}[{key}]", value)
     if resource != SECRETS or "stringData" not in obj:
         return {"type": "Opaque", **obj} if resource == SECRETS else obj
     added = {}
@@ -48,10 +64,17 @@ def normal(resource: Resource, obj: Object) -> Object:
     return {"type": "Opaque", **rest, "data": {**(obj.get("data") or {}), **added}}
 
 
-def causes(resource: Resource, obj: Object) -> Iterator[Cause]:
-    """Yield what is wrong with the data of a secret or a config map."""
+def causes(resource: Resource, obj: Object, old: Object | None) -> Iterator[Cause]:
+    """Yield what is wrong with the data of a secret or a config map, or with what an event is about."""
+    if resource == EVENTS:
+        yield from _event_causes(obj)
     if resource not in {SECRETS, CONFIGMAPS}:
         return
+    if old is not None and old.get("immutable"):
+        for field in ("data", "binaryData", "immutable"):
+            if obj.get(field) != old.get(field):
+                text = "Forbidden: field is immutable when `immutable` is set"
+                yield Cause(field, "FieldValueForbidden", text)
     size = 0
     for field in ("data", "binaryData"):
         for key, value in (obj.get(field) or {}).items():
@@ -62,14 +85,26 @@ def causes(resource: Resource, obj: Object) -> Iterator[Cause]:
                 text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
                 yield Cause(f"{field}[{key}]", "FieldValueInvalid", f'Invalid value: "{key}": {text}')
             if resource == SECRETS or field == "binaryData":
-                try:
-                    size += len(base64.b64decode(value, validate=True))
-                except ValueError:
-                    yield Cause(f"{field}[{key}]", "FieldValueInvalid", "Invalid value: must be base64")
+                size += len(_decoded(resource, f"{field}[{key}]", value))
             else:
                 size += len(value.encode())
     if size > _LARGEST_DATA:
         yield Cause("data", "FieldValueTooLong", f"Too long: may not be more than {_LARGEST_DATA} bytes")
+
+
+def _event_causes(event: Object) -> Iterator[Cause]:
+    about = (event.get("involvedObject") or {}).get("namespace") or "default"
+    if about != event["metadata"].get("namespace"):
+        text = f'Invalid value: "{about}": does not match event.namespace'
+        yield Cause("involvedObject.namespace", "FieldValueInvalid", text)
+
+
+def _decoded(resource: Resource, path: str, value: object) -> bytes:
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except ValueError:
+        why = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+        raise status.bad_request(f"{why}: {path}: illegal base64 data") from None
 
 
 def grace_seconds(resource: Resource, obj: Object, asked: int | None) -> int:

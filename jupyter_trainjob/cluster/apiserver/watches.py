@@ -69,14 +69,14 @@ class Events:
             cursor = page.version
             if page.values:
                 yield b"".join(self._printed(b"ADDED", value) for value in page.values)
-        told = cursor
+        told = watched.since or 0
         bookmark_at = time.monotonic() + self._bookmark_seconds
         while not self._closed.is_set() and not store.closed:
             changes, cursor = store.changes(name, cursor, namespace=watched.namespace)
-            lines = [line for change in changes if (line := self._line(change))]
+            lines = [(change.id, line) for change in changes if (line := self._line(change))]
             if lines:
-                told = changes[-1].id
-                yield b"".join(lines)
+                told = lines[-1][0]
+                yield b"".join(line for _, line in lines)
             now = time.monotonic()
             if watched.bookmarks and (now >= bookmark_at or now >= ends):
                 if cursor > told:

@@ -18,7 +18,7 @@ from jupyter_trainjob.widget.curves import Curve, Curves
 STYLE = Path(__file__).parent / "static" / "picture.css"
 MAX_BYTES = 60_000
 """What the bounds below keep a picture under."""
-CURVE_POINTS = 240
+CURVE_POINTS = 160
 MAX_CURVES = 4
 LOG_LINES = 100
 LOG_CHARACTERS = 12_000
@@ -196,10 +196,18 @@ def _icon(shape: str) -> str:
 
 
 def _safe(words: str, limit: int = 200) -> str:
-    cleaned = text.clean(words)
-    return escape(cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…")
+    """Return the beginning of `words`, cleaned and escaped, in at most about `limit` bytes."""
+    return escape(_fitting(text.clean(words), limit))
 
 
 def _safe_tail(words: str, limit: int) -> str:
-    cleaned = text.clean(words).rstrip()
-    return escape(cleaned if len(cleaned) <= limit else "…" + cleaned[1 - limit :])
+    """Return the end of `words`."""
+    return escape(_fitting(text.clean(words).rstrip()[::-1], limit)[::-1])
+
+
+def _fitting(words: str, limit: int) -> str:
+    for index, character in enumerate(words):
+        limit -= len(escape(character).encode())
+        if limit < 0:
+            return words[:index] + "…"
+    return words

@@ -52,7 +52,7 @@ def value(number: float) -> str:
         mantissa, exponent = f"{number:.2e}".split("e")
         return f"{mantissa}e{int(exponent)}"
     if size >= 1000:
-        return f"{round(number):,}"
+        return f"{_round(number):,}"
     return f"{number:#.4g}".rstrip(".")
 
 
@@ -66,12 +66,12 @@ def duration(seconds: float) -> str:
     seconds = max(0.0, seconds)
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    return f"{round(seconds)} s" if seconds < 59.5 else clock(seconds)
+    return f"{_round(seconds)} s" if seconds < 59.5 else clock(seconds)
 
 
 def clock(seconds: float) -> str:
     """Return a time left or passed as a clock shows it: ``0:41``, ``1:02:03``."""
-    whole = max(0, math.floor(seconds + 0.5))
+    whole = max(0, _round(seconds))
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
@@ -159,6 +159,11 @@ def blamed(failure: Failure) -> str:
     """Return the rank to blame, unless the headline names it."""
     rank = "" if failure.rank is None else f"rank {failure.rank}"
     return "" if rank in failure.headline else rank
+
+
+def _round(number: float) -> int:
+    """Round half up, as JavaScript does."""
+    return math.floor(number + 0.5)
 
 
 def _first_line(text: str) -> str:

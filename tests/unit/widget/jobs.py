@@ -1,0 +1,75 @@
+"""Jobs for views to draw: a source that a test moves by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
+
+HOSTILE = '<img src=x onerror="pwned=1"><script>pwned=1</script>\x1b[31m\x1b]0;title\x07\u202e'
+PHASES = (Phase("queued", 100.0, 100.5), Phase("training", 100.5))
+
+
+def running(**changes: Any) -> Snapshot:
+    """Return a job in the middle of its life, with changes."""
+    base = Snapshot(
+        name="digits-x7k2p",
+        namespace="default",
+        context="trainjob-local",
+        state=State.RUNNING,
+        runtime="torch-distributed",
+        nodes=8,
+        phases=PHASES,
+        created=100.0,
+        step=2592,
+        total=3600,
+        eta=41.0,
+        metrics={"loss": 0.184, "accuracy": 0.962},
+        ranks_running=8,
+    )
+    return replace(base, **changes)
+
+
+def columns(*rows: tuple[float, float, float, float]) -> dict[str, list[float]]:
+    """Return rows of (rank, time, step, loss) as columns."""
+    names = ("rank", "time", "step", "loss")
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+def lines(*texts: str, start: float = 1.0) -> tuple[LogLine, ...]:
+    """Return log lines a second apart."""
+    return tuple(LogLine(start + i, i % 8, text) for i, text in enumerate(texts))
+
+
+class FakeJob:
+    """A `Source` that does as it is told."""
+
+    def __init__(self, snapshot: Snapshot | None = None, series: dict[str, list[float]] | None = None) -> None:
+        self.now = snapshot or running()
+        self.columns = series or {}
+        self.callbacks: list[Callable[[], None]] = []
+        self.stops = 0
+        self.refusal: Exception | None = None
+
+    def snapshot(self) -> Snapshot:
+        return self.now
+
+    def series(self) -> dict[str, list[float]]:
+        return self.columns
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self.callbacks.append(callback)
+        return lambda: self.callbacks.remove(callback)
+
+    def stop(self) -> None:
+        self.stops += 1
+        if self.refusal is not None:
+            raise self.refusal
+
+    def change(self, **changes: Any) -> None:
+        """Become another snapshot, and say so."""
+        self.now = replace(self.now, **changes)
+        for callback in list(self.callbacks):
+            callback()

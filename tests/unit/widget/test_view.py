@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.widget import view as module
+from jupyter_trainjob.widget.show import show
+from jupyter_trainjob.widget.view import JobView, Resting
+from tests.unit.widget.jobs import FakeJob, columns, lines, running
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class FakeComm:
+    """The kernel's end of a comm whose other end is a list."""
+
+    def __init__(self) -> None:
+        self.comm_id = "fake"
+        self.news = threading.Condition()
+        self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
+        self.on_message: Callable[[dict[str, Any]], None] = lambda _: None
+        self.closed = False
+
+    def on_msg(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        self.on_message = callback
+
+    def send(self, data: dict[str, Any], buffers: list[bytes] | None = None, **_: Any) -> None:
+        with self.news:
+            self.sent.append((data, buffers or []))
+            self.news.notify_all()
+
+    def close(self, *_: Any, **__: Any) -> None:
+        self.closed = True
+
+    def receive(self, content: Any) -> None:
+        """Be sent a custom message, on this thread."""
+        self.on_message({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+
+    def wait_for(self, kind: str) -> dict[str, Any]:
+        """Return the next custom message of a kind."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            found[:] = [d["content"] for d, _ in self.sent if d["method"] == "custom" and d["content"]["kind"] == kind]
+            return bool(found)
+
+        with self.news:
+            assert self.news.wait_for(there, 5), f"no {kind} in {self.sent}"
+            self.sent.clear()
+        return found[-1]
+
+
+@pytest.fixture
+def job() -> FakeJob:
+    return FakeJob(running(log=lines("a")), columns((0, 1, 0, 2.0)))
+
+
+@pytest.fixture
+def views() -> Iterator[list[JobView]]:
+    made: list[JobView] = []
+    yield made
+    for view in made:
+        view.close()
+        view._thread.join(5)
+        assert not view._thread.is_alive()
+
+
+@pytest.fixture
+def comm(job: FakeJob, views: list[JobView]) -> FakeComm:
+    views.append(JobView(job))
+    fake = FakeComm()
+    views[-1].comm = fake
+    return fake
+
+
+def test_a_front_end_that_renders_gets_everything_again(comm: FakeComm) -> None:
+    comm.receive({"kind": "ready"})
+    assert comm.wait_for("curves")["reset"] is True
+    comm.receive({"kind": "ready"})
+    assert comm.wait_for("log")["lines"] == [[1.0, 0, "a"]]
+
+
+def test_a_change_reaches_the_front_end(job: FakeJob, comm: FakeComm) -> None:
+    comm.receive({"kind": "ready"})
+    comm.wait_for("curves")
+    job.change(log=lines("a", "b"))
+    log = comm.wait_for("log")
+    assert (log["lines"], log["reset"]) == ([[2.0, 1, "b"]], False)
+
+
+def test_stop_returns_at_once_and_a_refusal_is_told(job: FakeJob, comm: FakeComm) -> None:
+    job.refusal = errors.Forbidden(403, "Forbidden", "you may not suspend it")
+    comm.receive({"kind": "stop"})
+    assert comm.wait_for("refused")["message"] == "you may not suspend it"
+    assert job.stops == 1
+
+
+@pytest.mark.parametrize("content", [None, "stop", {}, {"kind": "delete"}, {"kind": ["stop"]}])
+def test_what_nobody_may_ask_is_left_alone(job: FakeJob, comm: FakeComm, content: Any) -> None:
+    comm.receive(content)
+    comm.receive({"kind": "ready"})
+    comm.wait_for("curves")
+    assert job.stops == 0
+
+
+def test_the_bundle_has_the_view_a_picture_and_words(job: FakeJob, views: list[JobView]) -> None:
+    views.append(JobView(job))
+    data, _ = views[0]._repr_mimebundle_()
+    assert data[WIDGET]["model_id"] == views[0].model_id
+    assert data["text/plain"].startswith("◐ Running digits-x7k2p")
+    assert '<section class="tj-card"' in data["text/html"]
+
+
+def test_nothing_that_grows_is_a_trait(job: FakeJob, views: list[JobView]) -> None:
+    views.append(JobView(job))
+    own = {name: value for name, value in views[0].get_state().items() if not name.startswith("_")}
+    assert set(own) == {"state", "layout", "tabbable", "tooltip"}
+    assert len(str(own["state"])) < 1_000
+
+
+def test_a_closed_view_has_left_its_source(job: FakeJob) -> None:
+    view = JobView(job)
+    view.close()
+    view._thread.join(5)
+    assert not view._thread.is_alive()
+    assert job.callbacks == []
+
+
+class Output:
+    """A notebook's output: what it was given, and what it shows."""
+
+    def __init__(self) -> None:
+        self.news = threading.Condition()
+        self.shown: dict[str, dict[str, Any]] = {}
+        self.updates: list[bool] = []
+
+    def __call__(self, data: dict[str, Any], *, display_id: str, update: bool, raw: bool, metadata: Any) -> None:
+        with self.news:
+            self.shown[display_id] = data
+            self.updates.append(update)
+            self.news.notify_all()
+
+    def is_live(self) -> bool:
+        (data,) = self.shown.values()
+        return WIDGET in data
+
+    def wait_until(self, live: bool) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: self.is_live() is live, 5)
+
+
+def test_a_notebook_keeps_a_picture_when_the_job_is_over(job: FakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SETTLE_QUIET", 0.05)
+    output = Output()
+    show(job, display=output)
+    assert output.is_live()
+    job.change(state=State.STOPPED)
+    output.wait_until(live=False)
+    job.change(state=State.RUNNING)
+    output.wait_until(live=True)
+    job.change(state=State.COMPLETE, finished=251.0)
+    output.wait_until(live=False)
+    (data,) = output.shown.values()
+    assert "took 2:31" in data["text/html"]
+    assert output.updates == [False, True, True, True]
+    deadline = time.monotonic() + 5
+    while job.callbacks and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert job.callbacks == []
+
+
+def test_who_waited_sees_the_end_at_once(job: FakeJob) -> None:
+    output = Output()
+    shown = show(job, display=output, wait=True)
+    shown.settle()
+    assert output.is_live(), "a job that goes on stays live"
+    job.change(state=State.COMPLETE, finished=251.0)
+    shown.settle()
+    assert not output.is_live()
+
+
+def test_a_terminal_gets_one_line_or_all_of_them(job: FakeJob, capsys: pytest.CaptureFixture[str]) -> None:
+    show(job).settle()
+    assert capsys.readouterr().out.count("\n") == 1
+    shown = show(job, wait=True)
+    job.change(state=State.COMPLETE, finished=251.0, metrics={})
+    shown.settle()
+    assert capsys.readouterr().out.splitlines()[1:] == ["✓ Complete digits-x7k2p · took 2:31"]
+
+
+def test_a_job_rests_once_its_last_lines_had_time_to_come() -> None:
+    resting = Resting()
+    assert resting.ask(False, 0.0) == (None, None)
+    assert resting.ask(True, 10.0) == (None, module.SETTLE_QUIET)
+    resting.news(10.8)
+    calm, wait = resting.ask(True, 11.0)
+    assert calm is None
+    assert wait == pytest.approx(0.8)
+    assert resting.ask(True, 11.9) == (True, None)
+    assert resting.ask(True, 12.0) == (None, None)
+    assert resting.ask(False, 13.0) == (False, None)
+
+
+def test_a_job_that_is_never_quiet_rests_too() -> None:
+    resting = Resting()
+    for tenth in range(100):
+        resting.news(tenth / 10)
+        calm, _ = resting.ask(True, tenth / 10)
+        if calm:
+            break
+    assert tenth / 10 == pytest.approx(module.SETTLE_LIMIT)

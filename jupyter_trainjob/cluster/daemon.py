@@ -22,6 +22,7 @@ from jupyter_trainjob.cluster import credentials, garbage, job, leftovers, sched
 from jupyter_trainjob.cluster.agent.agent import Agent
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.apiserver.http import HttpFront
+from jupyter_trainjob.cluster.informers import Informers
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.cluster.store import Store
 from jupyter_trainjob.controller.manager import Manager, controllers
@@ -60,12 +61,13 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
     core.logs = agent.logs
     _install_runtimes(client)
     agent.start()
+    informers = Informers(client)
     manager = Manager(
         [
             *controllers(client),
-            job.controller(client),
-            scheduler.controller(client),
-            garbage.controller(client),
+            job.controller(client, informers),
+            scheduler.controller(client, informers),
+            garbage.controller(client, informers),
             leftovers.controller(client, history, state.captures),
         ]
     )

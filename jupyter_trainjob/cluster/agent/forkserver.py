@@ -21,12 +21,17 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-IMPORTS = ("torch", "torch.distributed", "torch.nn.parallel", "torch.utils.data", "numpy")
+IMPORTS = ("torch", "torch.distributed", "torch.nn.parallel", "torch.utils.data", "numpy", "numpy.random")
+SPARES = 4
+"""Shims that are forked before they are needed; each takes some megabytes of page tables."""
+QUIET_SECONDS = 0.3
 PROBE_SECONDS = 5.0
 PROBE_SIZE = 512
+FIXED_SEED = 67280421310721
+"""What older versions of torch begin with in every process, so that their children need no seed of their own."""
 
 
 def receive(connection: socket.socket, fds: int = 0) -> dict[str, Any] | None:
@@ -54,17 +59,25 @@ def reply(connection: socket.socket, message: dict[str, Any]) -> None:
     connection.sendall(len(body).to_bytes(4, "big") + body)
 
 
-def stamps(files: dict[str, Any]) -> dict[str, Any]:
-    """Return each file with what changes when its package is replaced."""
-    found = {}
-    for path in files:
-        try:
-            info = os.stat(path)
-        except OSError:  # noqa: PERF203
-            found[path] = [0, 0]
-        else:
-            found[path] = [info.st_mtime_ns, info.st_ino]
-    return found
+def stamps(paths: Iterable[str]) -> dict[str, Any]:
+    """Return what changes when a package is replaced (files), or the import path becomes another (.pth in folders)."""
+    return {path: _pth_files(path) if os.path.isdir(path) else _stamp(path) for path in paths}
+
+
+def _stamp(path: str) -> list[int]:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return [0, 0]
+    return [info.st_mtime_ns, info.st_ino]
+
+
+def _pth_files(folder: str) -> list[Any]:
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".pth"))
+    except OSError:
+        return []
+    return [[name, *_stamp(os.path.join(folder, name))] for name in names]
 
 
 def main() -> None:
@@ -85,38 +98,82 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps our children.
     gc.collect()
     gc.freeze()
-    reply(connection, {"files": stamps(files), "environ": dict(os.environ)})
+    reply(connection, {"files": stamps([*files, *filter(os.path.isdir, sys.path)]), "environ": dict(os.environ)})
     serve(connection, shim)
 
 
+class Spare:
+    """A shim with its program, forked in advance: what is left of a start is to say of which pod."""
+
+    def __init__(self, shim: Any, connections: list[socket.socket], fds: list[int]) -> None:
+        """Fork; the child closes what belongs to the server (`connections`) and to other pods (`fds`)."""
+        self.connection, theirs = socket.socketpair()
+        self.pid = fork()
+        if not self.pid:
+            for connection in (*connections, self.connection):
+                connection.close()
+            for fd in fds:
+                os.close(fd)
+            be_shim(shim, theirs)
+        theirs.close()
+
+    def give(self, request: dict[str, Any], fds: list[int]) -> bool:
+        """Hand a request over; False if somebody killed the process."""
+        body = json.dumps(request).encode()
+        try:
+            socket.send_fds(self.connection, [len(body).to_bytes(4, "big") + body], fds)
+        except OSError:
+            return False
+        finally:
+            self.connection.close()
+        return True
+
+
 def serve(connection: socket.socket, shim: Any) -> None:
-    """Fork a shim for each request."""
-    while request := receive(connection, 2):
-        lock, ready = request["fds"]
-        pid = fork()
-        if not pid:
-            connection.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            be_shim(shim, request["folder"], lock, ready)
-        os.close(lock)
-        os.close(ready)
-        reply(connection, {"pid": pid})
+    """Give each request to a shim. Spare ones are made when nothing is asked for."""
+    spares: list[Spare] = []
+
+    def more(fds: list[int]) -> Spare:
+        return Spare(shim, [connection, *(spare.connection for spare in spares)], fds)
+
+    while True:
+        pause = None if len(spares) >= SPARES else QUIET_SECONDS
+        if not select.select([connection], [], [], pause)[0]:
+            spares.append(more([]))
+            continue
+        request = receive(connection, 2)
+        if request is None:
+            return
+        fds: list[int] = request.pop("fds")
+        spare = spares.pop(0) if spares else more(fds)
+        while not spare.give(request, fds):
+            spare = spares.pop(0) if spares else more(fds)
+        for fd in fds:
+            os.close(fd)
+        reply(connection, {"pid": spare.pid})
 
 
-def be_shim(shim: Any, folder: str, lock: int, ready: int) -> NoReturn:
-    """Serve one pod, then end without any of the parent's clean-up."""
+def be_shim(shim: Any, connection: socket.socket) -> NoReturn:
+    """Wait for a pod, serve it, then end without any of the parent's clean-up."""
     code = 1
     try:
-        shim.run(folder, ready, lambda spec, started: become(spec, started, lock))
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            unborn = shim.Unborn(become, close=(connection.fileno(),))
+        request = receive(connection, 2)
+        if request is not None:
+            _lock, ready = request["fds"]
+            connection.close()
+            shim.run(request["folder"], ready, unborn)
         code = 0
     finally:
         os._exit(code)
 
 
-def become(spec: dict[str, Any], started: Callable[[], None], lock: int) -> NoReturn:
+def become(spec: dict[str, Any], started: Callable[[], None]) -> NoReturn:
     """Be the program: this process is as if Python had just been started with the archive."""
-    os.close(lock)
     os.environ.clear()
     os.environ.update(spec["env"])
     refresh(spec)
@@ -146,11 +203,11 @@ def refresh(spec: dict[str, Any]) -> None:
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
     random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
     torch = sys.modules["torch"]
-    # A new process draws from torch's fixed default seed, and nothing has drawn yet: the same for every rank.
-    torch.manual_seed(torch.initial_seed())
+    if torch.initial_seed() != FIXED_SEED:
+        torch.default_generator.seed()
     if threads := os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(int(threads))  # OMP_NUM_THREADS itself was read when torch was imported.
 
@@ -161,10 +218,14 @@ def run_archive(argv: list[str]) -> int:
     import runpy
     import threading
     import traceback
+    import types
 
     code = 0
     try:
-        runpy.run_path(argv[0], run_name="__main__")
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        sys.modules["__main__"].__annotations__ = {}
+        sys.path.insert(0, argv[0])
+        runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]  # noqa: SLF001 - as Python
     except SystemExit as ending:
         code = exit_code(ending.code)
     except BaseException as failure:  # noqa: BLE001 - it is the program's, and its traceback is what is wanted
@@ -209,17 +270,17 @@ def load(folder: str, name: str) -> Any:
             sys.modules.pop(beside, None)
 
 
-def load_framework() -> dict[str, Any] | str:
+def load_framework() -> list[str] | str:
     """Import the framework; return the files that tell whether it was replaced since, or why it cannot be used."""
-    files: dict[str, Any] = {}
+    files: list[str] = []
     for name in IMPORTS:
         try:
             module = importlib.import_module(name)
         except Exception as error:  # noqa: BLE001, PERF203
-            if name != "numpy":
+            if not name.startswith("numpy"):
                 return f"importing {name} failed: {type(error).__name__}: {error}"
         else:
-            files[str(module.__file__)] = None
+            files.append(str(module.__file__))
     if sys.modules["torch"].cuda.is_initialized():
         return "importing torch initialised CUDA"
     return files

@@ -100,6 +100,15 @@ def peers(jobset: Object) -> list[str]:
     ]
 
 
+def mentioned(pod: Object, texts: Iterable[str]) -> set[str]:
+    """Return the names of pods of the same subdomain that occur in `texts`."""
+    subdomain = pod["spec"].get("subdomain")
+    if not subdomain:
+        return set()
+    name = re.compile(rf"(?<![\w.-])[a-z0-9][a-z0-9-]*\.{re.escape(subdomain)}(?![\w-])")
+    return {found for text in texts for found in name.findall(text)}
+
+
 def hosts(pod: Object, names: Iterable[str], host_file: str) -> str:
     """Return the pod's /etc/hosts: itself, its peers, then what the host's file says."""
     namespace, own = pod["metadata"]["namespace"], qualified(pod)

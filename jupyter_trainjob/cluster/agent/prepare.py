@@ -54,23 +54,24 @@ def prepare(pod: Object, box: Sandbox, host: Host) -> Prepared:
     look_up = _look_up(host.client, namespace)
     own_env = environment.of_container(pod, container, look_up)
     sources = volumes.lay_out(pod, box.volumes, look_up)
-    names = _names(pod, host.client)
+    peers = _peers(pod, host.client)
     program = build(
         pod,
         default_python=host.default_python,
         own_env=own_env,
         mounts=volumes.mounts(container, sources),
         port=host.ports.lease(network.lease_key(pod)),
-        peers=len(names),
+        peers=len(peers),
         cpus=host.cpus,
     )
+    names = {*peers, *network.mentioned(pod, [*program.argv, *program.env.values()])}
     isolation = host.isolation.result()
     if isolation.namespaces:
         box.hosts.write_text(network.hosts(pod, names, _host_file()))
         plan = _plan(container, program, box, isolation)
         return Prepared(program, program.document(plan), None)
     paths = {mount.target: mount.source for mount in program.mounts}
-    addresses = {name: network.address(namespace, name) for name in [network.qualified(pod), *names]}
+    addresses = {name: network.address(namespace, name) for name in names}
     local = substituted(program, substitution(paths, addresses), str(box.termination_log))
     condition = Extra(
         SUBSTITUTION_CONDITION,
@@ -98,7 +99,7 @@ def _plan(container: Object, program: Program, box: Sandbox, isolation: Isolatio
     }
 
 
-def _names(pod: Object, client: Client) -> list[str]:
+def _peers(pod: Object, client: Client) -> list[str]:
     """Return the qualified names of the pods that belong together with this one, itself included."""
     metadata = pod["metadata"]
     name = (metadata.get("labels") or {}).get(JOBSET_NAME)

@@ -43,22 +43,84 @@ NOT_FOUND, SETUP_FAILED = 127, 128
 SWEEP_SECONDS = 5.0
 
 
-class Shim:
-    """One program from its fork to its exit status."""
+class Unborn:
+    """The process that becomes a program: forked, its output in pipes, waiting to be told of which pod.
 
-    def __init__(self, folder: str, ready: int, launch: Launch) -> None:
+    It can be made before there is a pod, since forking a process with a framework in it takes longer than all else.
+    """
+
+    def __init__(self, launch: Launch, *, close: tuple[int, ...] = ()) -> None:
+        """Fork; the child closes `close`."""
+        self.out, out_in = os.pipe()
+        self.err, err_in = os.pipe()
+        gate, self._gate = os.pipe()
+        self.fault, fault_in = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        self.pid = os.fork()
+        if not self.pid:
+            for fd in (self.out, self.err, self._gate, self.fault, *close):
+                os.close(fd)
+            become(launch, out=out_in, err=err_in, gate=gate, fault=fault_in)
+        for fd in (out_in, err_in, gate, fault_in):
+            os.close(fd)
+        with contextlib.suppress(OSError):
+            os.setpgid(self.pid, self.pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def begin(self, folder: str) -> None:
+        """Let it become the program of the pod in `folder`."""
+        os.write(self._gate, folder.encode())
+        os.close(self._gate)
+
+
+def become(launch: Launch, *, out: int, err: int, gate: int, fault: int) -> NoReturn:
+    """Turn the forked child into the program, once `gate` names its folder."""
+    code = SETUP_FAILED
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (out, 1), (err, 2)):
+            os.dup2(source, target)
+            os.close(source)
+        folder = os.read(gate, READ)
+        if not folder:
+            os._exit(SETUP_FAILED)
+        os.close(gate)
+        spec = read_spec(folder.decode())
+        if spec.get("namespaces"):
+            namespaces.enter(spec["namespaces"])
+        os.umask(0o022)
+        enter_folder(spec["cwd"])
+        launch(spec, lambda: os.close(fault))
+        code = 0
+    except StartFailed as failure:
+        code = failure.code
+        report(fault, code, str(failure))
+    except BaseException as failure:  # noqa: BLE001 - nothing may escape into the parent's code
+        report(fault, code, f"could not prepare the program: {type(failure).__name__}: {failure}")
+    os._exit(code)
+
+
+class Shim:
+    """One program from its start to its exit status."""
+
+    def __init__(self, folder: str, ready: int, unborn: Unborn) -> None:
         self._folder = folder
         self._ready = ready
-        self._launch = launch
-        with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
-            self._spec: dict[str, Any] = json.load(file)
+        self._unborn = unborn
+        self._spec = read_spec(folder)
         self._log = logwriter.Log(os.path.join(folder, "log"), **self._spec["log"])
-        self._program = 0
+        self._program = unborn.pid
         self._status: int | None = None
         self._fault = b""
         self._kill_at: float | None = None
         self._stop_asked = False
-        self._streams: dict[int, bytes] = {}
+        self._streams = {unborn.out: b"stdout", unborn.err: b"stderr"}
         self._poll = select.poll()
 
     def run(self) -> None:
@@ -72,10 +134,13 @@ class Shim:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         processes.adopt_orphans()
-        fault = self._fork()
+        fault = self._unborn.fault
         for fd in (wake, fault, *self._streams):
             self._poll.register(fd, select.POLLIN)
         started = logwriter.stamp()
+        names = {"shim": processes.identity(os.getpid()), "program": processes.identity(self._program)}
+        write_json(os.path.join(self._folder, "pid.json"), {**names, "started": started})
+        self._unborn.begin(self._folder)
         while self._status is None:
             for fd in self._wait(self._kill_at):
                 if fd == wake:
@@ -90,63 +155,6 @@ class Shim:
         self._drain(wake, fault)
         self._log.close()
         self._write_exit(started)
-
-    def _fork(self) -> int:
-        out, out_in = os.pipe()
-        err, err_in = os.pipe()
-        gate, gate_in = os.pipe()
-        fault, fault_in = os.pipe()
-        self._streams = {out: b"stdout", err: b"stderr"}
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        self._program = os.fork()
-        if not self._program:
-            for fd in (out, err, gate_in, fault, self._ready):
-                os.close(fd)
-            self._become(out_in, err_in, gate, fault_in)
-        for fd in (out_in, err_in, gate, fault_in):
-            os.close(fd)
-        with contextlib.suppress(OSError):
-            os.setpgid(self._program, self._program)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        names = {
-            "shim": processes.identity(os.getpid()),
-            "program": processes.identity(self._program),
-            "started": logwriter.stamp(),
-        }
-        write_json(os.path.join(self._folder, "pid.json"), names)
-        os.write(gate_in, b"g")
-        os.close(gate_in)
-        return fault
-
-    def _become(self, out: int, err: int, gate: int, fault: int) -> NoReturn:
-        """Turn the forked child into the program."""
-        code = SETUP_FAILED
-        try:
-            os.setpgid(0, 0)
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            null = os.open(os.devnull, os.O_RDONLY)
-            for source, target in ((null, 0), (out, 1), (err, 2)):
-                os.dup2(source, target)
-                os.close(source)
-            if not os.read(gate, 1):
-                os._exit(SETUP_FAILED)
-            os.close(gate)
-            if self._spec.get("namespaces"):
-                namespaces.enter(self._spec["namespaces"])
-            os.umask(0o022)
-            enter_folder(self._spec["cwd"])
-            self._launch(self._spec, lambda: os.close(fault))
-            code = 0
-        except StartFailed as failure:
-            code = failure.code
-            report(fault, code, str(failure))
-        except BaseException as failure:  # noqa: BLE001 - nothing may escape into the parent's code
-            report(fault, code, f"could not prepare the program: {type(failure).__name__}: {failure}")
-        os._exit(code)
 
     def _read_fault(self, fd: int, started: str) -> None:
         data = os.read(fd, READ)
@@ -273,9 +281,16 @@ def execute(spec: dict[str, Any], started: Callable[[], None]) -> None:
         raise StartFailed(NOT_FOUND, f'exec: "{argv[0]}": {error.strerror}') from error
 
 
-def run(folder: str, ready: int, launch: Launch = execute) -> None:
+def run(folder: str, ready: int, unborn: Unborn) -> None:
     """Be the shim of the pod in `folder`, in a process of our own. `ready` is closed when the program has started."""
-    Shim(folder, ready, launch).run()
+    Shim(folder, ready, unborn).run()
+
+
+def read_spec(folder: str) -> dict[str, Any]:
+    """Return what the pod in `folder` runs."""
+    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
+        spec: dict[str, Any] = json.load(file)
+    return spec
 
 
 def enter_folder(path: str) -> None:
@@ -317,7 +332,7 @@ def main() -> None:
     os.set_inheritable(_lock, False)
     os.set_inheritable(ready, False)
     os.chdir("/")
-    run(folder, ready)
+    run(folder, ready, Unborn(execute))
 
 
 if __name__ == "__main__":

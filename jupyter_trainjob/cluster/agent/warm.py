@@ -55,7 +55,7 @@ class Server:
         self._socket, theirs = socket.socketpair()
         with theirs, log.open("wb") as output:
             self._process = subprocess.Popen(
-                [python, forkserver.__file__, str(theirs.fileno())],
+                [python, forkserver.__file__, str(theirs.fileno()), str(log)],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -226,8 +226,9 @@ class Cluster:
 
 def pod(*command: str, name: str = "pod", container: Object | None = None, **options: Any) -> Object:
     """Return a pod of one container; `options` go into its metadata (labels, annotations) or its spec."""
-    metadata = {"name": name, **{key: options.pop(key) for key in ("labels", "annotations") if key in options}}
-    one = {"name": "node", "image": "none", "command": list(command), "workingDir": "/", **(container or {})}
+    metadata: Object = {key: options.pop(key) for key in ("labels", "annotations") if key in options}
+    metadata["name"] = name
+    one: Object = {"name": "node", "image": "none", "command": list(command), "workingDir": "/", **(container or {})}
     spec = {"containers": [one], "restartPolicy": "Never", "nodeName": NODE_NAME, **options}
     return {"metadata": metadata, "spec": spec}
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
@@ -27,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
         for box in boxes:
             box.ask_stop(0.0)
             box.wait()
-        left = processes(root)
+        _, left = psutil.wait_procs(processes(root), timeout=5)
         assert not left, f"left over: {left}"
     finally:
         for process in processes(root):

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_last_words_become_the_message(cluster: Cluster) -> None:
     assert cluster.ended()["message"] == "out of data"
 
 
-UNSUPPORTED = {
+UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "several containers": ({"containers": [{"name": "a"}, {"name": "b"}]}, "2 containers"),
     "init containers": ({"initContainers": [{"name": "a"}]}, "init containers"),
     "a restart policy": ({"restartPolicy": "OnFailure"}, "restartPolicy OnFailure"),
@@ -133,7 +134,7 @@ UNSUPPORTED = {
 
 
 @pytest.mark.parametrize(("options", "word"), UNSUPPORTED.values(), ids=list(UNSUPPORTED))
-def test_what_is_not_supported_fails_with_its_reason(cluster: Cluster, options: dict[str, object], word: str) -> None:
+def test_what_is_not_supported_fails_with_its_reason(cluster: Cluster, options: dict[str, Any], word: str) -> None:
     cluster.agent()
     cluster.run("true", **options)
     status = cluster.until("Failed")["status"]

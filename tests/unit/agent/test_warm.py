@@ -1,0 +1,213 @@
+"""Programs that start from a fork server, held against the same programs under torchrun."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jupyter_trainjob.api.resources import SECRETS, Object
+from jupyter_trainjob.cluster.agent.sandbox import State
+from jupyter_trainjob.cluster.agent.torchrun import ARCHIVE
+
+from .cluster import ALLOWED, SUBSTITUTE, Cluster, processes
+
+pytest.importorskip("torch")
+
+SECONDS = 60.0
+WARM_ONLY = {
+    # Nobody serves a store beside the program, so rank 0 has to.
+    "TORCHELASTIC_USE_AGENT_STORE",
+    # Each of torchrun's workers gets a new temporary file.
+    "TORCHELASTIC_ERROR_FILE",
+}
+
+DUMP = """
+import json, os, random, signal, sys, threading
+import numpy, torch
+print(json.dumps({
+    "environ": dict(os.environ),
+    "argv": sys.argv,
+    "path": sys.path,
+    "name": __name__,
+    "file": __file__,
+    "executable": sys.executable,
+    "threads": torch.get_num_threads(),
+    "main": sorted(sys.modules["__main__"].__dict__.keys()),
+    "stdout": [sys.stdout.encoding, sys.stdout.errors, sys.stdout.write_through],
+    "stdin": sys.stdin.read(),
+    "sigterm": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
+    "beside": sorted({"shim", "namespaces", "forkserver", "logwriter", "processes"} & sys.modules.keys()),
+    "alive": threading.active_count(),
+    "cwd": os.getcwd(),
+    "random": [random.random(), numpy.random.rand(), torch.rand(1).item()],
+}))
+"""
+REDUCE = """
+import torch, torch.distributed as dist
+dist.init_process_group("gloo")
+value = torch.ones(1000) * (dist.get_rank() + 1)
+dist.all_reduce(value)
+product = float((torch.ones(400, 400) @ torch.ones(400, 400))[0, 0])
+print("sum", int(value[0]), "world", dist.get_world_size(), "product", int(product), flush=True)
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+def deliver(cluster: Cluster, code: str, name: str = "bundle") -> None:
+    """Store a bundle whose program is `code`."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as pyz:
+        pyz.writestr("__main__.py", code)
+    data = {"job.pyz": base64.b64encode(archive.getvalue()).decode()}
+    cluster.client.create(SECRETS, {"metadata": {"name": name}, "data": data}, namespace="default")
+
+
+def start(
+    cluster: Cluster, *, name: str = "one", rank: int = 0, world: int = 1, job: str = "job", **env: str
+) -> Object:
+    """Start one rank of a job, as the controllers would make its pod."""
+    variables = {
+        "PET_NNODES": str(world),
+        "PET_NPROC_PER_NODE": "1",
+        "PET_NODE_RANK": str(rank),
+        "PET_MASTER_ADDR": f"{job}-node-0-0.{job}",
+        "PET_MASTER_PORT": "29500",
+        **env,
+    }
+    container = {
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "volumeMounts": [{"name": "bundle", "mountPath": "/trainjob", "readOnly": True}],
+    }
+    volume = {"name": "bundle", "projected": {"sources": [{"secret": {"name": "bundle"}}]}}
+    return cluster.run(
+        "torchrun",
+        ARCHIVE,
+        name=name,
+        container=container,
+        volumes=[volume],
+        hostname=f"{job}-node-0-{rank}",
+        subdomain=job,
+        labels={"jobset.sigs.k8s.io/jobset-uid": job, "jobset.sigs.k8s.io/jobset-name": job},
+    )
+
+
+def was_warm(cluster: Cluster, name: str) -> bool:
+    spec: dict[str, Any] = json.loads((cluster.box(name).folder / "spec.json").read_text())
+    return str(spec["argv"][0]).endswith("job.pyz")
+
+
+@pytest.mark.parametrize("isolation", [ALLOWED, SUBSTITUTE], ids=["namespaces", "substitution"])
+def test_warm_program_sees_what_it_sees_under_torchrun(cluster: Cluster, isolation: Any) -> None:
+    cluster.agent(isolation)
+    deliver(cluster, DUMP)
+    start(cluster, name="warm")
+    start(cluster, name="cold", TORCH_OF_MINE="reads at load")
+    for name in ("warm", "cold"):
+        assert cluster.ended(name, SECONDS)["exitCode"] == 0, cluster.log(name)
+    assert was_warm(cluster, "warm")
+    assert not was_warm(cluster, "cold")
+    # Where paths are substituted they name the pod's folder.
+    warm, cold = (
+        json.loads(cluster.log(name).splitlines()[-1].replace(str(cluster.box(name).folder), "POD"))
+        for name in ("warm", "cold")
+    )
+    assert cold["environ"].pop("TORCH_OF_MINE")
+    environs = warm.pop("environ"), cold.pop("environ")
+    assert {name for name, _ in environs[0].items() ^ environs[1].items()} == WARM_ONLY
+    drawn = warm.pop("random"), cold.pop("random")
+    assert not set(drawn[0]) & set(drawn[1])
+    assert warm == cold
+
+
+@pytest.mark.parametrize("isolation", [ALLOWED, SUBSTITUTE], ids=["namespaces", "substitution"])
+def test_two_jobs_of_two_ranks_reduce_at_the_same_time(cluster: Cluster, isolation: Any) -> None:
+    cluster.agent(isolation)
+    deliver(cluster, REDUCE)
+    names = [f"{job}-{rank}" for rank in (1, 0) for job in ("a", "b")]
+    for name in names:
+        job, _, rank = name.partition("-")
+        start(cluster, name=name, rank=int(rank), world=2, job=job)
+    for name in names:
+        assert cluster.ended(name, SECONDS)["exitCode"] == 0, cluster.log(name)
+        assert was_warm(cluster, name)
+        assert "sum 3 world 2 product 400" in cluster.log(name)
+
+
+def servers(cluster: Cluster) -> list[psutil.Process]:
+    """Return the fork servers themselves, without what they forked."""
+    found = [one for one in processes(cluster.root) if "forkserver.py" in " ".join(one.cmdline())]
+    return [one for one in found if one.ppid() == os.getpid()]
+
+
+def test_fork_server_dies_without_its_programs_and_is_replaced(cluster: Cluster) -> None:
+    cluster.agent(warm=(sys.executable,))
+    deliver(cluster, "import time; print('ready', flush=True); time.sleep(300)")
+    start(cluster, name="first")
+    cluster.until("Running", name="first", seconds=SECONDS)
+    (server,) = servers(cluster)
+    server.kill()
+    server.wait()
+    start(cluster, name="second", job="other")
+    cluster.until("Running", name="second", seconds=SECONDS)
+    assert was_warm(cluster, "second")
+    assert servers(cluster) != [server]
+    cluster.agents[-1].stop()
+    assert not servers(cluster)
+    for name in ("first", "second"):
+        assert cluster.box(name).state() is State.RUNNING
+
+
+def test_interpreter_without_the_framework_starts_cold(cluster: Cluster, tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "bin" / "torchrun").write_text("#!/bin/sh\necho cold\n")
+    (tmp_path / "bin" / "torchrun").chmod(0o755)
+    cluster.agent(default_python=str(python))
+    deliver(cluster, "")
+    start(cluster)
+    assert cluster.ended("one")["exitCode"] == 0
+    assert cluster.log("one") == "cold\n"
+
+
+ENDINGS = {
+    "a return": ("pass", 0, ""),
+    "a code": ("import sys; sys.exit(7)", 7, ""),
+    "a message": ("import sys; sys.exit('no data')", 1, "no data\n"),
+    "a signal": ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 143, ""),
+    "an exit function": ("import atexit; atexit.register(print, 'bye')", 0, "bye\n"),
+    "a thread that goes on": (
+        "import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('late'))).start()",
+        0,
+        "late\n",
+    ),
+}
+
+
+def test_warm_programs_end_as_others_do(cluster: Cluster) -> None:
+    cluster.agent()
+    code = "import os\nchoice = int(os.environ['CHOICE'])\n" + "".join(
+        f"if choice == {number}:\n    {body}\n" for number, (body, _, _) in enumerate(ENDINGS.values())
+    )
+    deliver(cluster, code + "if choice == 99:\n    1 / 0\n")
+    for number in (*range(len(ENDINGS)), 99):
+        start(cluster, name=f"pod-{number}", job=f"job-{number}", CHOICE=str(number))
+    for number, (what, (_, exit_code, said)) in enumerate(ENDINGS.items()):
+        assert cluster.ended(f"pod-{number}", SECONDS)["exitCode"] == exit_code, what
+        assert cluster.log(f"pod-{number}") == said, what
+        assert was_warm(cluster, f"pod-{number}")
+    assert cluster.ended("pod-99", SECONDS)["exitCode"] == 1
+    log = cluster.log("pod-99")
+    assert log.endswith("ZeroDivisionError: division by zero\n")
+    assert "forkserver" not in log

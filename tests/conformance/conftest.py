@@ -6,6 +6,7 @@ runs, since that takes minutes: see ``kube/``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -19,11 +20,15 @@ import pytest
 
 from jupyter_trainjob.api.resources import NAMESPACES, TRAINJOBS
 from jupyter_trainjob.cluster import credentials
+from jupyter_trainjob.cluster.apiserver.core import Core
+from jupyter_trainjob.cluster.apiserver.http import HttpFront
+from jupyter_trainjob.cluster.store import Store
 from jupyter_trainjob.kube import config
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Transport
 
 from .kube import build, control_plane, crds
+from .logs import TwoLines
 from .server import Server, trainjob
 
 KUBECTL_TIMEOUT = 60
@@ -40,34 +45,33 @@ class _Running:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the real server before the first test, since no test's time limit is that long."""
-    if any("kubernetes" in getattr(item, "callspec", _NoParameters).params.values() for item in session.items):
+    if any("kubernetes" in _parameters(item) for item in session.items):
         capture = session.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            try:
-                build.ensure(lambda line: print(f"\n{line}", file=sys.stderr))
-            except build.NoGoError as error:
-                if os.environ.get("CI"):
-                    pytest.exit(str(error), returncode=1)
+        with capture.global_and_fixture_disabled(), contextlib.suppress(build.NoGoError):
+            build.ensure(lambda line: print(f"\n{line}", file=sys.stderr, flush=True))
 
 
-class _NoParameters:
-    params: dict[str, object] = {}  # noqa: RUF012
+def _parameters(item: pytest.Item) -> list[object]:
+    call = getattr(item, "callspec", None)
+    return list(call.params.values()) if call else []
 
 
 @pytest.fixture(scope="session")
-def _programs() -> Path:
+def programs() -> Path:
     try:
         return build.ensure()
     except build.NoGoError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
         pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def _kubernetes(_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
+def _kubernetes(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    with control_plane.share(folder / "control-plane", _programs) as kubeconfig:
+    with control_plane.share(folder / "control-plane", programs) as kubeconfig:
         transport = config.transport(kubeconfig=kubeconfig)
         crds.install(transport)
         yield _Running(transport, kubeconfig, forget=lambda: "1")  # older than what its cache of this kind began with
@@ -75,11 +79,8 @@ def _kubernetes(_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="session")
 def _core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
-    from jupyter_trainjob.cluster.apiserver.core import Core
-    from jupyter_trainjob.cluster.store import Store
-
     store = Store(tmp_path_factory.mktemp("embedded") / "store.sqlite")
-    core = Core(store, version="0.0.0")
+    core = Core(store, logs=TwoLines(), version="0.0.0")
 
     def forget() -> str:
         client = Client(core)
@@ -96,9 +97,6 @@ def _core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
 
 @pytest.fixture(scope="session")
 def _https(_core: _Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
-    from jupyter_trainjob.cluster.apiserver.core import Core
-    from jupyter_trainjob.cluster.apiserver.http import HttpFront
-
     assert isinstance(_core.transport, Core)
     folder = tmp_path_factory.mktemp("https")
     files = credentials.ensure(folder)
@@ -126,15 +124,14 @@ Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def kubectl(server: Server, _programs: Path, tmp_path: Path) -> Kubectl:
+def kubectl(server: Server, programs: Path, tmp_path: Path) -> Kubectl:
     """Return a real kubectl that talks to the server, in the test's namespace."""
-    if server.kubeconfig is None:
-        pytest.skip("kubectl needs a socket")
+    assert server.kubeconfig, "kubectl needs a socket: choose servers that have one"
 
     def run(*arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         options = [f"--kubeconfig={server.kubeconfig}", f"--cache-dir={tmp_path}", f"--namespace={server.namespace}"]
         done = subprocess.run(
-            [_programs / "kubectl", *options, *arguments],
+            [programs / "kubectl", *options, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

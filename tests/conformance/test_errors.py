@@ -135,14 +135,17 @@ def test_a_client_that_wants_a_table_gets_one(server: Server) -> None:
         assert len(rows[0]["cells"]) == len(table["columnDefinitions"])
 
 
+with_a_socket = pytest.mark.parametrize("server", ["embedded-http", "kubernetes"], indirect=True)
+
+
 def connect(server: Server) -> http.client.HTTPSConnection:
-    if server.kubeconfig is None:
-        pytest.skip("there is no socket to knock at")
+    assert server.kubeconfig
     where = urlsplit(config.transport(kubeconfig=server.kubeconfig).server)
     assert where.hostname
     return http.client.HTTPSConnection(where.hostname, where.port, context=ssl._create_unverified_context(), timeout=10)
 
 
+@with_a_socket
 @pytest.mark.parametrize("token", [None, "wrong", "x" * 5000], ids=["none", "wrong", "long"])
 def test_without_the_token_nobody_gets_in(server: Server, token: str | None) -> None:
     connection = connect(server)
@@ -157,10 +160,9 @@ def test_without_the_token_nobody_gets_in(server: Server, token: str | None) -> 
         assert (answer.status, body["kind"], body["reason"]) == (401, "Status", "Unauthorized")
 
 
+@with_a_socket
 def test_the_servers_certificate_is_that_of_the_kubeconfig(server: Server) -> None:
     assert server.client.list(NAMESPACES).items  # a certificate of anybody else raises
-    if server.kubeconfig is None:
-        return
     connection = connect(server)
     strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=10)
     with pytest.raises(ssl.SSLCertVerificationError):

@@ -22,6 +22,7 @@ from jupyter_trainjob.api.resources import (
 from .server import Server, job, jobset, pod, trainjob
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+pytestmark = pytest.mark.parametrize("server", ["embedded-http", "kubernetes"], indirect=True)
 KINDS = pytest.mark.parametrize(
     ("resource", "obj"),
     [(TRAINJOBS, trainjob("x")), (JOBSETS, jobset("x")), (JOBS, job("x")), (PODS, pod("x"))],

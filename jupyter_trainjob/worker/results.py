@@ -16,6 +16,11 @@ from typing import Any, Final
 LIMIT: Final = 2**20
 """Bytes of a pickled result."""
 
+_ANY_CLASS: Final = frozenset(
+    {"__module__", "__doc__", "__annotations__", "__slotnames__", "__abstractmethods__", "_abc_impl"}
+    | {"__firstlineno__", "__static_attributes__"}
+)
+"""What a class may have, or get on the way, that nobody has written into it."""
 _DIGEST: Final = 32
 _PURPOSE: Final = b"trainjob result\0"
 
@@ -84,7 +89,8 @@ def restore_class(cls: type, state: tuple[dict[str, Any], Any]) -> type:
     """Fill in a class that came back, unless it is the reader's own: that one must stay as it is."""
     from cloudpickle import cloudpickle
 
-    if state[0].keys() <= vars(cls).keys():
+    defined = state[0].keys() - _ANY_CLASS
+    if defined and defined <= vars(cls).keys():
         return cls
     restored: type = cloudpickle._class_setstate(cls, state)  # noqa: SLF001 - what it would have called itself
     return restored

@@ -34,7 +34,8 @@ FINISH_TIMEOUT: Final = 5.0
 """Seconds in which the last words must be out, if nobody reads the log."""
 BATCH_ROWS: Final = 500
 """Rows of one message, so that a lost line loses little."""
-PENDING_ROWS: Final = 2_000
+PENDING_ROWS: Final = 500
+"""Reports that are kept while there is no room for them."""
 HISTORY_ROWS: Final = 2_000
 NAMES_LIMIT: Final = 200
 NAME_LENGTH: Final = 120
@@ -82,7 +83,6 @@ class Speaker:
         self._refused: set[str] = set()
         self._total: float | None = None
         self._spent = 0
-        self._row_bytes = 60.0
         self._next_batch = 0.0
         self._next_checkpoint = CHECKPOINT_FIRST
         self._spent_at_checkpoint = 0
@@ -174,12 +174,10 @@ class Speaker:
         if not self._pending or (now < self._next_batch and not last):
             return
         room = allowance(now) - self._spent + (CHECKPOINT_BYTES if last else 0)
+        rows = self._pending
         while room >= WORTH_BYTES:
-            # An eighth is kept back, since lines have heads; what does not fit is thinned further.
-            rows = thin(self._pending, max(1, int(room / self._row_bytes * 7 / 8)))
             bodies = [dumps(columns(rows[i : i + BATCH_ROWS], self._total)) for i in range(0, len(rows), BATCH_ROWS)]
             size = sum(self._size(METRICS, body) for body in bodies)
-            self._row_bytes = size / len(rows)
             if size <= room:
                 for body in bodies:
                     self._say(METRICS, body)
@@ -187,7 +185,9 @@ class Speaker:
                 self._pending.clear()
             if size <= room or len(rows) == 1:
                 break
-        self._pending = thin(self._pending, PENDING_ROWS)
+            rows = thin(rows, _fitting(rows, size, room))
+        if room < WORTH_BYTES:
+            self._pending = thin(self._pending, PENDING_ROWS)
         self._next_batch = now + min(LONGEST_PULSE, max(PULSE, now / 1000))
 
     def _checkpoint(self, *, last: bool = False) -> None:
@@ -205,7 +205,7 @@ class Speaker:
                 self._say(HISTORY, body)
             if size <= CHECKPOINT_BYTES or len(rows) == 1:
                 break
-            rows = thin(rows, max(1, int(len(rows) * CHECKPOINT_BYTES / size * 7 / 8)))
+            rows = thin(rows, _fitting(rows, size, CHECKPOINT_BYTES))
         self._checkpoints += 1
         self._spent_at_checkpoint = self._spent
         self._next_checkpoint = max(CHECKPOINT_FIRST, 2 * now)
@@ -245,6 +245,11 @@ class Speaker:
             rest = self._outbox.popleft()[written:]
             if rest:
                 self._outbox.appendleft(rest)
+
+
+def _fitting(rows: Sequence[Row], size: int, room: float) -> int:
+    """Return how many of `rows`, which take `size` bytes, may fit into `room`: some fewer, as lines have heads."""
+    return max(1, int(len(rows) * room / size * 7 / 8))
 
 
 def ignore_signal(*_: object) -> None:

@@ -18,7 +18,8 @@ LIMIT: Final = 32 * 2**10
 """Bytes of a traceback that is sent."""
 MESSAGE_LIMIT: Final = 4 * 2**10
 HEAD: Final = 8 * 2**10
-OWN: Final = str(Path(__file__).parent)
+OWN: Final = str(Path((lambda: None).__code__.co_filename).parent)
+"""Where this package's code says that it comes from; byte code of an archive says something else than ``__file__``."""
 
 
 def describe(error: BaseException, cells: Mapping[str, str]) -> Error:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from jupyter_trainjob.constants import VERSION
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from jupyter_trainjob.client.submit import submit
     from jupyter_trainjob.worker.report import report
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = ["TrainJob", "get", "list_jobs", "report", "submit", "use"]
 

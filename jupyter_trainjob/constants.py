@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+VERSION: Final = "0.1.0"
+"""Of this package; pyproject.toml reads it from here."""
+
 # Kubeflow Trainer v2.3 (pkg/constants/constants.go)
 TRAINER_GROUP: Final = "trainer.kubeflow.org"
 TRAINER_VERSION: Final = "v1alpha1"

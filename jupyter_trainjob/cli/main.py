@@ -10,16 +10,16 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from jupyter_trainjob import __version__, errors
+from jupyter_trainjob import errors
 from jupyter_trainjob.cluster import launch
 from jupyter_trainjob.cluster.state import state_dir
-from jupyter_trainjob.constants import EMBEDDED_CONTEXT
+from jupyter_trainjob.constants import EMBEDDED_CONTEXT, VERSION
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command line."""
     parser = argparse.ArgumentParser(prog="jupyter trainjob", description="Training jobs from notebooks.")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=VERSION)
     groups = parser.add_subparsers(metavar="COMMAND", required=True)
     cluster = groups.add_parser("cluster", help="the embedded cluster on this computer")
     commands = cluster.add_subparsers(metavar="COMMAND", required=True)

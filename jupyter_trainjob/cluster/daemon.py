@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 
-import jupyter_trainjob
 from jupyter_trainjob.api import runtimes
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES
 from jupyter_trainjob.cluster import credentials, garbage, job, leftovers, scheduler
@@ -25,6 +24,7 @@ from jupyter_trainjob.cluster.apiserver.http import HttpFront
 from jupyter_trainjob.cluster.informers import Informers
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.constants import VERSION
 from jupyter_trainjob.controller.manager import Manager, controllers
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.history import History, Keeper
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None) -> None:
     """Start every part in the order of its needs, answer requests until a signal, and end in the opposite order."""
     store = Store(state.store)
-    core = Core(store, version=jupyter_trainjob.__version__)
+    core = Core(store, version=VERSION)
     client = Client(core)
     history = History(state.history)
     agent = Agent(client, state.agent, default_python=sys.executable, warm=warm, keep=Keeper(history, client))
@@ -77,7 +77,7 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: front.stop())
     credentials.write_private(state.kubeconfig, credentials.kubeconfig(secrets, port=front.port))
-    about = {"pid": os.getpid(), "port": front.port, "version": jupyter_trainjob.__version__}
+    about = {"pid": os.getpid(), "port": front.port, "version": VERSION}
     credentials.write_private(state.daemon, json.dumps(about).encode())
     log.info("serving %s on port %d", state.root, front.port)
     _tell(ready_fd)

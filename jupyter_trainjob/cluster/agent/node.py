@@ -9,10 +9,11 @@ import threading
 
 import psutil
 
-from jupyter_trainjob import __version__, errors
+from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import NODES, Object
 from jupyter_trainjob.cluster.agent.network import HOST_IP
 from jupyter_trainjob.cluster.agent.status import now
+from jupyter_trainjob.constants import VERSION
 from jupyter_trainjob.kube.client import Client
 
 HEARTBEAT_SECONDS = 300.0
@@ -102,8 +103,8 @@ class NodeStatus:
                 "operatingSystem": platform.system().lower(),
                 "kernelVersion": platform.release(),
                 "osImage": platform.platform(),
-                "kubeletVersion": f"v{__version__}",
-                "containerRuntimeVersion": f"jupyter-trainjob://{__version__}",
+                "kubeletVersion": f"v{VERSION}",
+                "containerRuntimeVersion": f"jupyter-trainjob://{VERSION}",
                 "bootID": "",
                 "machineID": "",
                 "systemUUID": "",

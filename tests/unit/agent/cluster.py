@@ -16,6 +16,7 @@ import psutil
 from jupyter_trainjob.api.resources import ALL, PODS, Object, Resource
 from jupyter_trainjob.cluster.agent.agent import Agent
 from jupyter_trainjob.cluster.agent.isolation import Isolation, probe
+from jupyter_trainjob.cluster.agent.logs import Stream
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.constants import NODE_NAME
 from jupyter_trainjob.kube.client import Client
@@ -208,10 +209,13 @@ class Cluster:
 
     def log(self, name: str = "pod", **options: Any) -> str:
         """Return a pod's log so far."""
-        source = self.agents[-1].logs
+        return b"".join(self.stream(self.get(name), **options)).decode()
+
+    def stream(self, pod: Object, **options: Any) -> Stream:
+        """Open a pod's log."""
         wanted: dict[str, Any] = {"tail_lines": None, "since_time": None, "limit_bytes": None}
         wanted |= {"container": "", "follow": False, "timestamps": False, "previous": False, **options}
-        return b"".join(source.open(self.get(name), **wanted)).decode()
+        return self.agents[-1].logs.open(pod, **wanted)
 
     def until_log(self, text: str, name: str = "pod") -> str:
         def shown() -> str:

@@ -1,0 +1,215 @@
+"""What programs print is in their log: whole, stamped, bounded, and with every frame."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import PODS
+from jupyter_trainjob.cluster.agent import logs
+from jupyter_trainjob.cluster.agent.changes import Changes
+from jupyter_trainjob.cluster.agent.logwriter import LINE, Log
+from jupyter_trainjob.cluster.agent.program import FRAME
+
+from .cluster import Cluster
+
+MARK = FRAME.encode()
+
+
+def log(folder: Path, *, size: int = 1000, files: int = 3, kept_size: int = 1 << 20) -> Log:
+    return Log(str(folder), size=size, files=files, frame=FRAME, kept_size=kept_size)
+
+
+def texts(folder: Path) -> list[bytes]:
+    """Return the lines of a log folder as the endpoint gives them."""
+    reader, lines, found = logs.Reader(folder), logs.Lines(timestamps=False), list[bytes]()
+    while raw := reader.read():
+        found += lines.feed(raw)
+    reader.close()
+    return [line[:-1] for line in found]
+
+
+def test_lines_have_stamps_that_grow_and_no_two_are_the_same(tmp_path: Path) -> None:
+    writer = log(tmp_path, size=1 << 20)
+    writer.feed(b"stdout", b"line\n" * 1000)
+    writer.feed(b"stderr", b"line\n" * 1000)
+    writer.close()
+    stamps = [line.split()[0] for line in (tmp_path / "00000001").read_bytes().splitlines()]
+    assert len(stamps[0]) == len(b"2026-01-01T00:00:00.000000000Z")
+    assert stamps == sorted(set(stamps))
+
+
+def test_line_comes_in_pieces_and_leaves_whole(tmp_path: Path) -> None:
+    writer = log(tmp_path, size=1 << 30)
+    long = b"x" * (LINE * 2 + 5)
+    for start in range(0, len(long), 1000):
+        writer.feed(b"stdout", long[start : start + 1000])
+    writer.feed(b"stdout", b"\nshort\n" + long + b"\nunended")
+    writer.close()
+    written = (tmp_path / "00000001").read_bytes().splitlines()
+    assert max(map(len, written)) < LINE + 100
+    assert [line.split(b" ", 3)[2] for line in written] == [b"P", b"P", b"F", b"F", b"P", b"P", b"F", b"F"]
+    assert texts(tmp_path) == [long, b"short", long, b"unended"]
+
+
+def test_carriage_returns_and_spaces_stay(tmp_path: Path) -> None:
+    writer = log(tmp_path)
+    writer.feed(b"stdout", b"10%\r20%\r\n\n  two  words  \n")
+    writer.close()
+    assert texts(tmp_path) == [b"10%\r20%\r", b"", b"  two  words  "]
+
+
+def test_old_files_go_and_frames_stay(tmp_path: Path) -> None:
+    writer = log(tmp_path)
+    for number in range(200):
+        writer.feed(b"stdout", b"some text %d\n" % number)
+        writer.feed(b"stdout", b"\n%bframe-%d\n" % (MARK, number))
+    writer.close()
+    files = [path for path in tmp_path.iterdir() if path.name != "kept"]
+    assert len(files) == 3
+    assert all(path.stat().st_size < 1200 for path in files)
+    found = texts(tmp_path)
+    assert [line for line in found if line.startswith(MARK)] == [MARK + b"frame-%d" % number for number in range(200)]
+    assert b"some text 0" not in found
+    assert b"some text 199" in found
+
+
+def test_kept_frames_are_bounded(tmp_path: Path) -> None:
+    writer = log(tmp_path, kept_size=500)
+    for number in range(500):
+        writer.feed(b"stdout", b"%bframe-%d\n" % (MARK, number))
+    writer.close()
+    assert (tmp_path / "kept").stat().st_size <= 500
+
+
+def test_reader_that_is_overtaken_misses_no_frame(tmp_path: Path) -> None:
+    writer = log(tmp_path)
+    reader, lines, found = logs.Reader(tmp_path), logs.Lines(timestamps=False), list[bytes]()
+    for number in range(300):
+        writer.feed(b"stdout", b"text\n%bframe-%03d\n" % (MARK, number))
+        if number % 100 == 50:
+            found += lines.feed(reader.read() or b"\n")
+    writer.close()
+    while raw := reader.read():
+        found += lines.feed(raw)
+    reader.close()
+    frames = [line for line in found if line.startswith(MARK)]
+    assert sorted(set(frames)) == [MARK + b"frame-%03d\n" % number for number in range(300)]
+    assert frames == sorted(frames) or len(frames) > 300  # repeated at most
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_disk_that_is_full_loses_lines_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "00000001").symlink_to("/dev/full")
+    writer = log(tmp_path)
+    writer.feed(b"stdout", b"lost\n")
+    writer.close()
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "the last lines": ({"tail_lines": 2}, "four\nfive\n"),
+    "no lines": ({"tail_lines": 0}, ""),
+    "the first bytes": ({"limit_bytes": 7}, "one\ntwo"),
+    "everything since long ago": ({"since_time": "2020-01-01T00:00:00+02:00"}, "one\ntwo\nthree\nfour\nfive\n"),
+    "nothing since a time to come": ({"since_time": "2090-01-01T00:00:00.5Z"}, ""),
+    "a followed log that ended": ({"follow": True}, "one\ntwo\nthree\nfour\nfive\n"),
+    "the tail of a followed log": ({"follow": True, "tail_lines": 1}, "five\n"),
+}
+
+
+def test_options_of_the_endpoint(cluster: Cluster) -> None:
+    cluster.agent()
+    cluster.script("print('one', 'two', 'three', 'four', 'five', sep=chr(10))")
+    cluster.ended()
+    for name, (options, wanted) in OPTIONS.items():
+        assert cluster.log(**options) == wanted, name
+    stamped = cluster.log(timestamps=True).splitlines()
+    assert [line.partition(" ")[2] for line in stamped] == ["one", "two", "three", "four", "five"]
+    assert cluster.log(since_time=stamped[3].partition(" ")[0]) == "four\nfive\n"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "another container": ({"container": "other"}, "container other is not valid for pod pod"),
+    "a previous container": ({"previous": True}, 'previous terminated container "node" in pod "pod" not found'),
+    "a time that is none": ({"since_time": "yesterday"}, 'invalid sinceTime "yesterday"'),
+}
+
+
+def test_what_the_endpoint_refuses(cluster: Cluster) -> None:
+    cluster.agent()
+    cluster.script("pass")
+    cluster.ended()
+    for options, message in REFUSED.values():
+        with pytest.raises(errors.BadRequest, match=message):
+            cluster.log(**options)
+    cluster.run("true", name="later", volumes=[{"name": "v", "secret": {"secretName": "missing"}}])
+    cluster.until("Pending", name="later")
+    with pytest.raises(errors.BadRequest, match='container "node" in pod "later" is waiting to start'):
+        cluster.log("later")
+
+
+def test_followed_log_comes_while_it_is_written_and_ends_with_the_program(cluster: Cluster) -> None:
+    cluster.agent()
+    code = "import sys; print('one', flush=True); sys.stdout.flush(); import time; time.sleep(0.3); print('two')"
+    cluster.script(code)
+    cluster.until("Running")
+    stream = cluster.stream(cluster.get(), follow=True)
+    assert next(stream) == b"one\n"
+    assert list(stream) == [b"two\n"]
+
+
+def test_followed_log_ends_when_it_is_closed(cluster: Cluster) -> None:
+    cluster.agent()
+    cluster.script("import time; print('one', flush=True); time.sleep(300)")
+    cluster.until_log("one")
+    stream = cluster.stream(cluster.get(), follow=True)
+    assert next(stream) == b"one\n"
+    threading.Timer(0.1, stream.close).start()
+    assert list(stream) == []
+
+
+def test_flood_neither_blocks_nor_fills_memory_and_the_frames_are_there(cluster: Cluster) -> None:
+    cluster.agent()
+    code = f"""
+import os, sys
+frame = b"\\n{FRAME}first\\n"
+os.write(1, frame)
+block = b"y" * 99 + b"\\n"
+for _ in range(800):
+    os.write(1, block * 1000)
+os.write(1, b"\\n{FRAME}last\\n")
+"""
+    cluster.script(code)
+    assert cluster.ended()["exitCode"] == 0
+    folder = cluster.box().log
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 60 << 20
+    frames = [line for line in cluster.log().splitlines() if line.startswith(FRAME)]
+    assert frames == [FRAME + "first", FRAME + "last"]
+
+
+def test_reading_a_log_of_a_pod_that_is_gone_is_refused(cluster: Cluster) -> None:
+    cluster.agent()
+    cluster.script("print('x')")
+    cluster.ended()
+    pod = cluster.get()
+    cluster.client.delete(PODS, "pod", namespace="default")
+    cluster.api.wait(lambda: not list((cluster.root / "pods").iterdir()))
+    with pytest.raises(errors.BadRequest):
+        cluster.stream(pod)
+
+
+@pytest.mark.parametrize("platform", [sys.platform, "darwin"], ids=["as here", "as on macOS"])
+def test_changes_are_told(tmp_path: Path, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    changes, told = Changes(), threading.Event()
+    forget = changes.add(tmp_path, told.set)
+    (tmp_path / "file").write_text("x")
+    assert told.wait(5)
+    forget()
+    forget()
+    changes.stop()

@@ -37,10 +37,10 @@ def set(conditions: Sequence[Object], new: Object, now: str) -> list[Object]:  #
     old = find(conditions, new["type"])
     same = old is not None and old.get("status") == new["status"]
     since = (old or {}).get("lastTransitionTime") if same else new.get("lastTransitionTime")
-    merged = {**(old or {}), **new, "lastTransitionTime": since or now}
+    whole = {**new, "lastTransitionTime": since or now}
     if old is None:
-        return [*conditions, merged]
-    return [merged if condition is old else condition for condition in conditions]
+        return [*conditions, whole]
+    return [whole if condition is old else condition for condition in conditions]
 
 
 def timestamp(moment: datetime | None = None) -> str:

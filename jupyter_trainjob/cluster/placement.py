@@ -79,7 +79,7 @@ def place(pod: Object, needed: Amounts, nodes: Sequence[Room]) -> Room | str:
         if not against:
             fitting.append(room)
     if not fitting:
-        listed = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
+        listed = ", ".join(sorted(f"{number} {reason}" for reason, number in reasons.items()))
         return f"0/{len(nodes)} nodes are available: {listed}."
     return max(fitting, key=lambda room: room.free.get("cpu", Fraction(0)))
 

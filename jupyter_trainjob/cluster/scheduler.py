@@ -64,24 +64,25 @@ class Scheduler:
         self._recorder = recorder
         self._lock = Lock()
         self._known: dict[str, tuple[int, Amounts]] = {}
-        self._seen = 0
         self._bound: dict[str, str] = {}
 
     def see(self, old: Object | None, new: Object | None) -> None:
-        """Remember in which order pods came, and what each needs: creation times have whole seconds only."""
+        """Remember in which order pods came, and what each needs.
+
+        Times of creation have whole seconds only; the version in which a pod is seen first tells more.
+        """
         with self._lock:
-            if old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"]):
-                self._known.pop(old["metadata"]["uid"], None)
-            if new is not None and new["metadata"]["uid"] not in self._known:
-                self._seen += 1
-                self._known[new["metadata"]["uid"]] = (self._seen, placement.needs(new))
+            if old is not None and (new is None or _uid(new) != _uid(old)):
+                self._known.pop(_uid(old), None)
+            if new is not None and _uid(new) not in self._known:
+                self._known[_uid(new)] = _known(new)
 
     def reconcile(self, namespace: str, name: str) -> float | None:  # noqa: ARG002 - there is only one key
         """Give a node to every pod that waits and fits."""
         pods = self._pods.list()
         with self._lock:
             known = dict(self._known)
-        known = {uid: known.get(uid) or (self._seen, placement.needs(pod)) for pod in pods if (uid := _uid(pod))}
+        known = {uid: known.get(uid) or _known(pod) for pod in pods if (uid := _uid(pod))}
         self._forget_bindings(pods)
         waiting = [pod for pod in pods if placement.is_waiting(pod) and _uid(pod) not in self._bound]
         if not waiting:
@@ -156,6 +157,10 @@ class Scheduler:
 
 def _uid(pod: Object) -> str:
     return str(pod["metadata"]["uid"])
+
+
+def _known(pod: Object) -> tuple[int, Amounts]:
+    return int(pod["metadata"]["resourceVersion"]), placement.needs(pod)
 
 
 def _priority(pod: Object) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import CONFIGMAPS, PODS, SECRETS, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, SECRETS, TRAINJOBS, Object
 
 from .server import Server, pod, trainjob
 
@@ -209,8 +209,6 @@ def test_a_finalizer_holds_a_pod_after_its_grace_period(server: Server) -> None:
 
 
 def test_a_namespace_that_is_deleted_takes_no_new_objects(server: Server) -> None:
-    from jupyter_trainjob.api.resources import NAMESPACES
-
     server.configmap("a")
     answer = server.send("DELETE", NAMESPACES.path(None, server.namespace))
     assert answer.status == 200

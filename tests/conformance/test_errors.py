@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, TRAINJOBS
 from jupyter_trainjob.kube import config
+from jupyter_trainjob.kube.transport import Request
 
 from .server import Answer, Server, trainjob
 
@@ -120,8 +121,6 @@ def test_discovery_lists_every_kind_with_its_verbs(server: Server) -> None:
 
 
 def test_a_client_that_wants_a_table_gets_one(server: Server) -> None:
-    from jupyter_trainjob.kube.transport import Request
-
     server.create(TRAINJOBS, trainjob("t"))
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
     for resource, name in ((TRAINJOBS, "t"), (NAMESPACES, server.namespace)):

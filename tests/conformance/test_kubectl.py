@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from jupyter_trainjob.api.resources import (
+    EVENTS,
     JOBS,
     JOBSETS,
     PODS,
@@ -113,8 +114,6 @@ def test_what_is_not_there_is_said_in_kubectls_words(server: Server, kubectl: Ku
 
 
 def test_describe_shows_an_object_with_its_events(server: Server, kubectl: Kubectl) -> None:
-    from jupyter_trainjob.api.resources import EVENTS
-
     made = server.create(TRAINJOBS, trainjob("t"))
     about = {key: value for key, value in owner_reference(made).items() if key in {"apiVersion", "kind", "name", "uid"}}
     event = {

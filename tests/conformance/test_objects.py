@@ -204,7 +204,7 @@ def test_two_controllers_of_one_object_are_invalid(server: Server) -> None:
     assert "Only one reference can have Controller set to true" in answer.body["message"]
 
 
-def test_unknown_finalizers_without_a_domain_are_kept_or_refused_but_qualified_ones_are_kept(server: Server) -> None:
+def test_qualified_finalizers_are_kept_in_their_order(server: Server) -> None:
     finalizers = ["example.org/one", "example.org/two"]
     created = server.create(CONFIGMAPS, {"metadata": {"name": "a", "finalizers": finalizers}})
     assert created["metadata"]["finalizers"] == finalizers

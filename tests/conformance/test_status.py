@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, JOBSETS, NODES, PODS, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, JOBSETS, NODES, PODS, TRAINJOBS, Object, Resource
 
 from .server import Server, job, jobset, pod, trainjob
 
@@ -85,11 +85,8 @@ def test_a_stale_version_conflicts_for_the_status_too(server: Server) -> None:
     ids=["Pod", "Job", "JobSet"],
 )
 def test_controllers_of_every_kind_can_patch_the_status(
-    server: Server, resource: object, obj: Object, status: Object
+    server: Server, resource: Resource, obj: Object, status: Object
 ) -> None:
-    from jupyter_trainjob.api.resources import Resource
-
-    assert isinstance(resource, Resource)
     server.create(resource, obj)
     patched = server.patch(resource, "x", {"status": status}, subresource="status")
     assert {key: patched["status"][key] for key in status} == status

@@ -19,7 +19,6 @@ from jupyter_trainjob.constants import DEFAULT_NAMESPACE
 from jupyter_trainjob.kube.http import HttpTransport
 
 _IN_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_KEPT_CONNECTIONS = 16
 
 
 def transport(*, kubeconfig: Path | None = None, context: str | None = None) -> HttpTransport:
@@ -32,7 +31,6 @@ def transport(*, kubeconfig: Path | None = None, context: str | None = None) -> 
 
     loader: Any = kubernetes.config
     configuration = Configuration()
-    configuration.connection_pool_maxsize = _KEPT_CONNECTIONS
     try:
         if _in_pod(kubeconfig, context):
             loader.load_incluster_config(client_configuration=configuration)

@@ -45,7 +45,7 @@ class _Flow:
         self.assigned: set[str] = set()
         self._bound: set[str] = set()
         """What is certainly assigned here."""
-        self._bodies: dict[str, set[str]] = {}
+        self._bodies: dict[str, dict[str, None]] = {}
         """What the functions and methods behind a name read when they run."""
 
     def run(self, body: Iterable[ast.stmt]) -> None:
@@ -124,8 +124,8 @@ class _Flow:
         reader.visit(node)
         self._use(reader.now)
         self._bind([node.name])
-        later = {name for name in reader.later if name != node.name}
-        self._bodies[node.name] = self._bodies.get(node.name, set()) | later
+        reader.later.pop(node.name, None)
+        self._bodies[node.name] = self._bodies.get(node.name, {}) | reader.later
         if node.decorator_list:  # A decorator may call what it decorates.
             self._use([node.name])
 

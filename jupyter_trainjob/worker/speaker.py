@@ -66,7 +66,15 @@ def allowance(elapsed: float) -> float:
 class Speaker:
     """Says what one rank has to say. `rows` is the list that `report` appends to."""
 
-    def __init__(self, *, rank: int, first: Said, fd: int, on_terminate: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        rank: int,
+        first: Said,
+        fd: int,
+        on_terminate: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rows: list[Row] = []
         self._rank = rank
         self._first = first
@@ -74,7 +82,8 @@ class Speaker:
         self._on_terminate = on_terminate
         self._attempt = time.time_ns() // 1_000_000
         self._line_limit = min(LINE_LIMIT, select.PIPE_BUF)
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
         self._seq = 0
         self._outbox: deque[bytes] = deque()
         self._pending: list[Row] = []
@@ -170,7 +179,7 @@ class Speaker:
 
     def _batch(self, *, last: bool = False) -> None:
         """Send the pending reports, as many as there is room for."""
-        now = time.monotonic() - self._started
+        now = self._clock() - self._started
         if not self._pending or (now < self._next_batch and not last):
             return
         room = allowance(now) - self._spent + (CHECKPOINT_BYTES if last else 0)
@@ -192,7 +201,7 @@ class Speaker:
 
     def _checkpoint(self, *, last: bool = False) -> None:
         """Say the whole history again, when it is time."""
-        now = time.monotonic() - self._started
+        now = self._clock() - self._started
         since = self._spent - self._spent_at_checkpoint
         due = last or ((now >= self._next_checkpoint or since >= CHECKPOINT_EVERY) and not self._exhausted())
         if not due or not since:

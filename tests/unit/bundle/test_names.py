@@ -1,0 +1,152 @@
+"""Which names a cell takes from the notebook."""
+
+from __future__ import annotations
+
+import ast
+import symtable
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.bundle.names import Names, analyse
+
+
+def names_of(source: str) -> Names:
+    return analyse(ast.parse(textwrap.dedent(source)))
+
+
+NEEDED: dict[str, tuple[str, str]] = {
+    "a name that is read": ("print(x)", "print x"),
+    "a name that is assigned is not": ("x = 1\nx", ""),
+    "a name that is read before it is assigned": ("y = x\nx = 1", "x"),
+    "a name that is assigned from itself": ("x = x + 1", "x"),
+    "a name that is added to": ("x += 1", "x"),
+    "a name that is deleted": ("del x", "x"),
+    "an item that is assigned": ("x[0] = y", "x y"),
+    "an attribute that is assigned": ("x.a = 1", "x"),
+    "an annotation without a value": ("x: int\nx", "int x"),
+    "an import binds": ("import a.b, c as d\nfrom e import f\n(a, d, f)", ""),
+    "a function body": ("def f(): return x\nf()", "x"),
+    "a function's own names are not": ("def f(a, *b, c=1, **d):\n  e = a, b, c, d\n  return e", ""),
+    "a local name is not a global one": ("def f():\n  x = 1\n  return x\nf()", ""),
+    "a name that a function assigns later is its own": ("def f():\n  x\n  x = 1", ""),
+    "a global statement": ("def f():\n  global x\n  x += 1", "x"),
+    "a global statement inside another function": ("def f():\n  x = 1\n  def g():\n    global x\n    return x", "x"),
+    "a nonlocal name is not": ("def f():\n  x = 1\n  def g():\n    nonlocal x\n    x += 1", ""),
+    "a default argument": ("def f(a=x): ...", "x"),
+    "a decorator": ("@x\ndef f(): ...", "x"),
+    "annotations": ("def f(a: A, *, b: B = 1) -> C: ...", "A B C"),
+    "quoted annotations": ("def f(a: 'A', b: list['B[C]']): ...\nx: 'D' = 1", "A list B C D"),
+    "annotations that are no expressions": ("def f(a: 'no name'): ...", ""),
+    "a lambda": ("lambda a: a + x", "x"),
+    "a comprehension": ("[a * x for a in y if a > z]", "y x z"),
+    "the first iterable is read outside": ("[a for a in a]", "a"),
+    "a later iterable is read inside": ("[b for a in x for b in a]", "x"),
+    "a comprehension inside a function": ("def f(y):\n  return {a: x for a in y}\nf", "x"),
+    "a walrus in a comprehension binds outside": ("[y := a for a in x]\ny", "x"),
+    "a generator": ("sum(a for a in x)", "sum x"),
+    "a class body": ("class A(B, metaclass=M):\n  a = x", "B M x"),
+    "a class body reads what it has bound": ("class A:\n  a = 1\n  b = a", ""),
+    "a class body that binds a name from itself": ("class A:\n  a = a", "a"),
+    "a method does not see the class body": ("class A:\n  x = 1\n  def f(self): return x\nA", "x"),
+    "super": ("class A:\n  def f(self): return super().f() + __class__.x", "super __class__"),
+    "an f-string": ("f'{x!r:>{y}}'", "x y"),
+    "a with statement": ("with x as y, z(y): y", "x z"),
+    "what a with statement binds stays": ("with x:\n  a = 1\na", "x"),
+    "an exception handler": ("try:\n  x\nexcept E as e:\n  e\n  y", "x E y"),
+    "a match statement": ("match x:\n  case C(a, b=[*c], k={'d': d, **e}) if f: (a, c, d, e)\n  case g: g", "x C f"),
+    "both branches": ("if a:\n  x = 1\nelse:\n  x = 2\nx", "a"),
+    "a branch that leaves": ("if a:\n  raise E\nelse:\n  x = 2\nx", "a E"),
+    "try with all handlers": ("try:\n  x = 1\nexcept E:\n  x = 2\nx", "E"),
+    "finally": ("try:\n  a\nfinally:\n  x = 1\nx", "a"),
+    "a function is read where it is called": ("def f(): return x\nx = 1\nf()", ""),
+    "a function that is called before": ("def f(): return x\nf()\nx = 1", "x"),
+    "a function that is called through another": ("def f(): return x\ndef g(): return f()\ng()\nx = 1", "x"),
+    "a function that calls itself": ("def f(n): return f(n - 1)\nf(1)", ""),
+    "functions that call each other": ("def f(): return g()\ndef g(): return f() + x\nf()", "x"),
+    "a decorated function may be called at once": ("@d\ndef f(): return x\nx = 1", "d x"),
+    "a method counts where its class is named": ("class A:\n  def f(self): return x\nx = 1\nA().f()", ""),
+    "a method of a class that is named before": ("class A:\n  def f(self): return x\nA().f()\nx = 1", "x"),
+    "a function that is never named": ("def f(): return x", "x"),
+    "a function of a branch": ("if a:\n  def f(): return x\nelse:\n  def f(): return y\nf()", "a x y"),
+    "an iteration": ("for i in x: i + y", "x y"),
+    "a target that is an item": ("for x[0] in y: ...", "y x"),
+    "a while loop with a walrus": ("while (n := x): n\nn", "x"),
+    "async code in a function": ("async def f():\n  async for a in x:\n    async with y as b: await b(a)", "x y"),
+    "starred and chained": ("a, *b = c = x\n(a, b, c)", "x"),
+    "unicode": ("größe + 数", "größe 数"),
+}
+
+
+@pytest.mark.parametrize(("source", "needed"), NEEDED.values(), ids=NEEDED.keys())
+def test_needed(source: str, needed: str) -> None:
+    assert names_of(source).needed == tuple(needed.split())
+
+
+PERHAPS: dict[str, tuple[str, str, str]] = {
+    "one branch": ("if a:\n  x = 1\nx", "a", "x"),
+    "a loop that may not run": ("for i in range(3):\n  x = i\n(x, i)", "range", "x i"),
+    "a body that may fail": ("try:\n  x = 1\nexcept E:\n  pass\nx", "E", "x"),
+    "a body that may be suppressed": ("with suppress(E):\n  x = f()\nx", "suppress E f", "x"),
+    "a case that may not match": ("match a:\n  case [x]: ...\nx", "a", "x"),
+    "a name that is needed elsewhere is needed": (
+        "if a:\n  x = 1\nx\n\n\ndef f(): return y\nif a: y = 1\nf()",
+        "a",
+        "x y",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "needed", "perhaps"), PERHAPS.values(), ids=PERHAPS.keys())
+def test_perhaps(source: str, needed: str, perhaps: str) -> None:
+    names = names_of(source)
+    assert (names.needed, names.perhaps) == (tuple(needed.split()), tuple(perhaps.split()))
+
+
+def test_assigned_names_can_come_back() -> None:
+    source = """
+        import m.n
+        a, (b, *c) = 1, (2, 3)
+        for d in []: e = 1
+        with f() as g: ...
+        def h():
+            global i
+            i = j = 1
+        class K: l = 1
+        [o := p for p in []]
+        if q := 1: ...
+    """
+    assert names_of(source).assigned == set("mabcdeghiKoq")
+
+
+def _functions(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    for child in table.get_children():
+        yield child
+        yield from _functions(child)
+
+
+@pytest.mark.parametrize("module", ["dataclasses", "inspect", "argparse", "typing", "ast", "functools", "enum"])
+def test_pythons_own_symbol_table_agrees(module: str) -> None:
+    """Every global that a scope of a real module reads is found, and nothing that no scope reads."""
+    path = Path(ast.__file__).with_name(f"{module}.py")
+    source = path.read_text()
+    table = symtable.symtable(source, str(path), "exec")
+    scopes = list(_scopes(table))
+    read = {s.get_name() for scope in scopes for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
+    top = {s.get_name() for s in table.get_symbols()}
+    found: set[str] = set()
+    bound: set[str] = set()
+    for statement in ast.parse(source).body:
+        names = analyse(ast.Module([statement], []))
+        found |= {*names.needed, *names.perhaps}
+        bound |= names.assigned
+    assert read - found - bound - {"__debug__"} == set()
+    assert found - read - top - {"__class__"} == set()
+
+
+def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    for child in table.get_children():
+        yield child
+        yield from _scopes(child)

@@ -64,7 +64,12 @@ def main() -> int:
     seen: dict[str, Snapshot] = {}
     watcher = threading.Thread(target=watch, args=(terminal, known, seen, done))
     watcher.start()
-    client = NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(options.notebook.parent)}})
+    client = NotebookClient(
+        notebook,
+        timeout=1200,
+        resources={"metadata": {"path": str(options.notebook.parent)}},
+        extra_arguments=["--log-level=40"],
+    )
     failure: CellExecutionError | None = None
     try:
         client.execute()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,8 @@ def embedded_cluster(folder: Path) -> Iterator[StateDir]:
             del os.environ[STATE_DIR_ENV]
         else:
             os.environ[STATE_DIR_ENV] = before
-    assert not processes_of(state), "processes outlived their cluster"
+    # The fork servers see the daemon's end and follow it.
+    wait_for(lambda: not processes_of(state))
 
 
 def kill_daemon(state: StateDir) -> int:
@@ -66,9 +67,8 @@ def processes_of(state: StateDir) -> list[psutil.Process]:
     return found
 
 
-def wait_for(condition: object, timeout: float = END_TIMEOUT) -> None:
+def wait_for(condition: Callable[[], object], timeout: float = END_TIMEOUT) -> None:
     """Wait until a condition that has no event holds; fail after `timeout` seconds."""
-    assert callable(condition)
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 1 << 16
 _CONNECT_TIMEOUT: Final = 10.0
+_KEPT: Final = 256
+"""Connections that are kept for the next use; beyond it urllib3 warns about each one, in the user's notebook."""
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """A stream is silent for hours and has no timeout: without probes, a peer that vanished would never be noticed."""
 
@@ -36,6 +38,7 @@ class HttpTransport:
     def __init__(self, configuration: kubernetes.client.Configuration) -> None:
         from kubernetes.client.rest import RESTClientObject
 
+        configuration.connection_pool_maxsize = _KEPT
         self._configuration = configuration
         self._requests: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
         self._streams: urllib3.PoolManager = RESTClientObject(configuration).pool_manager

@@ -29,8 +29,10 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
         context=chosen.context,
         namespace=chosen.namespace,
     )
+    # The magic's own line stays, as a comment: lines in tracebacks are then the lines that the user sees.
+    source = f"# %%trainjob {line}\n{cell}"
     prepared = submit.prepare_cell(
-        cell, shell.user_ns, filename=_cell_name(shell.execution_count), options=options, cells=_cells(shell)
+        source, shell.user_ns, filename=_cell_name(shell.execution_count), options=options, cells=_cells(shell)
     )
     if chosen.dry_run:
         print(describe(prepared))

@@ -13,7 +13,7 @@ from jupyter_trainjob.constants import STATE_DIR_ENV
 from tests.magics.conftest import Shell
 
 WRONG = {
-    "a syntax error": ("%%trainjob\nx = (1,\ny = 2", ["syntax", "line"]),
+    "a syntax error": ("%%trainjob\nx = (1,\ny = 2", ["Cell [", "line 2", "never closed", "Nothing was sent"]),
     "an unknown option": ("%%trainjob --node 8\n1", ["--node", "--nodes", "--help"]),
     "an unknown runtime": ("%%trainjob --runtime torche\n1", ["torche", "torch-distributed", "plain"]),
     "no nodes": ("%%trainjob --nodes 0\n1", ["nodes", "at least 1", "0"]),

@@ -60,7 +60,7 @@ def test_an_exception_on_rank_3_is_raised_with_its_traceback_and_the_others_stop
     assert raised.value.rank == 3
     message = str(raised.value)
     assert "ValueError: not this one" in message
-    assert "line 4" in message
+    assert "line 5" in message
     assert "raise ValueError('not this one')" in message
     assert job.status() is State.FAILED
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 from jupyter_trainjob.client.jobs import get
@@ -27,8 +28,8 @@ def test_a_job_outlives_its_kernel_with_its_whole_history(cluster: StateDir) -> 
             client.execute_cell(cell, index)
         job = get("longer")
         wait_for(lambda: (job.snapshot().step or 0) > 20, timeout=60)
-        client.km.restart_kernel(now=True)
-        client.kc.wait_for_ready(timeout=60)
+        run_sync(client.km.restart_kernel)(now=True)
+        run_sync(client.kc.wait_for_ready)(timeout=60)
         assert not job.status().finished, "the kernel was restarted too late to show anything"
         for later, cell in enumerate(notebook.cells[index:], start=index):
             client.execute_cell(cell, later)

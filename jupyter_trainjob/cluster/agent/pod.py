@@ -17,13 +17,14 @@ from typing import Protocol
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, Object
-from jupyter_trainjob.cluster.agent import events, logs, status
+from jupyter_trainjob.cluster.agent import logs, status
 from jupyter_trainjob.cluster.agent.changes import Changes
 from jupyter_trainjob.cluster.agent.launch import Launched, launch
 from jupyter_trainjob.cluster.agent.prepare import Host, Prepared, prepare
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox, State
 from jupyter_trainjob.cluster.agent.waiting import NotYet, Refused
 from jupyter_trainjob.cluster.agent.warm import WarmPool
+from jupyter_trainjob.controller.events import WARNING, Recorder
 from jupyter_trainjob.kube.client import Watch
 
 DEFAULT_GRACE = 30.0
@@ -44,9 +45,9 @@ class PodKeeper(Protocol):
 class Agency:
     """What a pod's thread needs of its agent."""
 
-    node: str
     pods: Path
     host: Host
+    events: Recorder
     pool: WarmPool
     changes: Changes
     keep: PodKeeper | None
@@ -92,15 +93,24 @@ class PodWorker:
         self._gone = True
         self._leave(0.0)
 
+    def detach(self) -> None:
+        """Stop waiting for anything of the API: the agent ends, the pod goes on."""
+        with self._lock:
+            watch = self._watch
+        if watch is not None:
+            watch.close()
+
     def _leave(self, grace: float) -> None:
         with self._lock:
             first, served = not self._left.is_set(), self._served
             self._left.set()
             watch = self._watch
+            # Once the program is over its folder may be going; nothing must be written into it any more.
+            if not served and self._box.folder.exists():
+                self._box.ask_stop(grace)
         if watch is not None:
             watch.close()
         self._agency.pool.wake()
-        self._box.ask_stop(grace) if self._box.folder.exists() else None
         if first and served:
             threading.Thread(target=self._clean_up, name=f"removal-{self.uid}", daemon=True).start()
 
@@ -145,7 +155,9 @@ class PodWorker:
         prepared = self._prepare()
         if prepared is None:
             return None
-        warm = self._agency.pool.warm(prepared.program, prepared.document, cancelled=self._is_over)
+        warm = self._agency.pool.warm(
+            prepared.program, prepared.document, error_file=self._box.folder / "error.json", cancelled=self._is_over
+        )
         if self._is_over():
             return None
         launched = launch(self._box, warm.document, warm.fork) if warm else launch(self._box, prepared.document)
@@ -183,7 +195,7 @@ class PodWorker:
         message = str(missing)
         reason = "ContainerCreating" if missing.reason == "FailedMount" else missing.reason
         self._write(lambda: status.waiting(self._pod, reason=reason, message=message, now=status.now()))
-        self._event("Warning", missing.reason, message)
+        self._agency.events.record(self._pod, kind=WARNING, reason=missing.reason, message=message)
 
     def _wait_for(self, missing: NotYet, seen: dict[tuple[str, str], str]) -> None:
         """Return when the missing object may have come; `seen` holds the versions that were looked at."""
@@ -231,10 +243,7 @@ class PodWorker:
 
     def _fail(self, reason: str, message: str, end: Object | None = None) -> None:
         self._write(lambda: status.failed(self._pod, reason=reason, message=message, now=status.now(), end=end))
-        self._event("Warning", reason, message)
-
-    def _event(self, kind: str, reason: str, message: str) -> None:
-        events.record(self._client, self._pod, node=self._agency.node, kind=kind, reason=reason, message=message)
+        self._agency.events.record(self._pod, kind=WARNING, reason=reason, message=message)
 
     def _write(self, make: Callable[[], Object]) -> None:
         """Write the pod's status, however often that takes, unless the pod is gone."""

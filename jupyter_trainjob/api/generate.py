@@ -8,6 +8,7 @@ The files hold JSON, which is YAML that loads fifty times faster. Descriptions a
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from jupyter_trainjob.api import crds, overlay
@@ -69,13 +70,24 @@ def main() -> None:
         crds.path(resource).write_text(text(resource))
 
 
+def facts_used(resource: Resource) -> set[str]:
+    """Return the keys of the overlay that a kind's CRD makes use of."""
+    return _inlined(resource)[1]
+
+
 def _schema(resource: Resource) -> Object:
+    schema, _ = _inlined(resource)
+    schema["properties"]["metadata"] = {"type": "object"}
+    return schema
+
+
+@cache
+def _inlined(resource: Resource) -> tuple[Object, set[str]]:
     from kubeflow_trainer_api import models
 
     whole = getattr(models, _MODELS[resource.kind]).model_json_schema(by_alias=True)
-    schema = _Inliner(whole["$defs"]).model(resource.kind, whole)
-    schema["properties"]["metadata"] = {"type": "object"}
-    return schema
+    inliner = _Inliner(whole["$defs"])
+    return inliner.model(resource.kind, whole), inliner.used
 
 
 class _Inliner:
@@ -83,6 +95,8 @@ class _Inliner:
 
     def __init__(self, definitions: Object) -> None:
         self._definitions = definitions
+        self.used: set[str] = set()
+        """The keys of the overlay that were met."""
 
     def model(self, name: str, schema: Object) -> Object:
         if name in overlay.REPLACED:
@@ -90,13 +104,19 @@ class _Inliner:
         properties = {}
         for field, value in (schema.get("properties") or {}).items():
             inner = self._value(value, wide=field in overlay.WIDE)
-            properties[field] = _laid_over(inner, overlay.FACTS.get(f"{name}.{field}", {}))
+            properties[field] = _laid_over(inner, self._facts(f"{name}.{field}"))
         result: Object = {"type": "object"}
         if properties:
             result["properties"] = properties
         if schema.get("required"):
             result["required"] = sorted(schema["required"])
-        return _laid_over(result, overlay.FACTS.get(name, {}))
+        return _laid_over(result, self._facts(name))
+
+    def _facts(self, key: str) -> Object:
+        if key not in overlay.FACTS:
+            return {}
+        self.used.add(key)
+        return overlay.FACTS[key]
 
     def _value(self, schema: Any, *, wide: bool) -> Object:
         choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]

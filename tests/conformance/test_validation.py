@@ -1,0 +1,427 @@
+"""What a server refuses with 422, and what it fills in: the same objects, the same fields, on every server.
+
+On a real API server the definitions' schemas and CEL rules decide; in the embedded one, `api.schema` and `api.rules`.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from jupyter_trainjob.api import runtimes
+from jupyter_trainjob.api.resources import (
+    CLUSTERTRAININGRUNTIMES,
+    JOBS,
+    JOBSETS,
+    PODS,
+    TRAININGRUNTIMES,
+    TRAINJOBS,
+    Object,
+    Resource,
+)
+
+from .server import Server, job, jobset, pod, trainjob
+
+CONTAINER: Object = {"name": "main", "image": "none"}
+
+
+def patches(**pod_spec: Any) -> list[Object]:
+    """Return runtimePatches with one patch of the pods of the job `node`."""
+    template = {"spec": {"template": {"spec": pod_spec}}}
+    jobs = [{"name": "node", "template": template}]
+    return [{"manager": "acme.io/test", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}]
+
+
+def runtime(ml_policy: Object | None = None, **jobset_spec: Any) -> Object:
+    """Return a small valid TrainingRuntime."""
+    spec = {"template": {"spec": {"replicatedJobs": [{"name": "node", "template": job("")}], **jobset_spec}}}
+    return {"metadata": {"name": "mine"}, "spec": {"mlPolicy": ml_policy or {"numNodes": 1}, **spec}}
+
+
+def job_with(pod_spec: Object, **spec: Any) -> Object:
+    """Return a Job with this in its pods' spec."""
+    whole = job("job", **spec)
+    whole["spec"]["template"]["spec"] |= pod_spec
+    return whole
+
+
+REFUSED = [
+    # TrainJob
+    (TRAINJOBS, {"metadata": {"name": "a"}, "spec": {}}, "spec.runtimeRef", "a TrainJob names its runtime"),
+    (TRAINJOBS, trainjob("a", runtimeRef={"name": ""}), "spec.runtimeRef.name", "a runtime's name is not empty"),
+    (TRAINJOBS, trainjob("a", runtimeRef={"name": "x" * 254}), "spec.runtimeRef.name", "nor too long"),
+    (TRAINJOBS, trainjob("1a"), "", "a TrainJob's name begins with a letter"),
+    (TRAINJOBS, trainjob("a" * 64), "", "a TrainJob's name has at most 63 characters"),
+    (TRAINJOBS, trainjob("a", suspend="yes"), "spec.suspend", "suspend is true or false"),
+    (TRAINJOBS, trainjob("a", trainer={"numNodes": "8"}), "spec.trainer.numNodes", "a number of nodes is a number"),
+    (TRAINJOBS, trainjob("a", trainer={"numNodes": 1.5}), "spec.trainer.numNodes", "and a whole one"),
+    (TRAINJOBS, trainjob("a", trainer={"image": "x" * 501}), "spec.trainer.image", "an image's name is not too long"),
+    (TRAINJOBS, trainjob("a", trainer={"command": ["x"] * 129}), "spec.trainer.command", "a command is not too long"),
+    (TRAINJOBS, trainjob("a", trainer={"env": [{"value": "1"}]}), "spec.trainer.env[0].name", "variables have names"),
+    (
+        TRAINJOBS,
+        trainjob("a", trainer={"env": [{"name": "A"}, {"name": "B"}, {"name": "A"}]}),
+        "spec.trainer.env[2]",
+        "a variable is there once",
+    ),
+    (
+        TRAINJOBS,
+        trainjob("a", trainer={"resourcesPerNode": {"limits": {"cpu": "many"}}}),
+        "spec.trainer.resourcesPerNode.limits.cpu",
+        "an amount is a quantity",
+    ),
+    (TRAINJOBS, trainjob("a", activeDeadlineSeconds=0), "spec.activeDeadlineSeconds", "a deadline lies ahead"),
+    (TRAINJOBS, trainjob("a", managedBy="acme.io/me"), "spec.managedBy", "a manager is a known one"),
+    (
+        TRAINJOBS,
+        trainjob("a", initializer={"dataset": {"storageUri": "hf://"}}),
+        "spec.initializer.dataset.storageUri",
+        "a storage URI has a path",
+    ),
+    (
+        TRAINJOBS,
+        trainjob("a", runtimePatches=[{"manager": "acme.io/x"}, {"manager": "acme.io/x"}]),
+        "spec.runtimePatches[1]",
+        "a manager has one patch",
+    ),
+    (
+        TRAINJOBS,
+        trainjob("a", runtimePatches=[{"manager": "acme.io/x", "time": "yesterday"}]),
+        "spec.runtimePatches[0].time",
+        "a time is RFC 3339",
+    ),
+    (
+        TRAINJOBS,
+        trainjob("a", runtimePatches=patches(containers=[{"name": "node", "volumeMounts": [{"name": "v"}]}])),
+        (
+            "spec.runtimePatches[0].trainingRuntimeSpec.template.spec.replicatedJobs[0].template.spec.template.spec"
+            ".containers[0].volumeMounts[0].mountPath"
+        ),
+        "a mount has a path",
+    ),
+    (
+        TRAINJOBS,
+        trainjob("a", runtimePatches=patches(terminationGracePeriodSeconds=-1)),
+        (
+            "spec.runtimePatches[0].trainingRuntimeSpec.template.spec.replicatedJobs[0].template.spec.template.spec"
+            ".terminationGracePeriodSeconds"
+        ),
+        "grace is not negative",
+    ),
+    # TrainingRuntime
+    (TRAININGRUNTIMES, runtime({"torch": {}, "mpi": {}}), "spec.mlPolicy", "a runtime has one policy"),
+    (
+        TRAININGRUNTIMES,
+        runtime({"mpi": {"mpiImplementation": "X"}}),
+        "spec.mlPolicy.mpi.mpiImplementation",
+        "MPI is known",
+    ),
+    (
+        TRAININGRUNTIMES,
+        runtime({"flux": {"numProcPerNode": 0}}),
+        "spec.mlPolicy.flux.numProcPerNode",
+        "Flux has processes",
+    ),
+    (
+        TRAININGRUNTIMES,
+        runtime({"torch": {"envInjection": {"targets": [{"jobName": "j", "containerNames": ["node"]}]}}}),
+        "spec.mlPolicy.torch.envInjection.targets[0].containerNames",
+        "the main container is no target of injection",
+    ),
+    (
+        TRAININGRUNTIMES,
+        runtime({"torch": {"envInjection": {"targets": [{"jobName": "j", "containerNames": ["a", "a"]}]}}}),
+        "spec.mlPolicy.torch.envInjection.targets[0].containerNames[1]",
+        "a target is named once",
+    ),
+    (TRAININGRUNTIMES, {"metadata": {"name": "mine"}, "spec": {}}, "spec", "a runtime says something"),
+    # JobSet
+    (
+        JOBSETS,
+        jobset("a", successPolicy={"operator": "Most"}),
+        "spec.successPolicy.operator",
+        "a success policy has a known operator",
+    ),
+    (
+        JOBSETS,
+        jobset("a", ttlSecondsAfterFinished=-1),
+        "spec.ttlSecondsAfterFinished",
+        "a time to live is not negative",
+    ),
+    (
+        JOBSETS,
+        jobset("a", replicatedJobs=[{"name": "n", "template": job("")}] * 2),
+        "spec.replicatedJobs[1]",
+        "a replicated job's name is there once",
+    ),
+    (
+        JOBSETS,
+        jobset("a", replicatedJobs=[{"name": "n", "template": {"spec": {"template": {"spec": {}}}}}]),
+        "spec.replicatedJobs[0].template.spec.template.spec.containers",
+        "a pod template has containers",
+    ),
+    (
+        JOBSETS,
+        jobset(
+            "a",
+            startupPolicy={"startupPolicyOrder": "InOrder"},
+            replicatedJobs=[
+                {"name": "a", "template": job("")},
+                {"name": "b", "template": job(""), "dependsOn": [{"name": "a", "status": "Ready"}]},
+            ],
+        ),
+        "spec",
+        "jobs start in order or by their dependencies",
+    ),
+    # Job
+    (JOBS, job("a", backoffLimit=-1), "spec.backoffLimit", "a limit is not negative"),
+    (JOBS, job("a", completionMode="Indexed", parallelism=2), "spec.completions", "an Indexed Job has completions"),
+    (JOBS, job("a", completionMode="Other"), "spec.completionMode", "a completion mode is a known one"),
+    (JOBS, job_with({"restartPolicy": "Always"}), "spec.template.spec.restartPolicy", "a Job's pods come to an end"),
+    (JOBS, job_with({"containers": []}), "spec.template.spec.containers", "a Job's pods have containers"),
+    # Pod
+    (PODS, {"metadata": {"name": "a"}, "spec": {}}, "spec.containers", "a pod has containers"),
+    (
+        PODS,
+        {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "m"}]}},
+        "spec.containers[0].image",
+        "and images",
+    ),
+    (
+        PODS,
+        {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "Main", "image": "x"}]}},
+        "spec.containers[0].name",
+        "a container's name is a DNS label",
+    ),
+    (
+        PODS,
+        {"metadata": {"name": "a"}, "spec": {"containers": [CONTAINER, CONTAINER]}},
+        "spec.containers[1].name",
+        "a container's name is there once",
+    ),
+    (
+        PODS,
+        {"metadata": {"name": "a"}, "spec": {"containers": [CONTAINER], "restartPolicy": "Sometimes"}},
+        "spec.restartPolicy",
+        "a restart policy is a known one",
+    ),
+    (
+        PODS,
+        {
+            "metadata": {"name": "a"},
+            "spec": {"containers": [{**CONTAINER, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]},
+        },
+        "spec.containers[0].volumeMounts[0].name",
+        "a mount has its volume",
+    ),
+    (
+        PODS,
+        {
+            "metadata": {"name": "a"},
+            "spec": {
+                "containers": [{**CONTAINER, "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}],
+            },
+        },
+        "spec.containers[0].resources.requests",
+        "a request is within its limit",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "field"),
+    [pytest.param(resource, obj, field, id=f"{resource.kind}: {says}") for resource, obj, field, says in REFUSED],
+)
+def test_an_object_that_breaks_a_rule_is_refused_with_the_field(
+    server: Server, resource: Resource, obj: Object, field: str
+) -> None:
+    answer = server.send("POST", server.path(resource), _named(resource, obj))
+    assert (answer.status, answer.body["reason"]) == (422, "Invalid"), answer.body
+    fields = [cause["field"].removeprefix("<nil>") for cause in answer.body["details"]["causes"]]
+    assert field in fields, answer.body["details"]["causes"]
+
+
+FIXED = [
+    (TRAINJOBS, trainjob("a", trainer={"numNodes": 2}), {"trainer": {"numNodes": 3}}, "spec.trainer", "the trainer"),
+    (TRAINJOBS, trainjob("a"), {"runtimeRef": {"name": "other"}}, "spec.runtimeRef", "the runtime"),
+    (
+        TRAINJOBS,
+        trainjob("a", activeDeadlineSeconds=60),
+        {"activeDeadlineSeconds": 61},
+        "spec.activeDeadlineSeconds",
+        "the deadline",
+    ),
+    (JOBSETS, jobset("a", network={"subdomain": "x"}), {"network": {"subdomain": "y"}}, "spec.network", "the network"),
+    (
+        TRAININGRUNTIMES,
+        runtime(failurePolicy={"maxRestarts": 1}),
+        {"template": {"spec": {"failurePolicy": {"maxRestarts": 2}}}},
+        "spec.template.spec.failurePolicy",
+        "a runtime's failure policy",
+    ),
+    (JOBS, job("a", completions=2), {"completions": 3}, "spec.completions", "the completions of a Job without indexes"),
+    (JOBS, job("a"), {"completionMode": "Indexed"}, "spec.completionMode", "the completion mode"),
+    (JOBS, job("a"), {"template": {"metadata": {"labels": {"a": "b"}}}}, "spec.template", "a running Job's template"),
+    (PODS, pod("a"), {"hostname": "other"}, "spec", "a pod's hostname"),
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "change", "field"),
+    [pytest.param(*case[:4], id=f"{case[0].kind}: {case[4]}") for case in FIXED],
+)
+def test_what_is_fixed_cannot_be_changed(
+    server: Server, resource: Resource, obj: Object, change: Object, field: str
+) -> None:
+    created = server.create(resource, deepcopy(obj))
+    answer = server.merge(resource, created["metadata"]["name"], {"spec": change})
+    assert (answer.status, answer.body["reason"]) == (422, "Invalid"), answer.body
+    assert field in [cause["field"] for cause in answer.body["details"]["causes"]]
+
+
+CHANGEABLE = [
+    (TRAINJOBS, trainjob("a"), {"suspend": True}, "a TrainJob is suspended"),
+    (TRAINJOBS, trainjob("a"), {"activeDeadlineSeconds": 60}, "a deadline is added later"),
+    (TRAINJOBS, trainjob("a", trainer={"numNodes": 2}), {"trainer": None}, "the trainer is taken away"),
+    (JOBS, job("a", suspend=True), {"template": {"metadata": {"labels": {"a": "b"}}}}, "a suspended Job's labels"),
+    (
+        JOBS,
+        job("a", suspend=True),
+        {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}},
+        "a suspended Job's node selector",
+    ),
+    (
+        JOBS,
+        job("a", completionMode="Indexed", completions=2, parallelism=2),
+        {"completions": 3, "parallelism": 3},
+        "completions of an Indexed Job together with its parallelism",
+    ),
+    (JOBS, job("a"), {"parallelism": 0, "backoffLimit": 9}, "a Job's parallelism and limit"),
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "change"),
+    [pytest.param(*case[:3], id=f"{case[0].kind}: {case[3]}") for case in CHANGEABLE],
+)
+def test_what_is_not_fixed_can_be_changed(server: Server, resource: Resource, obj: Object, change: Object) -> None:
+    created = server.create(resource, deepcopy(obj))
+    answer = server.merge(resource, created["metadata"]["name"], {"spec": change})
+    assert answer.status == 200, answer.body
+
+
+def test_a_status_is_held_against_its_schema(server: Server) -> None:
+    server.create(TRAINJOBS, trainjob("a"))
+    for status in (
+        {"trainerStatus": {"progressPercentage": 101, "lastUpdatedTime": "2026-01-01T00:00:00Z"}},
+        {"trainerStatus": {"progressPercentage": 50}},
+        {"jobsStatus": [{"name": "node"}]},
+        {
+            "conditions": [
+                {"type": "Complete", "status": "Maybe", "reason": "R", "message": "", "lastTransitionTime": "x"}
+            ]
+        },
+    ):
+        assert server.merge(TRAINJOBS, "a", {"status": status}, subresource="status").status == 422, status
+    good = {"trainerStatus": {"progressPercentage": 50, "lastUpdatedTime": "2026-01-01T00:00:00Z"}}
+    assert server.merge(TRAINJOBS, "a", {"status": good}, subresource="status").status == 200
+
+
+DEFAULTED = [
+    (
+        TRAINJOBS,
+        trainjob("a", unknown=1, trainer={"numNodes": None, "image": "x"}),
+        {
+            "runtimeRef": {
+                "name": "torch-distributed",
+                "apiGroup": "trainer.kubeflow.org",
+                "kind": "ClusterTrainingRuntime",
+            },
+            "managedBy": "trainer.kubeflow.org/trainjob-controller",
+            "suspend": False,
+            "trainer": {"image": "x"},
+        },
+        "a TrainJob",
+    ),
+    (
+        TRAININGRUNTIMES,
+        runtime({"mpi": {}}, failurePolicy={}, unknown=1),
+        {
+            "mlPolicy": {
+                "mpi": {
+                    "mpiImplementation": "OpenMPI",
+                    "numProcPerNode": 1,
+                    "runLauncherAsNode": False,
+                    "sshAuthMountPath": "/root/.ssh",
+                }
+            },
+            "template": {
+                "spec": {
+                    "failurePolicy": {"restartStrategy": "Recreate"},
+                    "replicatedJobs": [
+                        {
+                            "name": "node",
+                            "groupName": "default",
+                            "replicas": 1,
+                            "template": {"metadata": {"name": ""}, "spec": job("")["spec"]},
+                        }
+                    ],
+                }
+            },
+        },
+        "a TrainingRuntime",
+    ),
+]
+
+
+@pytest.mark.parametrize(("resource", "obj", "spec"), [pytest.param(*case[:3], id=case[3]) for case in DEFAULTED])
+def test_defaults_are_filled_in_and_unknown_fields_dropped(
+    server: Server, resource: Resource, obj: Object, spec: Object
+) -> None:
+    assert server.create(resource, deepcopy(obj))["spec"] == spec
+
+
+def test_a_job_and_its_pods_get_the_defaults_that_we_rely_on(server: Server) -> None:
+    spec = server.create(JOBS, job("a"))["spec"]
+    names = ("parallelism", "completions", "backoffLimit", "completionMode", "suspend", "podReplacementPolicy")
+    assert [spec[name] for name in names] == [1, 1, 6, "NonIndexed", False, "TerminatingOrFailed"]
+    uid = server.get(JOBS, "a")["metadata"]["uid"]
+    assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    assert spec["template"]["metadata"]["labels"] == {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": "a",
+        "controller-uid": uid,
+        "job-name": "a",
+    }
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30
+    assert spec["template"]["spec"]["containers"] == [
+        {
+            **CONTAINER,
+            "imagePullPolicy": "Always",
+            "resources": {},
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+        }
+    ]
+
+
+def test_a_pods_limits_are_its_requests_where_it_has_none(server: Server) -> None:
+    resources = {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "1"}}
+    made = {"metadata": {"name": "a"}, "spec": {"containers": [{**CONTAINER, "resources": resources}]}}
+    container = server.create(PODS, made)["spec"]["containers"][0]
+    assert container["resources"] == {**resources, "requests": {"cpu": "1", "memory": "1Gi"}}
+
+
+@pytest.mark.parametrize("shipped", runtimes.find(), ids=lambda each: str(each["metadata"]["name"]))
+def test_the_runtimes_that_we_ship_are_accepted(server: Server, shipped: Object) -> None:
+    whole = {
+        **shipped,
+        "metadata": {**shipped["metadata"], "name": f"{shipped['metadata']['name']}-{server.namespace}"},
+    }
+    assert server.client.create(CLUSTERTRAININGRUNTIMES, whole)["spec"]["mlPolicy"] == shipped["spec"]["mlPolicy"]
+
+
+def _named(resource: Resource, obj: Object) -> Object:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **deepcopy(obj)}

@@ -26,9 +26,11 @@ from jupyter_trainjob.cluster.agent.prepare import Host
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.cluster.agent.warm import WarmPool
 from jupyter_trainjob.constants import NODE_NAME
+from jupyter_trainjob.controller.events import Recorder
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.informer import Informer
 
+COMPONENT = "jupyter-trainjob-agent"
 SYNC_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
@@ -51,7 +53,6 @@ class Agent:
         """Prepare an agent; `isolation` overrides what the kernel allows (tests run both ways)."""
         self._client = client
         self._root = root
-        self._node = node
         self._default_python = default_python
         self._warm = warm
         self._keep = keep
@@ -80,9 +81,9 @@ class Agent:
             self._pool.start(python)
         self._status.start()
         agency = Agency(
-            node=self._node,
             pods=self._pods,
             host=Host(self._client, self._default_python, self._isolation, self._ports, node.cpus()),
+            events=Recorder(self._client, controller=COMPONENT),
             pool=self._pool,
             changes=self._changes,
             keep=self._keep,
@@ -99,6 +100,10 @@ class Agent:
         """End the agent. Programs go on; the next agent over the same folder takes them over."""
         self._stopped.set()
         self._informer.stop()
+        with self._lock:
+            workers = list(self._workers.values())
+        for worker in workers:
+            worker.detach()
         self._pool.stop()
         self._changes.stop()
         self._status.stop()

@@ -68,12 +68,3 @@ def send(pid: int, number: int) -> None:
     """Send a signal to a process or, negative, to a group; it may be gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-
-
-def has_children() -> bool:
-    """Return whether a child is left, dead or alive."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True

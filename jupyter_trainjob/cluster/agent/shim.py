@@ -202,17 +202,17 @@ class Shim:
                 processes.send(pid, signal.SIGKILL)
             processes.send(-self._program, signal.SIGKILL)
 
-    def _reap(self) -> int:
-        count = 0
-        with contextlib.suppress(ChildProcessError):
+    def _reap(self) -> bool:
+        """Take leave of the children that have ended; return whether others are left."""
+        try:
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if not pid:
-                    break
-                count += 1
+                    return True
                 if pid == self._program:
                     self._status = status
-        return count
+        except ChildProcessError:
+            return False
 
     def _sweep(self, wake: int) -> None:
         """Kill what the program has left: its group, and on Linux everything that descends from it."""
@@ -221,8 +221,7 @@ class Shim:
             processes.send(-self._program, signal.SIGKILL)
             for pid in processes.descendants(os.getpid()):
                 processes.send(pid, signal.SIGKILL)
-            self._reap()
-            if not processes.has_children():
+            if not self._reap():
                 return
             select.select([wake], [], [], 0.05)
             drain(wake)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent import network
-
-OWNED = ("Initialized", "Ready", "ContainersReady")
-"""Conditions that the agent sets on every pod; all others are somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def container_id(pod: Object) -> str:
 
 def now() -> str:
     """Return the time as Kubernetes' metav1.Time writes it."""
-    return dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return conditions.timestamp()
 
 
 def whole(stamp: str) -> str:
@@ -112,7 +109,6 @@ def _with_conditions(
     pod: Object, status: Object, now: str, reason: str, message: str, *, extra: Extra | None = None
 ) -> Object:
     ready = status["phase"] == "Running"
-    before = (pod.get("status") or {}).get("conditions") or []
     wanted = [
         _condition("Initialized", True, "PodCompleted" if reason == "PodCompleted" else "", ""),
         _condition("Ready", ready, reason, message),
@@ -120,14 +116,10 @@ def _with_conditions(
     ]
     if extra is not None:
         wanted.append(_condition(extra.type, True, extra.reason, extra.message))
-    types = {condition["type"] for condition in wanted}
-    kept = [condition for condition in before if condition["type"] not in types]
-    old = {condition["type"]: condition for condition in before}
+    found = list((pod.get("status") or {}).get("conditions") or ())
     for condition in wanted:
-        same = old.get(condition["type"], {})
-        moved = same.get("status") != condition["status"]
-        condition["lastTransitionTime"] = now if moved else same.get("lastTransitionTime", now)
-    return status | {"conditions": kept + wanted}
+        found = conditions.set(found, condition, now)
+    return status | {"conditions": found}
 
 
 def _condition(name: str, value: bool, reason: str, message: str) -> Object:

@@ -154,7 +154,9 @@ class WarmPool:
             old.stop()
         return server
 
-    def warm(self, program: Program, document: Object, *, cancelled: Callable[[], bool]) -> Warm | None:
+    def warm(
+        self, program: Program, document: Object, *, error_file: Path, cancelled: Callable[[], bool]
+    ) -> Warm | None:
         """Return how to start `program` warm, once its server is there; None: start it cold."""
         if reason := torchrun.refusal(program, environment.base(program.python)):
             _log.debug("%s starts cold: %s", program.hostname, reason)
@@ -167,7 +169,7 @@ class WarmPool:
             self._settled.wait_for(lambda: server.settled or cancelled(), timeout=deadline - time.monotonic())
             if not server.ready or cancelled():
                 return None
-        env = torchrun.worker_env(document["env"], str(self._folder / f"{program.hostname}-error.json"))
+        env = torchrun.worker_env(document["env"], str(error_file))
         return Warm(server.fork, {**document, "argv": [document["argv"][-1]], "env": server.environment(env)})
 
     def wake(self) -> None:

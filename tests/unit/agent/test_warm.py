@@ -48,6 +48,7 @@ print(json.dumps({
     "beside": sorted({"shim", "namespaces", "forkserver", "logwriter", "processes"} & sys.modules.keys()),
     "alive": threading.active_count(),
     "cwd": os.getcwd(),
+    "files": sorted(set(os.listdir("/dev/fd"))),
     "random": [random.random(), numpy.random.rand(), torch.rand(1).item()],
 }))
 """
@@ -126,6 +127,9 @@ def test_warm_program_sees_what_it_sees_under_torchrun(cluster: Cluster, isolati
     assert {name for name, _ in environs[0].items() ^ environs[1].items()} == WARM_ONLY
     drawn = warm.pop("random"), cold.pop("random")
     assert not set(drawn[0]) & set(drawn[1])
+    # Nothing of fork server or shim is open: the standard streams, and the listing itself.
+    assert warm.pop("files") == ["0", "1", "2", "3"]
+    del cold["files"]
     assert warm == cold
 
 

@@ -260,9 +260,11 @@ class Store:
         """Forget what was replaced or deleted up to a version; the newest row of the log always stays."""
         with self._lock:
             upto = min(upto, self._version - 1)
-            passed = self._writer.execute(
+            found = self._writer.execute(
                 "SELECT resource, max(id) FROM log WHERE id <= ? GROUP BY resource", (upto,)
             ).fetchall()
+            # The change that an earlier compaction passed last may be gone itself: a floor never sinks.
+            passed = [(resource, max(row, self._floor.get(resource, 0))) for resource, row in found]
             self._writer.execute("BEGIN")
             try:
                 self._writer.executemany("INSERT OR REPLACE INTO compacted VALUES (?, ?)", passed)

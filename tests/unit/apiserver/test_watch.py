@@ -295,7 +295,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 
 AnyInterleaving.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, derandomize=True, database=None
+    max_examples=25, stateful_step_count=25, deadline=None, derandomize=True, database=None
 )
 test_any_interleaving_ends_with_equal_copies = AnyInterleaving.TestCase
 

@@ -149,6 +149,18 @@ def test_compaction_keeps_what_lives_and_what_changes_refer_to(store: Store) -> 
     assert names(store.page(PODS).values) == ["a"]
 
 
+def test_compacting_again_does_not_bring_lost_versions_back(store: Store) -> None:
+    put(store, pod("a"))
+    put(store, pod("b"))
+    deleted = delete(store, pod("b"))
+    put(store, pod("n"), resource="nodes")
+    store.compact(deleted)
+    store.compact(deleted)
+    with pytest.raises(Compacted):
+        store.changes(PODS, 2)
+    assert store.changes(PODS, deleted) == ([], store.version)
+
+
 def test_compaction_starts_by_itself_when_the_log_grows(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db", keep_changes=50)
     for _ in range(1200):

@@ -138,7 +138,7 @@ class Follower:
                 self._deleted = True
             else:
                 self._trainjob = new
-        self._changed.set()
+        self.touch()
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old
@@ -153,7 +153,7 @@ class Follower:
                 self._tails[uid] = deque(maxlen=TAIL)  # What history kept of this pod is read again, and whole.
                 self._readers[uid] = _LogReader(self, pod)
                 self._readers[uid].start()
-        self._changed.set()
+        self.touch()
 
     def gone_or_ended(self, pod_uid: str) -> bool:
         """Whether a pod's log will not grow any more."""
@@ -209,7 +209,9 @@ class Follower:
         return self._closed
 
     def touch(self) -> None:
-        """Say that something changed."""
+        """Say that something changed: at once to those who wait, with the next pulse to subscribers."""
+        with self._lock:
+            self._settled.notify_all()
         self._changed.set()
 
     def _pulse(self) -> None:
@@ -276,8 +278,8 @@ class _LogReader(threading.Thread):
                     final = False
                 if final:
                     return
-                if not self._follower.gone_or_ended(self._pod["metadata"]["uid"]):
-                    closed.wait(RECONNECT)
+                # The log has ended; the pod's status says so a moment later.
+                self._follower.wait(lambda: self._follower.gone_or_ended(self._pod["metadata"]["uid"]), RECONNECT)
         finally:
             self.done = True
             self._follower.touch()

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from jupyter_trainjob.api.resources import SECRETS, Object
+from jupyter_trainjob.api.resources import PODS, SECRETS, Object
 from jupyter_trainjob.cluster.agent.sandbox import State
 from jupyter_trainjob.cluster.agent.torchrun import ARCHIVE
 
@@ -22,6 +23,7 @@ from .cluster import ALLOWED, SUBSTITUTE, Cluster, processes
 
 pytest.importorskip("torch")
 
+REPOSITORY = Path(__file__).parents[3]
 SECONDS = 60.0
 WARM_ONLY = {
     # Nobody serves a store beside the program, so rank 0 has to.
@@ -169,6 +171,35 @@ def test_fork_server_dies_without_its_programs_and_is_replaced(cluster: Cluster)
     assert not servers(cluster)
     for name in ("first", "second"):
         assert cluster.box(name).state() is State.RUNNING
+
+
+AGENT = """
+import json, pathlib, sys
+from tests.unit.agent.cluster import Cluster
+from tests.unit.agent.test_warm import SECONDS, deliver, start
+cluster = Cluster(pathlib.Path(sys.argv[1]))
+cluster.agent()
+deliver(cluster, "import sys, time; print('ready', flush=True); time.sleep(2); sys.exit(6)")
+start(cluster)
+print(json.dumps(cluster.until("Running", name="one", seconds=SECONDS)), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_killed_agent_takes_its_fork_server_along_and_leaves_the_programs(cluster: Cluster) -> None:
+    command = [sys.executable, "-c", AGENT, str(cluster.root)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        running = json.loads(process.stdout.readline())
+        process.kill()
+    cluster.client.create(PODS, running, namespace="default")
+    pids = cluster.box("one").pids()
+    assert pids is not None
+    ours = {pids["shim"]["pid"], pids["program"]["pid"]}
+    cluster.api.wait(lambda: {one.pid for one in processes(cluster.root)} == ours)
+    cluster.agent()
+    assert cluster.ended("one")["exitCode"] == 6
+    assert cluster.log("one") == "ready\n"
 
 
 def test_interpreter_without_the_framework_starts_cold(cluster: Cluster, tmp_path: Path) -> None:

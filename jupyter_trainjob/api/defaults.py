@@ -6,7 +6,7 @@ real cluster the API server and the webhooks of JobSet and Trainer do this.
 
 from __future__ import annotations
 
-from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, trainjobs
+from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, shapes, trainjobs
 from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, SERVICES, TRAINJOBS, Object, Resource
 
 _ROOT = ("apiVersion", "kind", "metadata")
@@ -20,19 +20,13 @@ def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
     """
     shape = crds.schema(resource)
     if shape is not None:
-        body = {name: value for name, value in obj.items() if name not in _ROOT}
-        schema.prune(shape, body)
-        schema.default(shape, body)
-        for name in [name for name in obj if name not in _ROOT and name not in body]:
-            del obj[name]
-        obj.update(body)
+        schema.prune(shape, obj, keep=_ROOT)
+    shape = shape or shapes.of(resource)
+    if shape is not None:
+        schema.default(shape, obj)
         if any(schema.check(shape, obj)):
             return obj
-    try:
-        _complete(resource, obj, old)
-    except (AttributeError, KeyError, TypeError):
-        # Somewhere a list stands for a map or the like; validation says where.
-        return obj
+    _complete(resource, obj, old)
     return obj
 
 

@@ -48,7 +48,7 @@ def check(job: Object, old: Object | None = None) -> Iterator[FieldError]:
     """Yield what is wrong with a Job; `old` is what it replaces."""
     spec = job.get("spec") or {}
     for name in _COUNTS:
-        if isinstance(spec.get(name), int) and spec[name] < 0:
+        if spec.get(name, 0) < 0:
             yield pods.negative(f"spec.{name}", spec[name])
     mode = spec.get("completionMode", "NonIndexed")
     if mode not in _MODES:
@@ -108,9 +108,9 @@ def _fixed_template(spec: Object, old_job: Object) -> Any:
     While a Job is suspended and none of its pods runs, queueing systems may still say where its pods are to go and
     what they get (MutableSchedulingDirectivesForSuspendedJobs, MutablePodResourcesForSuspendedJobs).
     """
-    template = spec.get("template")
+    template = spec.get("template") or {}
     running = (old_job.get("status") or {}).get("active")
-    if not (old_job.get("spec") or {}).get("suspend") or running or not isinstance(template, dict):
+    if not (old_job.get("spec") or {}).get("suspend") or running:
         return template
     fixed = deepcopy(template)
     for name in ("labels", "annotations"):

@@ -44,7 +44,7 @@ def complete_spec(spec: Object) -> None:
     spec.setdefault("securityContext", {})
     for container in _containers(spec):
         _complete_container(container)
-    for volume in _dicts(spec.get("volumes")):
+    for volume in _items(spec.get("volumes")):
         _complete_volume(volume)
 
 
@@ -62,7 +62,7 @@ def check_spec(spec: Object, path: str) -> Iterator[FieldError]:
         yield FieldError(f"{path}.containers", schema.REQUIRED, "Required value")
     if spec.get("restartPolicy", "Always") not in _POLICIES:
         yield unsupported(f"{path}.restartPolicy", spec["restartPolicy"], _POLICIES)
-    if _number(spec.get("terminationGracePeriodSeconds")) < 0:
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
         yield negative(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
     volumes = yield from _check_names(spec.get("volumes"), f"{path}.volumes")
     seen: set[str] = set()
@@ -71,7 +71,7 @@ def check_spec(spec: Object, path: str) -> Iterator[FieldError]:
         for name in sorted(names & seen):
             yield FieldError(f"{path}.{field}", schema.DUPLICATE, f'Duplicate value: "{name}"')
         seen |= names
-        for index, container in enumerate(_dicts(spec.get(field))):
+        for index, container in enumerate(_items(spec.get(field))):
             yield from _check_container(container, volumes, f"{path}.{field}[{index}]")
 
 
@@ -94,11 +94,11 @@ def _complete_container(container: Object) -> None:
     latest = tag in {"", "latest"} and "@" not in image
     container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
     container.setdefault("resources", {})
-    for port in _dicts(container.get("ports")):
+    for port in _items(container.get("ports")):
         port.setdefault("protocol", "TCP")
-    for variable in _dicts(container.get("env")):
+    for variable in _items(container.get("env")):
         reference = (variable.get("valueFrom") or {}).get("fieldRef")
-        if isinstance(reference, dict):
+        if reference is not None:
             reference.setdefault("apiVersion", "v1")
 
 
@@ -106,16 +106,16 @@ def _complete_volume(volume: Object) -> None:
     if set(volume) <= {"name"}:
         volume["emptyDir"] = {}
     for source in _MODES:
-        if isinstance(volume.get(source), dict):
+        if source in volume:
             volume[source].setdefault("defaultMode", 420)
-    if isinstance(volume.get("hostPath"), dict):
+    if "hostPath" in volume:
         volume["hostPath"].setdefault("type", "")
 
 
-def _check_names(items: Any, path: str) -> Generator[FieldError, None, set[str]]:
+def _check_names(items: list[Object] | None, path: str) -> Generator[FieldError, None, set[str]]:
     """Yield what is wrong with the names of a list's items; the generator's value is the set of names."""
     names: set[str] = set()
-    for index, item in enumerate(_dicts(items)):
+    for index, item in enumerate(_items(items)):
         name = str(item.get("name") or "")
         where = f"{path}[{index}].name"
         if not name:
@@ -131,7 +131,7 @@ def _check_names(items: Any, path: str) -> Generator[FieldError, None, set[str]]
 def _check_container(container: Object, volumes: set[str], path: str) -> Iterator[FieldError]:
     if not container.get("image"):
         yield FieldError(f"{path}.image", schema.REQUIRED, "Required value")
-    for index, variable in enumerate(_dicts(container.get("env"))):
+    for index, variable in enumerate(_items(container.get("env"))):
         where, name = f"{path}.env[{index}].name", str(variable.get("name") or "")
         if not name:
             yield FieldError(where, schema.REQUIRED, "Required value")
@@ -144,7 +144,7 @@ def _check_container(container: Object, volumes: set[str], path: str) -> Iterato
             message = 'Invalid value: "": may not be specified when `value` is not empty'
             yield FieldError(f"{path}.env[{index}].valueFrom", schema.INVALID, message)
     paths: set[str] = set()
-    for index, mount in enumerate(_dicts(container.get("volumeMounts"))):
+    for index, mount in enumerate(_items(container.get("volumeMounts"))):
         where = f"{path}.volumeMounts[{index}]"
         if str(mount.get("name") or "") not in volumes:
             yield FieldError(f"{where}.name", "FieldValueNotFound", f'Not found: "{mount.get("name") or ""}"')
@@ -183,17 +183,13 @@ def _fixed(pod: Object) -> Object:
     spec = {name: value for name, value in (pod.get("spec") or {}).items() if name not in _MUTABLE}
     for field in ("containers", "initContainers"):
         if field in spec:
-            spec[field] = [{**container, "image": ""} for container in _dicts(spec[field])]
+            spec[field] = [{**container, "image": ""} for container in _items(spec[field])]
     return spec
 
 
 def _containers(spec: Object) -> list[Object]:
-    return [*_dicts(spec.get("initContainers")), *_dicts(spec.get("containers"))]
+    return [*_items(spec.get("initContainers")), *_items(spec.get("containers"))]
 
 
-def _dicts(items: Any) -> list[Object]:
-    return [item for item in items or () if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+def _items(items: list[Object] | None) -> list[Object]:
+    return items or []

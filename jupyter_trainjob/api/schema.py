@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -39,13 +39,18 @@ class FieldError(NamedTuple):
     message: str
 
 
-def prune(schema: Schema, value: Any, path: str = "") -> list[str]:
-    """Drop, in place, every field that the schema does not know; return the paths of what was dropped."""
+def prune(schema: Schema, value: Any, path: str = "", *, keep: Collection[str] = ()) -> list[str]:
+    """Drop, in place, every field that the schema does not know; return the paths of what was dropped.
+
+    Fields of `value` itself that are in `keep` stay as they are: an object's metadata is not the schema's to judge.
+    """
     dropped: list[str] = []
     if isinstance(value, dict):
         known, others = schema.get("properties") or {}, schema.get("additionalProperties")
         keeps = schema.get("x-kubernetes-preserve-unknown-fields")
         for name in list(value):
+            if name in keep:
+                continue
             if name in known:
                 dropped += prune(known[name], value[name], _join(path, name))
             elif isinstance(others, dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, trainjobs
+from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, shapes, trainjobs
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     JOBS,
@@ -26,18 +26,13 @@ __all__ = ["FieldError", "validate"]
 
 def validate(resource: Resource, new: Object, old: Object | None) -> list[FieldError]:
     """Return everything that is wrong with `new`, which replaces `old` if there is one; empty if nothing is."""
-    shape = crds.schema(resource)
-    if shape is not None:
-        broken = list(schema.check(shape, new))
-        if broken:
-            return broken
-        broken = list(schema.check_rules(shape, new, old))
-        return broken + list(_kind(resource, new, old))
-    try:
-        return list(_kind(resource, new, old))
-    except (AttributeError, KeyError, TypeError) as error:
-        message = f'Invalid value: "object": a field has not the type that {resource.kind} says ({error})'
-        return [FieldError("spec", schema.WRONG_TYPE, message)]
+    shape = crds.schema(resource) or shapes.of(resource)
+    if shape is None:
+        return []
+    broken = list(schema.check(shape, new))
+    if broken:
+        return broken
+    return [*schema.check_rules(shape, new, old), *_kind(resource, new, old)]
 
 
 def _kind(resource: Resource, new: Object, old: Object | None) -> Iterator[FieldError]:

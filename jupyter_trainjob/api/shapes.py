@@ -1,0 +1,96 @@
+"""The shape of Kubernetes' own kinds, as far as this project reads it: which fields are lists, maps, text, numbers.
+
+A real API server decodes into Go types; the embedded one holds Pods, Jobs and Services against these schemas instead,
+with the engine of `api.schema`. Fields that are not named pass, whatever they are. Nothing behind the API server has to
+ask whether a list is a list.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from jupyter_trainjob.api.resources import JOBS, PODS, SERVICES, Resource
+
+_TEXT: Final = {"type": "string"}
+_NUMBER: Final = {"type": "integer"}
+_FLAG: Final = {"type": "boolean"}
+_AMOUNTS: Final = {"type": "object", "additionalProperties": {"x-kubernetes-preserve-unknown-fields": True}}
+"""Quantities: text or numbers; `api.pods` reads them."""
+_TEXTS: Final = {"type": "object", "additionalProperties": _TEXT}
+
+
+def _of(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": fields}
+
+
+def _list(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+_SOURCE: Final = _of(defaultMode=_NUMBER)
+_CONTAINER: Final = _of(
+    name=_TEXT,
+    image=_TEXT,
+    command=_list(_TEXT),
+    args=_list(_TEXT),
+    workingDir=_TEXT,
+    restartPolicy=_TEXT,
+    env=_list(_of(name=_TEXT, value=_TEXT, valueFrom=_of(fieldRef=_of(fieldPath=_TEXT)))),
+    envFrom=_list(_of()),
+    ports=_list(_of()),
+    volumeMounts=_list(_of(name=_TEXT, mountPath=_TEXT, subPath=_TEXT, readOnly=_FLAG)),
+    resources=_of(limits=_AMOUNTS, requests=_AMOUNTS),
+)
+_POD_SPEC: Final = _of(
+    containers=_list(_CONTAINER),
+    initContainers=_list(_CONTAINER),
+    volumes=_list(
+        _of(
+            name=_TEXT,
+            secret=_SOURCE,
+            configMap=_SOURCE,
+            projected={**_SOURCE, "properties": {"defaultMode": _NUMBER, "sources": _list(_of())}},
+            downwardAPI=_SOURCE,
+            hostPath=_of(path=_TEXT),
+        )
+    ),
+    restartPolicy=_TEXT,
+    terminationGracePeriodSeconds=_NUMBER,
+    activeDeadlineSeconds=_NUMBER,
+    nodeName=_TEXT,
+    nodeSelector=_TEXTS,
+    affinity=_of(nodeAffinity=_of()),
+    hostname=_TEXT,
+    subdomain=_TEXT,
+    priority=_NUMBER,
+    schedulerName=_TEXT,
+    schedulingGates=_list(_of()),
+    tolerations=_list(_of()),
+    overhead=_AMOUNTS,
+)
+_TEMPLATE: Final = _of(metadata=_of(labels=_TEXTS, annotations=_TEXTS), spec=_POD_SPEC)
+_JOB_SPEC: Final = _of(
+    template=_TEMPLATE,
+    parallelism=_NUMBER,
+    completions=_NUMBER,
+    backoffLimit=_NUMBER,
+    backoffLimitPerIndex=_NUMBER,
+    maxFailedIndexes=_NUMBER,
+    activeDeadlineSeconds=_NUMBER,
+    ttlSecondsAfterFinished=_NUMBER,
+    completionMode=_TEXT,
+    podReplacementPolicy=_TEXT,
+    suspend=_FLAG,
+    manualSelector=_FLAG,
+    managedBy=_TEXT,
+    selector=_of(matchLabels=_TEXTS),
+    podFailurePolicy=_of(),
+    successPolicy=_of(),
+)
+
+_SHAPES: Final = {PODS: _of(spec=_POD_SPEC), JOBS: _of(spec=_JOB_SPEC), SERVICES: _of(spec=_of())}
+
+
+def of(resource: Resource) -> dict[str, Any] | None:
+    """Return the shape of a kind, or None if nothing is asked of it."""
+    return _SHAPES.get(resource)

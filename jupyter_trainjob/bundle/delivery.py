@@ -177,7 +177,7 @@ def _literal(value: str) -> str:
 
     It reads ``$(NAME)`` as a reference and ``$$`` as an escaped dollar sign, and leaves every other one alone.
     """
-    return re.sub(r"\$(?=[$(])", "$$$$", value)
+    return re.sub(r"\$(?=[$(])", "$$", value)
 
 
 def _too_large(capture: Capture) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any, Final
 
 _HISTORY: Final = re.compile(r"(?:_{1,3}|_i{1,3}|_i?\d+|_[io]h|_dh|_sh|_exit_code|In|Out)\Z")
-_HELPERS: Final = frozenset({"get_ipython", "exit", "quit", "open"})
+_HELPERS: Final = frozenset({"get_ipython", "exit", "quit"})
 _DUNDERS: Final = frozenset(
     {"__builtins__", "__builtin__", "__name__", "__doc__", "__loader__", "__spec__", "__package__"}
 )
@@ -16,6 +17,8 @@ def is_ipythons(name: str, value: Any) -> bool:
     """Whether IPython, or Python itself, put `name` into the namespace."""
     if name in _DUNDERS or _HISTORY.match(name):
         return True
+    if name == "open":  # IPython's own, which refuses the descriptors of the kernel, says that it is Python's.
+        return getattr(value, "__wrapped__", None) is io.open
     return name in _HELPERS and _module(value).split(".")[0] in ("IPython", "ipykernel")
 
 

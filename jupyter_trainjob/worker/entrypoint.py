@@ -123,9 +123,10 @@ def _number(*names: str, default: int) -> int:
 
 
 def _prepare_streams() -> None:
-    # A pipe is block-buffered by default: logs would come late, and frames would cut lines in two.
+    # Whole lines, in one write each: by default a pipe gets blocks, late, and under ``python -u``, as torchrun starts
+    # its ranks, the text and the line end apart, with other ranks' lines and frames between them.
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True, write_through=False, errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _prepare_imports() -> None:

@@ -283,6 +283,25 @@ def test_a_changed_part_is_not_unpickled(notebook: Notebook) -> None:
     assert "part-000: No such file or directory" in ran.stderr
 
 
+def test_values_beyond_all_secrets_are_read_from_the_folder_that_the_environment_names(
+    notebook: Notebook, tmp_path: Path
+) -> None:
+    notebook.run("data = bytes(17 * 2**20)\nsame = [data]")
+    path = notebook.put(notebook.capture("(len(data), same[0] is data)"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path.with_name("captures").rename(elsewhere / "captures")
+    ran = launch([sys.executable, str(path)], tmp_path, {"TRAINJOB_CAPTURES": str(elsewhere)})
+    assert ran.result == (17 * 2**20, True)
+
+
+def test_lines_of_several_ranks_stay_whole_under_an_unbuffered_python(notebook: Notebook) -> None:
+    cell = "import os\nfor i in range(300):\n    report(step=i)\n    print('a' * 50, 'b' * 50)\n    os.sched_yield()"
+    ran = notebook.job(cell, launcher=(sys.executable, "-u"))
+    assert set(ran.stdout.split("\n")) - {""} == {"a" * 50 + " " + "b" * 50}
+    assert ran.stdout.count("\n") <= 301
+
+
 def test_a_module_that_the_image_lacks_is_named(notebook: Notebook, tmp_path: Path) -> None:
     (tmp_path / "only_here.py").write_text("class Thing: ...")
     sys.path.insert(0, str(tmp_path))
@@ -365,8 +384,8 @@ import threading, time
 lock = threading.Lock()
 lock.acquire()
 report(step=41, loss=1)
-print("ready")
 report(step=42, loss=2)
+print("ready")
 {stuck}
 """
     with running(notebook, cell) as process:

@@ -101,9 +101,10 @@ class Sandbox:
 
     def ask_stop(self, grace: float) -> None:
         """Have the shim end the program: SIGTERM, and SIGKILL after `grace` seconds."""
-        part = self.folder / "grace.part"
-        part.write_text(str(grace))
-        part.replace(self.folder / "grace")
+        with contextlib.suppress(FileNotFoundError):  # the folder may be going
+            part = self.folder / "grace.part"
+            part.write_text(str(grace))
+            part.replace(self.folder / "grace")
         pids = self.pids()
         if pids is not None and self._locked() and is_same(pids["shim"]):
             processes.send(pids["shim"]["pid"], signal.SIGTERM)

@@ -100,7 +100,7 @@ def start(
         volumes=[volume],
         hostname=f"{job}-node-0-{rank}",
         subdomain=job,
-        labels={"jobset.sigs.k8s.io/jobset-uid": job, "jobset.sigs.k8s.io/jobset-name": job},
+        labels={"jobset.sigs.k8s.io/jobset-uid": f"{cluster.root.name}-{job}", "jobset.sigs.k8s.io/jobset-name": job},
     )
 
 

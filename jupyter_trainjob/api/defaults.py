@@ -9,8 +9,6 @@ from __future__ import annotations
 from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, shapes, trainjobs
 from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, SERVICES, TRAINJOBS, Object, Resource
 
-_ROOT = ("apiVersion", "kind", "metadata")
-
 
 def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
     """Complete `obj`, in place, and return it. Fields that a custom resource's schema does not know are dropped.
@@ -18,15 +16,17 @@ def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
     `old` is what it replaces, for the rules about what has changed. An object whose shape is wrong is left for
     `api.validation` to refuse.
     """
+    changed = schema.changed(obj, old)
     shape = crds.schema(resource)
     if shape is not None:
-        schema.prune(shape, obj, keep=_ROOT)
+        schema.prune(shape, obj, keep=[name for name in obj if name not in changed])
     shape = shape or shapes.of(resource)
     if shape is not None:
-        schema.default(shape, obj)
-        if any(schema.check(shape, obj)):
+        schema.default(shape, obj, only=changed)
+        if any(schema.check_fields(shape, obj, changed)):
             return obj
-    _complete(resource, obj, old)
+    if "spec" in changed or old is None:
+        _complete(resource, obj, old)
     return obj
 
 

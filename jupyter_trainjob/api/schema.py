@@ -21,6 +21,8 @@ from jupyter_trainjob.api import rules
 
 Schema = dict[str, Any]
 
+_ROOT = frozenset({"apiVersion", "kind", "metadata"})
+
 INVALID = "FieldValueInvalid"
 REQUIRED = "FieldValueRequired"
 UNSUPPORTED = "FieldValueNotSupported"
@@ -64,11 +66,16 @@ def prune(schema: Schema, value: Any, path: str = "", *, keep: Collection[str] =
     return dropped
 
 
-def default(schema: Schema, value: Any) -> None:
-    """Fill in, in place, the defaults of absent fields; a null that the schema does not allow counts as absent."""
+def default(schema: Schema, value: Any, *, only: Collection[str] | None = None) -> None:
+    """Fill in, in place, the defaults of absent fields; a null that the schema does not allow counts as absent.
+
+    `only` says which fields of `value` itself to look at.
+    """
     if isinstance(value, dict):
         known, others = schema.get("properties") or {}, schema.get("additionalProperties")
         for name, below in known.items():
+            if only is not None and name not in only:
+                continue
             if value.get(name) is None and not (name in value and below.get("nullable")):
                 value.pop(name, None)
                 if "default" in below:
@@ -82,6 +89,24 @@ def default(schema: Schema, value: Any) -> None:
     elif isinstance(value, list) and "items" in schema:
         for item in value:
             default(schema["items"], item)
+
+
+def changed(obj: dict[str, Any], old: dict[str, Any] | None) -> set[str]:
+    """Return the fields of an object, beside its metadata, that are not those of `old`, which has been accepted before.
+
+    Most writes change the status alone; what was right in the rest still is.
+    """
+    before = old or {}
+    names = {*obj, *before} - _ROOT
+    return {name for name in names if old is None or name not in obj or obj[name] != before.get(name)}
+
+
+def check_fields(schema: Schema, obj: dict[str, Any], names: Collection[str]) -> Iterator[FieldError]:
+    """Yield what `check` yields about these fields of an object."""
+    known = schema.get("properties") or {}
+    for name in sorted(names):
+        if name in known and name in obj:
+            yield from check(known[name], obj[name], name)
 
 
 def check(schema: Schema, value: Any, path: str = "") -> Iterator[FieldError]:

@@ -29,10 +29,12 @@ def validate(resource: Resource, new: Object, old: Object | None) -> list[FieldE
     shape = crds.schema(resource) or shapes.of(resource)
     if shape is None:
         return []
-    broken = list(schema.check(shape, new))
-    if broken:
+    changed = schema.changed(new, old)
+    broken = list(schema.check_fields(shape, new, changed))
+    if broken or not changed:
         return broken
-    return [*schema.check_rules(shape, new, old), *_kind(resource, new, old)]
+    broken = list(schema.check_rules(shape, new, old))
+    return [*broken, *_kind(resource, new, old)] if "spec" in changed or old is None else broken
 
 
 def _kind(resource: Resource, new: Object, old: Object | None) -> Iterator[FieldError]:

@@ -80,13 +80,13 @@ class Scheduler:
     def reconcile(self, namespace: str, name: str) -> float | None:  # noqa: ARG002 - there is only one key
         """Give a node to every pod that waits and fits."""
         pods = self._pods.list()
-        with self._lock:
-            known = dict(self._known)
-        known = {uid: known.get(uid) or _known(pod) for pod in pods if (uid := _uid(pod))}
         self._forget_bindings(pods)
         waiting = [pod for pod in pods if placement.is_waiting(pod) and _uid(pod) not in self._bound]
         if not waiting:
             return None
+        with self._lock:
+            known = dict(self._known)
+        known = {uid: known.get(uid) or _known(pod) for pod in pods if (uid := _uid(pod))}
         taken = ((self._node_of(pod), known[_uid(pod)][1]) for pod in pods if not placement.has_ended(pod))
         rooms = placement.rooms(self._nodes.list(), taken)
         waiting.sort(key=lambda pod: (-_priority(pod), pod["metadata"]["creationTimestamp"], known[_uid(pod)][0]))

@@ -178,3 +178,16 @@ def test_rules_about_a_change_compare_with_what_was(
     shape: schema.Schema, new: Any, old: Any, fields: list[str]
 ) -> None:
     assert [error.field for error in schema.check_rules(shape, new, old)] == fields
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "names"),
+    [
+        pytest.param({"kind": "K", "metadata": {}, "spec": 1}, None, {"spec"}, id="all of a new object"),
+        pytest.param({"spec": 1, "status": 2}, {"spec": 1, "status": 1}, {"status"}, id="what has another value"),
+        pytest.param({"spec": 1}, {"spec": 1, "status": 1}, {"status"}, id="what is gone"),
+        pytest.param({"metadata": {"a": 1}, "spec": 1}, {"metadata": {}, "spec": 1}, set(), id="metadata never"),
+    ],
+)
+def test_what_has_changed_is_known(new: Any, old: Any, names: set[str]) -> None:
+    assert schema.changed(new, old) == names

@@ -255,3 +255,9 @@ def test_a_service_gets_its_type() -> None:
 )
 def test_an_object_of_a_wrong_shape_is_refused_and_breaks_nothing(resource: Resource, obj: Object) -> None:
     assert validation.validate(resource, defaults.apply(resource, obj), None)
+
+
+def test_an_object_cannot_lose_its_spec() -> None:
+    old = stored(PODS, {"containers": [{"name": "a", "image": "b"}]})
+    new = {name: value for name, value in old.items() if name != "spec"}
+    assert validation.validate(PODS, defaults.apply(PODS, new, old), old)

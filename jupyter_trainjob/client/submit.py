@@ -26,7 +26,7 @@ from jupyter_trainjob.api.resources import (
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
-from jupyter_trainjob.client import leftovers
+from jupyter_trainjob.client import cells, leftovers
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.cluster.state import state_dir
@@ -107,22 +107,16 @@ def submit(
         context=context,
         namespace=namespace,
     )
-    return send(prepare(capture_function(fn, args, dict(kwargs or {})), options))
+    return send(prepare(capture_function(fn, args, dict(kwargs or {}), cells=cells.names()), options))
 
 
-def prepare_cell(
-    source: str,
-    variables: dict[str, Any],
-    *,
-    filename: str,
-    options: Options,
-    cells: Mapping[str, str] | None = None,
-) -> Prepared:
+def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, options: Options) -> Prepared:
     """Pack a cell with the notebook's `variables` that it uses, and make its TrainJob, without sending anything.
 
-    `filename` is what tracebacks call the cell, `cells` what they call the files of earlier ones.
+    `filename` is what tracebacks call the cell.
     """
-    return prepare(capture_cell(source, variables, filename=filename, out=options.out, cells=cells), options)
+    capture = capture_cell(source, variables, filename=filename, out=options.out, cells=cells.names())
+    return prepare(capture, options)
 
 
 def prepare(capture: Capture, options: Options) -> Prepared:
@@ -134,7 +128,7 @@ def prepare(capture: Capture, options: Options) -> Prepared:
     key = secrets.token_bytes(32)
     delivery = deliver(
         capture,
-        job_archive=archive(capture, key=key, job=name),
+        job_archive=archive(capture, key=key, job=name, compiled=connection.embedded),
         key=key,
         name=name,
         namespace=namespace,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def run(shell: InteractiveShell, line: str, cell: str) -> None:
     """Send the cell as the options in `line` say."""
     chosen = arguments.parse(arguments.cell_parser(), line)
-    from jupyter_trainjob.client import submit
+    from jupyter_trainjob.client import cells, submit
 
     options = submit.Options(
         name=chosen.name,
@@ -31,9 +31,8 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     )
     # The magic's own line stays, as a comment: lines in tracebacks are then the lines that the user sees.
     source = f"# %%trainjob {line}\n{cell}"
-    prepared = submit.prepare_cell(
-        source, shell.user_ns, filename=_cell_name(shell.execution_count), options=options, cells=_cells(shell)
-    )
+    filename = cells.name(shell.execution_count)
+    prepared = submit.prepare_cell(source, shell.user_ns, filename=filename, options=options)
     if chosen.dry_run:
         print(describe(prepared))
         return
@@ -57,16 +56,6 @@ def describe(prepared: Prepared) -> str:
     return "\n".join(
         ["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest]
     )
-
-
-def _cell_name(number: object) -> str:
-    return f"Cell [{number}]"
-
-
-def _cells(shell: InteractiveShell) -> dict[str, str]:
-    """Return what the user calls the files that IPython compiled cells under."""
-    numbers = getattr(shell.compile, "_filename_map", {})
-    return {filename: _cell_name(number) for filename, number in numbers.items()}
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:

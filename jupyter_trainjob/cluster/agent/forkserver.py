@@ -24,7 +24,9 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-IMPORTS = ("torch", "torch.distributed", "torch.nn.parallel", "torch.utils.data", "numpy", "numpy.random")
+IMPORTS = ("torch", "torch.distributed", "torch.nn.parallel", "torch.utils.data")
+ALSO = ("numpy", "numpy.random", "torch._dynamo")
+"""Imported where they are there. Every optimizer imports ``torch._dynamo`` when it is made, for seconds a rank."""
 SPARES = 4
 """Shims that are forked before they are needed; each takes some megabytes of page tables."""
 QUIET_SECONDS = 0.3
@@ -273,11 +275,11 @@ def load(folder: str, name: str) -> Any:
 def load_framework() -> list[str] | str:
     """Import the framework; return the files that tell whether it was replaced since, or why it cannot be used."""
     files: list[str] = []
-    for name in IMPORTS:
+    for name in (*IMPORTS, *ALSO):
         try:
             module = importlib.import_module(name)
         except Exception as error:  # noqa: BLE001, PERF203
-            if not name.startswith("numpy"):
+            if name not in ALSO:
                 return f"importing {name} failed: {type(error).__name__}: {error}"
         else:
             files.append(str(module.__file__))

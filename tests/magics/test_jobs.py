@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 import jupyter_trainjob
 from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import TRAINJOBS
+from jupyter_trainjob.client import context
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import kill_daemon, wait_for
@@ -171,3 +174,28 @@ def test_two_jobs_of_eight_nodes_at_once_do_not_meet(cluster: StateDir, shell: S
         shell.run(f"%%trainjob {name} --nodes 8\n{cell}")
     assert shell.names["first"].result(timeout=100) == 8
     assert shell.names["second"].result(timeout=100) == 800
+
+
+def test_a_job_that_asks_for_more_than_this_computer_has_waits_and_says_why(cluster: StateDir) -> None:
+    connection = context.connect()
+    trainer = {"numNodes": 1, "command": ["true"], "resourcesPerNode": {"requests": {"cpu": "4000"}}}
+    greedy = {"metadata": {"name": "greedy"}, "spec": {"runtimeRef": {"name": "plain"}, "trainer": trainer}}
+    connection.client.create(TRAINJOBS, greedy, namespace="default")
+    job = jupyter_trainjob.get("greedy")
+    wait_for(lambda: job.snapshot().reason, timeout=30)
+    snapshot = job.snapshot()
+    assert snapshot.state is State.QUEUED
+    assert "Insufficient cpu" in snapshot.reason
+    job.delete()
+
+
+def test_yaml_of_a_job_makes_the_same_job_again(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob again --nodes 2 --runtime plain --env COLOUR=blue\n1")
+    job = shell.names["again"]
+    text = job.to_yaml()
+    written = yaml.safe_load(text)
+    assert written["spec"]["trainer"]["numNodes"] == 2
+    assert {"name": "COLOUR", "value": "blue"} in written["spec"]["trainer"]["env"]
+    assert "status" not in written
+    assert "uid" not in written["metadata"]
+    job.wait()

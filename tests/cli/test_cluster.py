@@ -1,0 +1,79 @@
+"""The embedded cluster from a shell: what scripts rely on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import embedded_cluster
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
+    """A state folder that the command line finds in its environment."""
+    with embedded_cluster(tmp_path_factory.mktemp("cli") / "state") as found:
+        yield found
+
+
+def trainjob(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``jupyter trainjob …`` as a shell does."""
+    command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=90, env={**os.environ, **variables}, check=False
+    )
+
+
+def test_a_cluster_is_started_described_and_ended(state: StateDir) -> None:
+    assert trainjob("cluster", "status").returncode == 1
+    started = trainjob("cluster", "start")
+    assert started.returncode == 0, started.stderr
+    assert "Running" in started.stdout
+    assert trainjob("cluster", "start").stdout == started.stdout, "a second start finds the first"
+    assert str(state.root) in trainjob("cluster", "status").stdout
+    assert trainjob("cluster", "stop").returncode == 0
+    assert trainjob("cluster", "status").returncode == 1
+    assert "not running" in trainjob("cluster", "stop").stdout
+
+
+def test_the_last_line_of_kubeconfig_is_a_private_file_that_names_the_context(state: StateDir) -> None:
+    path = Path(trainjob("cluster", "kubeconfig").stdout.splitlines()[-1])
+    config = yaml.safe_load(path.read_text())
+    assert config["current-context"] == "trainjob-local"
+    assert path.stat().st_mode & 0o077 == 0
+    assert config["clusters"][0]["cluster"]["server"].startswith("https://127.0.0.1:")
+
+
+def test_a_restarted_daemon_keeps_its_address(state: StateDir) -> None:
+    before = state.kubeconfig.read_bytes()
+    trainjob("cluster", "stop")
+    trainjob("cluster", "start")
+    assert state.kubeconfig.read_bytes() == before
+
+
+def test_starters_who_race_find_one_daemon(state: StateDir) -> None:
+    trainjob("cluster", "stop")
+    command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "cluster", "start"]
+    racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = {process.communicate(timeout=90)[0] for process in racing}
+    assert [process.returncode for process in racing] == [0] * 4
+    assert len(said) == 1
+
+
+def test_a_state_folder_that_cannot_be_written_is_one_clear_line() -> None:
+    run = trainjob("cluster", "start", TRAINJOB_STATE_DIR="/dev/null/state")
+    assert run.returncode == 1
+    assert "TRAINJOB_STATE_DIR" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_wrong_usage_lists_the_commands() -> None:
+    run = trainjob("cluster", "explode")
+    assert run.returncode == 2
+    assert "kubeconfig" in run.stderr

@@ -187,6 +187,10 @@ def _failure(trainjob: Object, pods: list[Object], record: Record) -> Failure:
         code = exit_code(pod)
         if code:
             return _exit_failure(pod, code)
+        status = pod.get("status") or {}
+        if code is None and status.get("phase") == "Failed":
+            why = status.get("message") or status.get("reason") or "it says no reason"
+            return Failure(f"rank {node_index(pod)} could not run: {why}", node_index(pod))
     failed = conditions.get(trainjob, "Failed") or {}
     return Failure(str(failed.get("message") or failed.get("reason") or "the job failed"))
 

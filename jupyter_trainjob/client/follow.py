@@ -51,6 +51,7 @@ class Follower:
         self._readers: dict[str, _LogReader] = {}
         self._tails: dict[str, deque[LogLine]] = {}
         self._unsaved: dict[str, list[Line]] = {}
+        self._caught_up = False
         self._deleted = False
         self._warning = ""
         self._listeners: list[queue.SimpleQueue[LogLine | None]] = []
@@ -108,7 +109,7 @@ class Follower:
     def settled(self) -> bool:
         """Whether the job will not change any more and everything it wrote has been read."""
         with self._lock:
-            return self.snapshot().state.finished and all(reader.done for reader in self._readers.values())
+            return self._caught_up and all(reader.done for reader in self._readers.values())
 
     def wait(self, until: Callable[[], bool], timeout: float | None = None) -> bool:
         """Block until `until` holds; False if `timeout` seconds passed before."""
@@ -222,6 +223,8 @@ class Follower:
             if not self._pods and not self._deleted and time.monotonic() > next_look:
                 self._look_for_a_warning()
                 next_look = time.monotonic() + WARNING_AFTER
+            if not self._caught_up and self.snapshot().state.finished:
+                self._catch_up()
             settled = self.settled()
             self._save()
             with self._lock:
@@ -233,6 +236,19 @@ class Follower:
                 self.close()
                 return
             self._closed.wait(PULSE)
+
+    def _catch_up(self) -> None:
+        """See the pods as they are now that the job is over: their watch may lag behind the job's."""
+        labels = f"{JOBSET_NAME}={self._name}"
+        try:
+            pods = self._connection.client.list(PODS, namespace=self._namespace, labels=labels).items
+        except errors.TrainJobError:
+            self._changed.set()  # The server is away: with the next pulse.
+            return
+        for pod in pods:
+            self._pod_changed(None, pod)
+        with self._lock:
+            self._caught_up = True
 
     def _look_for_a_warning(self) -> None:
         fields = f"involvedObject.name={self._name},type=Warning"

@@ -107,6 +107,14 @@ def test_a_rank_that_says_nothing_is_judged_by_its_exit_code(code: int, headline
     assert failure.remedy.startswith(remedy)
 
 
+def test_a_pod_that_never_ran_says_why() -> None:
+    refused = pod(1, "Failed")
+    refused["status"]["message"] = "init containers are not supported"
+    failure = snapshot(trainjob(condition=("Failed", "x")), pod(0, "Running"), refused).failure
+    assert failure is not None
+    assert failure.headline == "rank 1 could not run: init containers are not supported"
+
+
 def test_the_exception_that_came_first_is_the_failure() -> None:
     texts = {"module": "builtins", "where": "Cell [2], line 4", "source": "boom()", "traceback": "Traceback …"}
     first = Rank(3).say("error", type="ValueError", message="no", time=1.0, **texts)

@@ -1,7 +1,7 @@
 """The controllers put together: informers, reconcilers and what wakes them.
 
-The daemon runs them on the in-process transport, ``jupyter trainjob controller`` on a real cluster. There
-``jobset=False`` leaves JobSets to JobSet's own controller.
+The daemon runs them on the in-process transport. They work on any API server: where JobSet's own controller runs,
+``jobset=False`` leaves JobSets to it.
 """
 
 from __future__ import annotations

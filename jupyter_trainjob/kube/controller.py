@@ -3,7 +3,7 @@
 Changes come in from `kube.informer`, are mapped to the keys of the objects that they concern, and reach a reconciler
 that gets nothing but the key: it reads what is there now, decides, and writes. What it missed, it does not need, and
 what failed is tried again (level-triggered, as in controller-runtime). Every controller has threads of its own; the
-daemon runs a handful of them in one process, `jupyter trainjob controller` the same ones against a real cluster.
+daemon runs a handful of them in one process.
 """
 
 from __future__ import annotations

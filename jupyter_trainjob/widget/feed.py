@@ -91,7 +91,7 @@ class Feed:
 
     def _tell_state(self, snapshot: Snapshot) -> None:
         state = state_of(snapshot)
-        if state != self._state:
+        if state != self._state or (self._whole and self._heard):
             self._state = state
             self._set_state({**state, "now": time.time()})
 

@@ -28,7 +28,7 @@ test('tells its listeners of each change, until they leave', () => {
   const { store } = made();
   let told = 0;
   const leave = store.subscribe(() => told++);
-  store.setJob(job());
+  store.setJob(job(), { fresh: true });
   store.receive(log(1, true, 'a'), []);
   leave();
   store.receive(log(2, false, 'b'), []);
@@ -38,7 +38,9 @@ test('tells its listeners of each change, until they leave', () => {
 
 test("knows how far the kernel's clock is from ours", () => {
   const { store } = made();
-  store.setJob(job({ now: 206.5 }));
+  store.setJob(job({ now: 100 }), { fresh: false });
+  expect(store.view().skew).toBe(0);
+  store.setJob(job({ now: 206.5 }), { fresh: true });
   expect(store.view().skew).toBe(6.5);
 });
 
@@ -73,14 +75,14 @@ test('keeps curves that did not change', () => {
 
 test('stops once, and waits for the state or for the refusal', () => {
   const { store, sent } = made();
-  store.setJob(job());
+  store.setJob(job(), { fresh: true });
   store.stop();
   expect(sent).toEqual([{ kind: 'stop' }]);
   expect(store.view().stopping).toEqual({ is: 'asked', since: 200 });
   store.receive({ kind: 'refused', message: 'no' }, []);
   expect(store.view().stopping).toEqual({ is: 'refused', message: 'no' });
   store.stop();
-  store.setJob(job({ state: 'Stopped' }));
+  store.setJob(job({ state: 'Stopped' }), { fresh: true });
   expect(store.view().stopping).toEqual({ is: 'idle' });
 });
 
@@ -88,6 +90,6 @@ test('does not mind what it does not know', () => {
   const { store } = made();
   const before = store.view();
   store.receive({ kind: 'poem' } as unknown as FromKernel, []);
-  store.setJob({} as never);
+  store.setJob({} as never, { fresh: true });
   expect(store.view()).toBe(before);
 });

@@ -28,7 +28,7 @@ afterEach(() => {
 async function show(state: Job): Promise<{ store: JobStore; sent: ToKernel[] }> {
   const sent: ToKernel[] = [];
   const store = new JobStore(message => sent.push(message));
-  store.setJob(state);
+  store.setJob(state, { fresh: true });
   await act(() => render(<JobCard source={store} />, host));
   return { store, sent };
 }
@@ -94,7 +94,9 @@ test('Stop asks once before it stops', async () => {
 test('a metric is chosen from tabs while they are few, from a list where they are many', async () => {
   const { store } = await show(job());
   expect(host.querySelectorAll('input[type=radio]')).toHaveLength(1);
-  await act(() => store.setJob(job({ metrics: Array.from({ length: 9 }, (_, i) => [`m${i}`, i]) })));
+  await act(() =>
+    store.setJob(job({ metrics: Array.from({ length: 9 }, (_, i) => [`m${i}`, i]) }), { fresh: true })
+  );
   expect(host.querySelectorAll('option')).toHaveLength(9);
 });
 

@@ -37,15 +37,15 @@ export class JobStore implements Source {
     this.send({ kind: 'stop' });
   };
 
-  /** Takes the synced trait. */
-  setJob(job: Job): void {
+  /** Takes the synced trait. Only where it has just been sent does its time tell how far the clocks are apart. */
+  setJob(job: Job, { fresh }: { fresh: boolean }): void {
     if (typeof job?.name !== 'string') {
       return; // The trait before its first value.
     }
     const settled = this.current.stopping.is === 'asked' && !isLive(job.state);
     this.change({
       job,
-      skew: job.now - this.clock(),
+      skew: fresh ? job.now - this.clock() : this.current.skew,
       stopping: settled ? { is: 'idle' } : this.current.stopping
     });
   }

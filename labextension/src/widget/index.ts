@@ -28,11 +28,11 @@ export default function widget(): {
   return {
     initialize({ model }) {
       const made = new JobStore(message => model.send(message));
-      const onState = (): void => made.setJob(model.get('state'));
+      const onState = (): void => made.setJob(model.get('state'), { fresh: true });
       const onMessage = (message: FromKernel, buffers: DataView[] = []): void =>
         made.receive(message, buffers);
       store = made;
-      onState();
+      made.setJob(model.get('state'), { fresh: false });
       model.on('change:state', onState);
       model.on('msg:custom', onMessage);
       return () => {

@@ -103,9 +103,16 @@ def watch(terminal: Terminal, known: set[str], seen: dict[str, Snapshot], done: 
             if snapshot.state.finished:
                 terminal.keep(text.line(snapshot))
             else:
-                terminal.update(text.line(snapshot))
+                terminal.update(progress(snapshot))
         if over:
             return
+
+
+def progress(snapshot: Snapshot) -> str:
+    """Return the line that moves while a job runs."""
+    nodes = f"{snapshot.ranks_running} of {snapshot.nodes} nodes"
+    steps = f" · step {snapshot.step} of {snapshot.total}" if snapshot.step is not None else ""
+    return f"{text.line(snapshot)} · {nodes}{steps}"
 
 
 def summary(terminal: Terminal, jobs: dict[str, Snapshot], seconds: float, output: Path) -> None:
@@ -120,6 +127,7 @@ def summary(terminal: Terminal, jobs: dict[str, Snapshot], seconds: float, outpu
         terminal.keep(f"  last      {measured}")
         terminal.keep(f"  seconds   {took} for the job, {seconds:.1f} s for the notebook")
     terminal.keep(f"  notebook  {output.resolve()}")
+    terminal.keep("The embedded cluster runs on, for the next job; `.venv/bin/jupyter trainjob cluster stop` ends it.")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ async function open(scene, { theme, still = false, reducedMotion = 'no-preferenc
     reducedMotion,
     colorScheme: theme === 'dark' ? 'dark' : 'light'
   });
-  page.setDefaultTimeout(3000);
+  page.setDefaultTimeout(10_000);
   const complaints = [];
   page.on('pageerror', error => complaints.push(String(error)));
   page.on(

@@ -7,6 +7,7 @@ handle made in another kernel knows as much as the first one.
 from __future__ import annotations
 
 import base64
+import getpass
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -142,7 +143,7 @@ class TrainJob:
         follower = self._follow()
         if follower.snapshot().state.finished:
             return
-        patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: MANAGED_BY}}, "spec": {"suspend": True}}
+        patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: _user()}}, "spec": {"suspend": True}}
         self._connection.client.patch(TRAINJOBS, self.name, patch, namespace=self.namespace)
         follower.wait(lambda: follower.snapshot().state in (State.STOPPED, State.DELETED), STOP_GRACE)
 
@@ -180,6 +181,13 @@ class TrainJob:
     def _key(self) -> bytes:
         secret = self._connection.client.get(SECRETS, bundle_secret(self.name), namespace=self.namespace)
         return base64.b64decode(secret["data"][KEY_ENTRY])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return MANAGED_BY
 
 
 def _submitted(trainjob: Object) -> Object:

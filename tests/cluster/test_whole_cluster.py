@@ -1,0 +1,110 @@
+"""The thread on a whole Kubernetes cluster: its API server, JobSet, Kubeflow Trainer, a kubelet and containers.
+
+Needs ``TRAINJOB_TEST_KUBECONFIG`` (its current context is used) and, in ``TRAINJOB_TEST_IMAGE``, an image that the
+cluster has, with this Python's minor version and torch. The controller is the cluster's; ours stays off.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import jupyter_trainjob
+from jupyter_trainjob import errors
+from jupyter_trainjob.api import runtimes
+from jupyter_trainjob.api.resources import NAMESPACES, TRAININGRUNTIMES
+from jupyter_trainjob.client import context
+from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.client.submit import Options, prepare_cell, send
+from jupyter_trainjob.constants import STATE_DIR_ENV
+from tests.embedded import wait_for
+
+KUBECONFIG = os.environ.get("TRAINJOB_TEST_KUBECONFIG")
+IMAGE = os.environ.get("TRAINJOB_TEST_IMAGE", "")
+pytestmark = [
+    pytest.mark.whole_cluster,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not KUBECONFIG, reason="TRAINJOB_TEST_KUBECONFIG names no cluster"),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A namespace of its own with our runtimes, whose image is one that the cluster has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(KUBECONFIG))
+        patch.setenv(STATE_DIR_ENV, str(tmp_path_factory.mktemp("state")))
+        context.forget()
+        name = yaml.safe_load(Path(str(KUBECONFIG)).read_text())["current-context"]
+        namespace = f"trainjob-{uuid.uuid4().hex[:8]}"
+        client = context.connect(name).client
+        client.create(NAMESPACES, {"metadata": {"name": namespace}})
+        for runtime in runtimes.find():
+            local = copy.deepcopy(runtime)
+            local["kind"] = TRAININGRUNTIMES.kind
+            (job,) = local["spec"]["template"]["spec"]["replicatedJobs"]
+            job["template"]["spec"]["template"]["spec"]["containers"][0]["image"] = IMAGE
+            local["metadata"]["name"] = f"ours-{runtime['metadata']['name']}"
+            client.create(TRAININGRUNTIMES, local, namespace=namespace)
+        yield {"context": name, "namespace": namespace}
+        client.delete(NAMESPACES, namespace)
+        context.forget()
+
+
+def test_a_cell_trains_on_two_nodes_and_its_result_comes_back(place: dict[str, Any]) -> None:
+    cell = (
+        "import torch, torch.distributed as dist\n"
+        "dist.init_process_group('gloo')\n"
+        "for step in range(5):\n"
+        "    total = weight * torch.ones(1)\n"
+        "    dist.all_reduce(total)\n"
+        "    report(step=step + 1, total=5, loss=total.item())\n"
+        "print('rank', dist.get_rank(), 'is done')\n"
+        "dist.destroy_process_group()\n"
+        "text = '$HOME `x` ünï'\n"
+        "total"
+    )
+    options = Options(name="real", nodes=2, runtime="ours-torch-distributed", out=("text",), **place)
+    job = send(prepare_cell(cell, {"weight": 21}, filename="Cell [1]", options=options))
+    assert job.result(timeout=240).item() == 42
+    assert job.out["text"] == "$HOME `x` ünï"
+    metrics = job.metrics()
+    assert sorted(zip(metrics["rank"], metrics["step"], strict=True)) == [
+        (rank, step) for rank in (0, 1) for step in (1, 2, 3, 4, 5)
+    ]
+    assert "rank 1 is done" in job.logs(rank=1)
+    again = jupyter_trainjob.get("real", **place)
+    assert again.status() is State.COMPLETE
+    assert again.result() == 42
+    job.delete()
+
+
+def test_an_exception_names_the_rank_and_the_line(place: dict[str, Any]) -> None:
+    cell = (
+        "import os, time\nif os.environ['JOB_COMPLETION_INDEX'] == '1':\n    raise ValueError('here')\ntime.sleep(300)"
+    )
+    options = Options(name="bad", nodes=2, runtime="ours-plain", **place)
+    job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
+    with pytest.raises(errors.JobFailed, match="ValueError: here") as raised:
+        job.result(timeout=120)
+    assert raised.value.rank == 1
+    assert "Cell [1], line 3" in str(raised.value)
+    job.delete()
+
+
+def test_stop_keeps_what_was_written(place: dict[str, Any]) -> None:
+    cell = "import time\nfor step in range(3000):\n    report(step=step + 1)\n    time.sleep(0.1)"
+    options = Options(name="long", nodes=1, runtime="ours-plain", **place)
+    job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
+    wait_for(lambda: (job.snapshot().step or 0) > 5, timeout=120)
+    job.stop()
+    wait_for(lambda: job.status() is State.STOPPED, timeout=60)
+    assert len(job.metrics()["step"]) > 5
+    job.delete()

@@ -1,6 +1,6 @@
 """The CustomResourceDefinitions that we speak of, as committed in ``api/crds``: loaded when asked for, then kept.
 
-``jupyter trainjob install`` applies them to a cluster, the embedded server defaults and validates by their schemas.
+The embedded server defaults and validates by their schemas; a real one takes the files as they are.
 The files are written by `api.generate`; they are JSON inside, so that loading all of them takes a millisecond.
 """
 

@@ -1,6 +1,6 @@
 """Kubernetes quantities: ``500m`` processors, ``4Gi`` of memory, exactly.
 
-Used wherever requests are compared or added: the scheduler, the Job and JobSet reconcilers, the agent. Values are
+Used wherever requests are checked, compared or added: `pods`, the scheduler, the controller's plugins. Values are
 fractions, because ``0.1`` and ``100m`` are the same amount and floats do not know that.
 """
 

@@ -2,7 +2,7 @@
 
 Every ``*.yaml`` in a folder ``trainjob/runtimes`` on Jupyter's data path counts, the user's before the environment's
 before the system's; the wheel installs ours there. In a checkout they lie in ``runtimes/`` at its top. The embedded
-cluster serves them as ClusterTrainingRuntimes, ``jupyter trainjob install`` applies them to a cluster.
+cluster serves them as ClusterTrainingRuntimes.
 """
 
 from __future__ import annotations

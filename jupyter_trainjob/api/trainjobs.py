@@ -1,7 +1,7 @@
 """TrainJobs and runtimes as Kubeflow Trainer's admission webhooks complete and check them, without any look-up.
 
 On a cluster with Kubeflow Trainer its own webhooks do this, and answer 403; the embedded API server has none, so the
-rules stand here. Rules that need the runtime or the JobSet are the controller's (its plugins' ``validate``).
+rules stand here. Rules that need the runtime are the controller's, which tells in events and conditions.
 """
 
 from __future__ import annotations

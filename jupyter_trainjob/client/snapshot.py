@@ -33,7 +33,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of a job's life: queued, scheduled, started, training. Times are unix seconds."""
+    """One stretch of a job's life: queued, starting, training. Times are unix seconds."""
 
     name: str
     started: float

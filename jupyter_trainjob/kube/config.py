@@ -2,7 +2,7 @@
 
 A kubeconfig and the name of a context go in, an `HttpTransport` comes out. ``KUBECONFIG`` may name several files; it
 is read at each call, since notebooks set it while they run. Inside a pod without a kubeconfig the pod's own service
-account is used: that is how the controller runs on a cluster.
+account is used, as by a notebook server that runs on a cluster.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import getpass
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
@@ -57,6 +57,12 @@ class TrainJob:
 
     def __repr__(self) -> str:
         return f"<TrainJob {self.name} in {self.namespace} on {self.context}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "the handle of a job cannot travel into another job; take what you need out of it first, "
+            "such as weights = digits.out['weights']"
+        )
 
     def status(self) -> State:
         """Return where the job is now: Queued, Starting, Running, Stopped, Suspended, Complete, Failed or Deleted."""

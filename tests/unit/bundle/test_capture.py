@@ -12,7 +12,7 @@ import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -239,3 +239,18 @@ def test_what_is_no_function_is_refused() -> None:
 def test_an_argument_that_cannot_travel_is_named() -> None:
     with pytest.raises(CaptureError, match="argument 2 cannot travel"):
         capture_function(print, (1, threading.Lock()))
+
+
+class Refusing:
+    """Says itself that it does not travel."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("take its weights instead")
+
+
+def test_a_value_that_refuses_by_itself_is_not_searched_for_another_reason() -> None:
+    with pytest.raises(CaptureError, match="handle cannot travel .*take its weights instead"):
+        capture_cell("handle", {"handle": Refusing()}, filename="Cell [1]")

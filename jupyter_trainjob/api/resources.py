@@ -93,14 +93,6 @@ ALL: Final = (
 """What the embedded cluster serves: the profile."""
 
 
-def by_kind(kind: str) -> Resource:
-    """Return the resource of a kind; KeyError if we do not speak of it."""
-    return _BY_KIND[kind]
-
-
-_BY_KIND: Final = {resource.kind: resource for resource in ALL}
-
-
 def owner_reference(owner: Object, *, controller: bool = True) -> Object:
     """Return an ownerReference to `owner`, as controller-runtime's SetControllerReference writes it."""
     return {

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _LEAVES: Final = (ast.Raise, ast.Break, ast.Continue)
 
@@ -322,6 +321,6 @@ def _type_parameters(node: ast.AST) -> set[str]:
 def _own(node: ast.AST) -> Iterator[ast.AST]:
     """Yield `node` and what is in it, without the scopes inside."""
     yield node
-    if not isinstance(node, (*_Function, ast.ClassDef, ast.Lambda)):
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
         for child in ast.iter_child_nodes(node):
             yield from _own(child)

@@ -73,10 +73,6 @@ class Controller:
         self._informers.append(informer)
         informer.on_change(changed)
 
-    def enqueue(self, key: Key) -> None:
-        """Ask for one object to be reconciled, whatever the informers say."""
-        self._queue.add(key)
-
     def start(self) -> None:
         """Start the informers, and the workers as soon as the informers know the present. Does not block."""
         for informer in self._informers:

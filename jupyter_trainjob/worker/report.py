@@ -16,8 +16,6 @@ Row = tuple[float, "float | None", "float | None", Mapping[str, float]]
 
 ROWS_LIMIT: Final = 2**17
 """Reports that wait for the speaker. Where a loop outruns its thread, every other one goes: it must not block."""
-RESERVED: Final = ("rank", "time")
-"""Columns of the metrics table that the worker fills itself."""
 
 _rows: list[Row] | None = None
 

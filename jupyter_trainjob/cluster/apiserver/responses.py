@@ -14,8 +14,6 @@ JSON = "application/json"
 class Body:
     """An answer that is there at once."""
 
-    streaming = False
-
     def __init__(self, body: bytes, *, status: int = 200, content_type: str = JSON) -> None:
         self.status = status
         self.headers: Mapping[str, str] = {"content-type": content_type}
@@ -35,7 +33,6 @@ class Body:
 class Stream:
     """An answer whose chunks come while it is iterated, in the thread that iterates."""
 
-    streaming = True
     status = 200
 
     def __init__(self, source: Iterable[bytes], *, content_type: str = JSON) -> None:

@@ -1,7 +1,8 @@
 """Every name that crosses a boundary: labels, annotations, environment variables, paths, ports.
 
 Kubernetes', JobSet's and Kubeflow Trainer's names are theirs, byte for byte; ours live under
-``jupyter-trainjob.org``. A name is written here once, so that a reader can find all of its users.
+``jupyter-trainjob.org``. A name is written here once, so that a reader can find all of its users; those that the
+worker must know inside a pod, where it has nothing but itself, stand in `worker.protocol`.
 """
 
 from __future__ import annotations
@@ -74,9 +75,6 @@ BUNDLE_MOUNT: Final = "/trainjob"
 JOB_ARCHIVE: Final = "job.pyz"
 CAPTURES_MOUNT: Final = "/trainjob-captures"
 """Where captures that are too large for Secrets lie (embedded cluster only)."""
-TERMINATION_LOG: Final = "/dev/termination-log"
-TERMINATION_LOG_ENV: Final = "TRAINJOB_TERMINATION_LOG"
-"""Where the termination message goes instead, on an embedded cluster whose kernel refuses namespaces."""
 
 # The embedded cluster
 EMBEDDED_CONTEXT: Final = "trainjob-local"

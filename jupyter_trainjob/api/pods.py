@@ -12,6 +12,7 @@ from typing import Any, Final
 from jupyter_trainjob.api import quantity, schema
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
+from jupyter_trainjob.worker.protocol import TERMINATION_LOG
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_MESSAGE: Final = (
@@ -87,7 +88,7 @@ def unsupported(path: str, value: Any, supported: tuple[str, ...]) -> FieldError
 
 
 def _complete_container(container: Object) -> None:
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePath", TERMINATION_LOG)
     container.setdefault("terminationMessagePolicy", "File")
     image = str(container.get("image") or "")
     tag = image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[2]

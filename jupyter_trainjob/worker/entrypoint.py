@@ -20,13 +20,20 @@ from . import program, report, results, tracebacks
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
-from .protocol import EXIT_SETUP, EXIT_TERMINATED, MANIFEST, PACKAGE, TERMINATION_LOG_ENV, dumps
+from .protocol import (
+    EXIT_SETUP,
+    EXIT_TERMINATED,
+    MANIFEST,
+    PACKAGE,
+    TERMINATION_LOG,
+    TERMINATION_LOG_ENV,
+    dumps,
+)
 from .speaker import Said, Speaker, unwatch_signals, watch_signals
 
 ARCHIVE = Path(__file__).parent.parent
 STAND_IN = "stand-in"
 """Folder of the archive with a package ``jupyter_trainjob`` for images that have none."""
-TERMINATION_LOG = "/dev/termination-log"
 EXIT_INTERRUPTED = 130
 
 

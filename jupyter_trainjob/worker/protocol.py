@@ -22,6 +22,8 @@ import re
 import zlib
 from typing import Any, Final, NamedTuple
 
+PREFIX: Final = b"@trainjob/1 "
+"""How a frame's line begins."""
 LINE_LIMIT: Final = 4096
 """Bytes of a frame with both line ends: PIPE_BUF of Linux, up to which a pipe takes a write as a whole."""
 MESSAGE_LIMIT: Final = 8 * 2**20
@@ -33,15 +35,16 @@ PENDING_LIMIT: Final = 8
 PACKAGE: Final = "_trainjob_worker"
 """Name of this package inside ``job.pyz``: not ours, since the real one may be installed there too."""
 MANIFEST: Final = "manifest.json"
+TERMINATION_LOG: Final = "/dev/termination-log"
+"""Where a container leaves its termination message, unless its spec says otherwise (Kubernetes)."""
 TERMINATION_LOG_ENV: Final = "TRAINJOB_TERMINATION_LOG"
-"""Path of the termination message where it is not /dev/termination-log."""
+"""Path of the termination message on an embedded cluster whose kernel refuses namespaces."""
 CAPTURES_ENV: Final = "TRAINJOB_CAPTURES"
 """Folder of the captured values where they do not lie next to ``job.pyz``."""
 EXIT_SETUP: Final = 78
 """Exit code of a worker that cannot even start the cell (EX_CONFIG of sysexits.h)."""
 EXIT_TERMINATED: Final = 143
 
-_PREFIX: Final = b"@trainjob/1 "
 _FRAME: Final = re.compile(
     rb"@trainjob/1 (\d{1,16}) (\d{1,7}) (\d{1,12}) ([a-z]{1,16}) (\d{1,5})/(\d{1,5}) ([0-9a-f]{8}) ([!-~]+)\Z"
 )
@@ -79,19 +82,19 @@ def encode(*, attempt: int, rank: int, seq: int, kind: str, body: bytes, limit: 
     for part, chunk in enumerate(chunks):
         head = f"{attempt} {rank} {seq + part} {kind} {part}/{len(chunks)} ".encode()
         crc = b"%08x " % zlib.crc32(head + chunk)
-        lines.append(b"\n" + _PREFIX + head + crc + chunk + b"\n")
+        lines.append(b"\n" + PREFIX + head + crc + chunk + b"\n")
     return lines
 
 
 def decode(line: bytes) -> Frame | None:
     """Return the frame that `line` is, or None: an ordinary line, or a damaged one."""
-    if not line.startswith(_PREFIX):
+    if not line.startswith(PREFIX):
         return None
     match = _FRAME.match(line.rstrip(b"\r\n"))
     if match is None:
         return None
     attempt, rank, seq, kind, part, parts, crc, payload = match.groups()
-    head = line[len(_PREFIX) : match.start(7)]
+    head = line[len(PREFIX) : match.start(7)]
     if zlib.crc32(head + payload) != int(crc, 16) or not int(part) < int(parts) <= PARTS_LIMIT:
         return None
     return Frame(int(attempt), int(rank), int(seq), kind.decode(), int(part), int(parts), payload)

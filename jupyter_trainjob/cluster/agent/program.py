@@ -15,12 +15,12 @@ from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent import environment, network
 from jupyter_trainjob.cluster.agent.volumes import Mount
 from jupyter_trainjob.cluster.agent.waiting import Refused
-from jupyter_trainjob.constants import PYTHON_ANNOTATION, TERMINATION_LOG, TERMINATION_LOG_ENV, WORKDIR_ANNOTATION
+from jupyter_trainjob.constants import PYTHON_ANNOTATION, WORKDIR_ANNOTATION
+from jupyter_trainjob.worker.protocol import PREFIX, TERMINATION_LOG, TERMINATION_LOG_ENV
 
 DEFAULT_GRACE = 30
 LOG_SIZE, LOG_FILES, KEPT_SIZE = 10 << 20, 5, 64 << 20
-FRAME = "@trainjob/1 "
-"""How a frame's line begins (`worker.protocol`)."""
+FRAME = PREFIX.decode()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jupyter_trainjob.api.resources import EVENTS, NODES, PODS
-from jupyter_trainjob.constants import NODE_NAME, PYTHON_ANNOTATION, TERMINATION_LOG_ENV, WORKDIR_ANNOTATION
+from jupyter_trainjob.constants import NODE_NAME, PYTHON_ANNOTATION, WORKDIR_ANNOTATION
+from jupyter_trainjob.worker.protocol import TERMINATION_LOG_ENV
 
 from .cluster import Cluster
 

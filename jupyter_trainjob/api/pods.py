@@ -9,17 +9,11 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from jupyter_trainjob.api import quantity, schema
+from jupyter_trainjob.api import names, quantity, schema
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
 from jupyter_trainjob.worker.protocol import TERMINATION_LOG
 
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_LABEL_MESSAGE: Final = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
 _ENV_NAME: Final = re.compile(r"[^\x00-\x1f=\x7f-\uffff]+")
 _POLICIES: Final = ("Always", "OnFailure", "Never")
 _MODES: Final = ("secret", "configMap", "projected", "downwardAPI")
@@ -68,10 +62,10 @@ def check_spec(spec: Object, path: str) -> Iterator[FieldError]:
     volumes = yield from _check_names(spec.get("volumes"), f"{path}.volumes")
     seen: set[str] = set()
     for field in ("initContainers", "containers"):
-        names = yield from _check_names(spec.get(field), f"{path}.{field}")
-        for name in sorted(names & seen):
+        found = yield from _check_names(spec.get(field), f"{path}.{field}")
+        for name in sorted(found & seen):
             yield FieldError(f"{path}.{field}", schema.DUPLICATE, f'Duplicate value: "{name}"')
-        seen |= names
+        seen |= found
         for index, container in enumerate(_items(spec.get(field))):
             yield from _check_container(container, volumes, f"{path}.{field}[{index}]")
 
@@ -115,18 +109,18 @@ def _complete_volume(volume: Object) -> None:
 
 def _check_names(items: list[Object] | None, path: str) -> Generator[FieldError, None, set[str]]:
     """Yield what is wrong with the names of a list's items; the generator's value is the set of names."""
-    names: set[str] = set()
+    seen: set[str] = set()
     for index, item in enumerate(_items(items)):
         name = str(item.get("name") or "")
         where = f"{path}[{index}].name"
         if not name:
             yield FieldError(where, schema.REQUIRED, "Required value")
-        elif _LABEL.fullmatch(name) is None:
-            yield FieldError(where, schema.INVALID, f'Invalid value: "{name}": {_LABEL_MESSAGE}')
-        elif name in names:
+        elif problem := names.label_name_problem(name):
+            yield FieldError(where, schema.INVALID, f'Invalid value: "{name}": {problem}')
+        elif name in seen:
             yield FieldError(where, schema.DUPLICATE, f'Duplicate value: "{name}"')
-        names.add(name)
-    return names
+        seen.add(name)
+    return seen
 
 
 def _check_container(container: Object, volumes: set[str], path: str) -> Iterator[FieldError]:

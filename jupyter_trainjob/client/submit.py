@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.api.names import SUFFIX_LENGTH, suffix
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     SECRETS,
@@ -39,8 +40,8 @@ from jupyter_trainjob.constants import (
 
 MAX_NAME = 40
 """JobSet derives names from the job's and refuses what grows beyond 63 characters."""
-SUFFIX = 5
-SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+LONGEST_NAME = MAX_NAME - SUFFIX_LENGTH - 1
+"""Of what a user chooses: a dash and a suffix follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +62,9 @@ class Options:
                 f"{self.name!r} cannot be the name of a job: it becomes a notebook variable, so it must be a Python "
                 f"identifier of ASCII letters, digits and underscores, such as {_identifier(self.name)!r}."
             )
-        if len(self.name) > MAX_NAME - SUFFIX - 1:
+        if len(self.name) > LONGEST_NAME:
             raise errors.UsageError(
-                f"{self.name!r} is too long for the name of a job: at most {MAX_NAME - SUFFIX - 1} characters, since "
+                f"{self.name!r} is too long for the name of a job: at most {LONGEST_NAME} characters, since "
                 f"Kubernetes derives longer names from it."
             )
         if isinstance(self.nodes, bool) or not isinstance(self.nodes, int) or self.nodes < 1:
@@ -124,7 +125,7 @@ def prepare(capture: Capture, options: Options) -> Prepared:
     connection = connect(options.context)
     namespace = namespace_for(connection, options.namespace)
     runtime = _runtime(connection, options.runtime, namespace)
-    name = f"{options.name.lower().replace('_', '-').strip('-') or 'job'}-{_suffix()}"
+    name = f"{options.name.lower().replace('_', '-').strip('-') or 'job'}-{suffix()}"
     key = secrets.token_bytes(32)
     delivery = deliver(
         capture,
@@ -194,12 +195,8 @@ def _runtime(connection: Connection, name: str, namespace: str) -> Object:
     raise errors.UsageError(f"There is no runtime {name!r} on {connection.name}. There is: {there}.")
 
 
-def _suffix() -> str:
-    return "".join(secrets.choice(SUFFIX_LETTERS) for _ in range(SUFFIX))
-
-
 def _identifier(text: str) -> str:
     cleaned = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text).strip("_") or "job"
     cleaned = cleaned if not cleaned[0].isdigit() else f"job_{cleaned}"
     cleaned = f"{cleaned}_" if keyword.iskeyword(cleaned) else cleaned
-    return cleaned[: MAX_NAME - SUFFIX - 1]
+    return cleaned[:LONGEST_NAME]

@@ -9,13 +9,13 @@ Not here, because no JobSet of a TrainJob needs it: podFailurePolicy, successPol
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timezone
 from typing import Final
 
 from jupyter_trainjob import constants, errors
+from jupyter_trainjob.api import names
 from jupyter_trainjob.api.resources import JOBS, PODS, Object, owner_reference
 from jupyter_trainjob.cluster import jobdecision
 from jupyter_trainjob.cluster.informers import Informers
@@ -28,9 +28,6 @@ from jupyter_trainjob.kube.informer import Informer
 COMPONENT: Final = "job-controller"
 MANAGER: Final = "kubernetes.io/job-controller"
 INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
-
-_SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
-"""Letters of generated names, as apimachinery's ``rand.String`` has them: no vowels, so no words."""
 
 
 def controller(client: Client, informers: Informers | None = None) -> Controller:
@@ -156,7 +153,7 @@ def pod_for(job: Object, index: int | None) -> Object:
 
 def _generated(base: str) -> str:
     """Return a pod's name: at most 63 characters, which a hostname may have, the last five at random."""
-    return f"{base[:57]}-{''.join(random.choices(_SUFFIX, k=5))}"  # noqa: S311 - a name, not a secret
+    return names.generated(f"{base[:57]}-")
 
 
 def _is_ending(error: errors.ApiError) -> bool:

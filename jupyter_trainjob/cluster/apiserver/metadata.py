@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import conditions, names
 from jupyter_trainjob.api.resources import JOBS, PODS, Object, Resource
-from jupyter_trainjob.cluster.apiserver import names, status
+from jupyter_trainjob.cluster.apiserver import status
 from jupyter_trainjob.cluster.apiserver.status import Cause
 
 _SERVERS_OWN: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")

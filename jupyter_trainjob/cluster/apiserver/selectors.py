@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from jupyter_trainjob.api import names
 from jupyter_trainjob.api.resources import EVENTS, JOBS, NAMESPACES, NODES, PODS, SECRETS, Object, Resource
-from jupyter_trainjob.cluster.apiserver import names, status
+from jupyter_trainjob.cluster.apiserver import status
 from jupyter_trainjob.cluster.store import Key, Predicate
 
 Labels = Mapping[str, str]

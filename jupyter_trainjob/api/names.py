@@ -1,4 +1,8 @@
-"""What names and labels may look like: the rules of apimachinery's ``validation`` package, as text of the problem."""
+"""What names and labels may look like, and how names are made up: apimachinery's ``validation`` and ``rand``.
+
+The embedded API server asks for every object, `pods` for containers and volumes. A problem comes out as its text, empty
+where there is none. Whoever makes names unique (the client, the Job controller, generateName) does so with `suffix`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,20 @@ _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_1035: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_RANDOM: Final = "bcdfghjklmnpqrstvwxz2456789"
-_LONGEST_BASE: Final = 58
+SUFFIX_LENGTH: Final = 5
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+"""Of ``rand.String``: no vowels, so no words."""
+_LONGEST_BASE: Final = 63 - SUFFIX_LENGTH
+
+
+def suffix() -> str:
+    """Return five random letters and digits that make a name unique."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(SUFFIX_LENGTH))
 
 
 def generated(base: str) -> str:
-    """Return `base`, cut to fit, with five random characters, as generateName asks."""
-    return base[:_LONGEST_BASE] + "".join(secrets.choice(_RANDOM) for _ in range(5))
+    """Return `base`, cut so that the whole fits into a host name, with a random suffix, as generateName asks."""
+    return base[:_LONGEST_BASE] + suffix()
 
 
 def name_problem(resource: Resource, name: str) -> str:

@@ -86,10 +86,14 @@ def _known_parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, type):
         yield from [(f"{path}.{name}", _unwrapped(item)) for name, item in list(vars(value).items())]
         yield from [(f"{path} (its base {base.__qualname__})", base) for base in value.__bases__]
-    elif type(value).__reduce__ is object.__reduce__ and type(value).__reduce_ex__ is object.__reduce_ex__:
-        # Else the value says itself how it is pickled, or why not, and its attributes are no part of that.
+    elif not _speaks_for_itself(value):
         yield from [(f"{path}.{name}", item) for name, item in _attributes(value)]
         yield f"{path} (its class {type(value).__qualname__})", type(value)
+
+
+def _speaks_for_itself(value: Any) -> bool:
+    """Return whether a value says how it is pickled, or why not: its attributes are no part of that."""
+    return any(getattr(type(value), name) is not getattr(object, name) for name in ("__reduce__", "__reduce_ex__"))
 
 
 def _items(path: str, value: Any) -> Iterator[tuple[str, Any]]:

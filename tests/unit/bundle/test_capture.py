@@ -252,5 +252,5 @@ class Refusing:
 
 
 def test_a_value_that_refuses_by_itself_is_not_searched_for_another_reason() -> None:
-    with pytest.raises(CaptureError, match="handle cannot travel .*take its weights instead"):
+    with pytest.raises(CaptureError, match=r"handle cannot travel .*take its weights instead"):
         capture_cell("handle", {"handle": Refusing()}, filename="Cell [1]")

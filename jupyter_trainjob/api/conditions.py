@@ -7,8 +7,6 @@ does, and that is why nobody assigns into ``status.conditions`` by hand.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from typing import Any
 
 from jupyter_trainjob.api.resources import Object
 
@@ -41,13 +39,3 @@ def set(conditions: Sequence[Object], new: Object, now: str) -> list[Object]:  #
     if old is None:
         return [*conditions, whole]
     return [whole if condition is old else condition for condition in conditions]
-
-
-def timestamp(moment: datetime | None = None) -> str:
-    """Return a moment (now by default) as the API writes it: RFC 3339, UTC, whole seconds."""
-    return (moment or datetime.now(timezone.utc)).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_time(text: Any) -> datetime | None:
-    """Return the moment that the API wrote, or None if there is none."""
-    return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None

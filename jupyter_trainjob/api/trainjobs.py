@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from jupyter_trainjob import constants
-from jupyter_trainjob.api import conditions, schema
+from jupyter_trainjob.api import schema, times
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
 
@@ -33,9 +33,9 @@ def complete(job: Object, old: Object | None) -> None:
     for patch in (job.get("spec") or {}).get("runtimePatches") or ():
         former = before.get(patch.get("manager"))
         if former is None:
-            patch["time"] = patch.get("time") or conditions.timestamp()
+            patch["time"] = patch.get("time") or times.timestamp()
         elif _timeless(patch) != _timeless(former):
-            patch["time"] = conditions.timestamp()
+            patch["time"] = times.timestamp()
         elif "time" in former:
             patch["time"] = former["time"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.client.snapshot import Failure, LogLine, Phase, Snapshot, State
 from jupyter_trainjob.constants import STOPPED_BY_ANNOTATION
 from jupyter_trainjob.metrics.history import node_index
-from jupyter_trainjob.metrics.loglines import seconds
 from jupyter_trainjob.metrics.record import Record
 
 PACE_WINDOW = 30.0

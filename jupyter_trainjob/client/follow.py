@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
+from jupyter_trainjob.api.times import whole_second
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, exit_code
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot
@@ -24,7 +25,7 @@ from jupyter_trainjob.constants import JOBSET_NAME, NODE_CONTAINER
 from jupyter_trainjob.kube.client import LogStream
 from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import node_index
-from jupyter_trainjob.metrics.loglines import Line, parse, whole_second
+from jupyter_trainjob.metrics.loglines import Line, parse
 from jupyter_trainjob.metrics.record import Record
 
 PULSE = 0.1

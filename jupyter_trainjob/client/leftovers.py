@@ -11,9 +11,9 @@ import time
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS
+from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.constants import BUNDLE_LABEL
-from jupyter_trainjob.metrics.loglines import seconds
 
 AGE = 3600.0
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from jupyter_trainjob import constants
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import conditions, times
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster import indexes
 
@@ -66,7 +66,7 @@ def is_finished(job: Object) -> bool:
 
 def decide(job: Object, pods: Sequence[Object], now: datetime) -> Decision:
     """Return what an unfinished Job needs, given its pods."""
-    spec, stamp = job["spec"], conditions.timestamp(now)
+    spec, stamp = job["spec"], times.timestamp(now)
     counts = _count(job, pods)
     decision = Decision(status=_status(job, counts))
     status = decision.status
@@ -266,13 +266,13 @@ def _backoff(pods: Iterable[Object], now: datetime) -> float:
 
 def _ended(pod: Object) -> datetime:
     """Return when a pod's last container ended; pods that never had one ended when they were made."""
-    times = [
+    moments = [
         moment
         for container in (pod.get("status") or {}).get("containerStatuses") or ()
-        if (moment := conditions.parse_time(((container.get("state") or {}).get("terminated") or {}).get("finishedAt")))
+        if (moment := times.parse_time(((container.get("state") or {}).get("terminated") or {}).get("finishedAt")))
     ]
-    made = conditions.parse_time(pod["metadata"]["creationTimestamp"])
-    return max(times) if times or made is None else made
+    made = times.parse_time(pod["metadata"]["creationTimestamp"])
+    return max(moments) if moments or made is None else made
 
 
 def _tell_suspension(decision: Decision, *, suspended: bool, stamp: str) -> None:
@@ -304,5 +304,5 @@ def _phase(pod: Object) -> str:
 
 
 def _seconds_since(stamp: str, now: datetime) -> float:
-    began = conditions.parse_time(stamp)
+    began = times.parse_time(stamp)
     return (now - began).total_seconds() if began else 0.0

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Final, Literal
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import conditions, times
 from jupyter_trainjob.api.quantity import Amounts
 from jupyter_trainjob.api.resources import NODES, PODS, Object
 from jupyter_trainjob.cluster import placement
@@ -140,7 +140,7 @@ class Scheduler:
         before = conditions.get(pod, "PodScheduled") or {}
         if all(before.get(name) == value for name, value in said.items()):
             return False
-        held = conditions.set(status.get("conditions") or [], said, conditions.timestamp())
+        held = conditions.set(status.get("conditions") or [], said, times.timestamp())
         metadata = pod["metadata"]
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": held}}
         self._client.patch(PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status")

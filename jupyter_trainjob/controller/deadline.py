@@ -5,9 +5,9 @@ The clock starts with the TrainJob, and anew, in full, with each resume.
 
 from __future__ import annotations
 
+from jupyter_trainjob.api import times
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.controller import status as statuses
-from jupyter_trainjob.controller.timestamps import seconds_of
 
 MESSAGE = "TrainJob exceeded its active deadline"
 
@@ -22,4 +22,4 @@ def seconds_left(train_job: Object, status: Object, *, now: float) -> float | No
     for condition in status.get("conditions") or ():
         if condition["type"] == statuses.SUSPENDED and condition["status"] == "False":
             start = condition["lastTransitionTime"]
-    return seconds_of(start) + float(seconds) - now
+    return times.seconds(start) + float(seconds) - now

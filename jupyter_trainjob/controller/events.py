@@ -15,7 +15,7 @@ from threading import Lock
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, Object
-from jupyter_trainjob.controller.timestamps import timestamp
+from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.kube.client import Client
 
 _log = logging.getLogger(__name__)

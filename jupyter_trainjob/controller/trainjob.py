@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import JOBSETS, TRAINJOBS, Object, controller_of
+from jupyter_trainjob.api.times import seconds, timestamp
 from jupyter_trainjob.constants import MANAGED_BY_TRAINER
 from jupyter_trainjob.controller import deadline, events, status
 from jupyter_trainjob.controller.framework.registry import build
 from jupyter_trainjob.controller.framework.unsupported import BuildError, Unsupported
 from jupyter_trainjob.controller.owned import jobset_patch
 from jupyter_trainjob.controller.snapshot import Snapshots, reference
-from jupyter_trainjob.controller.timestamps import seconds_of, timestamp
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Mapper
 from jupyter_trainjob.kube.informer import Informer, key_of
@@ -120,7 +120,7 @@ class TrainJobReconciler:
         changed = {field: new.get(field) for field in ("conditions", "jobsStatus") if new.get(field) != old.get(field)}
         if not changed:
             return None
-        age = now - seconds_of(jobset["metadata"]["creationTimestamp"]) if jobset is not None else 0.0
+        age = now - seconds(jobset["metadata"]["creationTimestamp"]) if jobset is not None else 0.0
         wait = status.settling(train_job, new, jobset, age=age)
         if wait is not None:
             return wait

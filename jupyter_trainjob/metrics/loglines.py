@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from jupyter_trainjob.api import times
 from jupyter_trainjob.worker.protocol import Frame, decode
-
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Line:
     @property
     def time(self) -> float:
         """Return the timestamp in unix seconds."""
-        return seconds(self.stamp)
+        return times.seconds(self.stamp)
 
     @property
     def place(self) -> tuple[str, int]:
@@ -53,20 +50,3 @@ def parse(lines: Iterable[bytes]) -> Iterator[Line]:
             yield line
     if held is not None:
         yield held
-
-
-def seconds(stamp: str) -> float:
-    """Return an RFC 3339 timestamp, with any number of digits, in unix seconds; 0.0 for what is none."""
-    match = _STAMP.match(stamp)
-    if match is None:
-        return 0.0
-    whole, fraction, zone = match.groups()
-    moment = dt.datetime.fromisoformat(whole + zone.replace("Z", "+00:00"))
-    return moment.timestamp() + float(fraction or 0)
-
-
-def whole_second(stamp: str) -> str:
-    """Return the second that a timestamp lies in, as the ``sinceTime`` of a log request takes it."""
-    match = _STAMP.match(stamp)
-    moment = dt.datetime.fromtimestamp(int(seconds(match[1] + match[3])) if match else 0, dt.timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import conditions, times
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent import network
 
@@ -71,7 +71,7 @@ def container_id(pod: Object) -> str:
 
 def now() -> str:
     """Return the time as Kubernetes' metav1.Time writes it."""
-    return conditions.timestamp()
+    return times.timestamp()
 
 
 def whole(stamp: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import times
 from jupyter_trainjob.api.resources import NAMESPACES, PODS, SERVICES, Object, Resource
 from jupyter_trainjob.cluster.apiserver import bodies, metadata, selectors, status, strategy
 from jupyter_trainjob.cluster.apiserver.paths import Target
@@ -95,8 +95,9 @@ class Deletion:
         grace = strategy.grace_seconds(resource, old, _grace(options))
         before = meta.get("deletionGracePeriodSeconds")
         if "deletionTimestamp" not in meta or (before is not None and grace < before):
-            began = self._now() if "deletionTimestamp" not in meta else _parsed(meta["deletionTimestamp"], before or 0)
-            meta["deletionTimestamp"] = conditions.timestamp(began + timedelta(seconds=grace))
+            marked = meta.get("deletionTimestamp")
+            began = self._now().timestamp() if marked is None else times.seconds(marked) - (before or 0)
+            meta["deletionTimestamp"] = times.timestamp(began + grace)
             meta["deletionGracePeriodSeconds"] = grace
             if "generation" in meta:
                 meta["generation"] += 1
@@ -132,8 +133,3 @@ def _grace(options: Object) -> int | None:
     if seconds is not None and (not isinstance(seconds, int) or isinstance(seconds, bool)):
         raise status.bad_request("gracePeriodSeconds: must be a whole number")
     return seconds
-
-
-def _parsed(stamp: str, grace: int) -> datetime:
-    """Return when a deletion with this deletionTimestamp began."""
-    return datetime.fromisoformat(stamp.replace("Z", "+00:00")) - timedelta(seconds=grace)

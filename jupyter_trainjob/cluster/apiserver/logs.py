@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import times
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.apiserver import status
 from jupyter_trainjob.cluster.apiserver.bodies import flag, integer
@@ -56,7 +56,7 @@ def answer(request: Request, pod: Object, source: LogSource | None, now: Callabl
     if seconds is not None:
         if since is not None:
             raise status.bad_request("at most one of sinceTime or sinceSeconds may be specified")
-        since = conditions.timestamp(now() - timedelta(seconds=seconds))
+        since = times.timestamp(now() - timedelta(seconds=seconds))
     tail, limit = integer(query, "tailLines"), integer(query, "limitBytes")
     for name, value in (("tailLines", tail), ("limitBytes", limit), ("sinceSeconds", seconds)):
         if value is not None and value < (name != "tailLines"):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from jupyter_trainjob.api import conditions, names
+from jupyter_trainjob.api import names, times
 from jupyter_trainjob.api.resources import JOBS, PODS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import status
 from jupyter_trainjob.cluster.apiserver.status import Cause
@@ -39,7 +39,7 @@ def created(resource: Resource, obj: Object, *, namespace: str | None, now: date
     elif metadata.setdefault("namespace", namespace) != namespace:
         why = "the namespace of the provided object does not match the namespace sent on the request"
         raise status.bad_request(why)
-    metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": conditions.timestamp(now)}
+    metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": times.timestamp(now)}
     if has_generation(resource):
         metadata["generation"] = 1
     return {**obj, "metadata": metadata}

@@ -6,10 +6,11 @@ and of the additionalPrinterColumns of JobSet and Kubeflow Trainer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
 
+from jupyter_trainjob.api import times
 from jupyter_trainjob.api.resources import (
     CONFIGMAPS,
     EVENTS,
@@ -59,8 +60,8 @@ def age(stamp: Any, until: Any = None) -> str:
     """Return how long ago a time was, in kubectl's short form."""
     if not stamp:
         return "<unknown>"
-    end = _time(until) if until else datetime.now(timezone.utc)
-    seconds = max(int((end - _time(stamp)).total_seconds()), 0)
+    end = times.seconds(until) if until else time.time()
+    seconds = max(int(end - times.seconds(stamp)), 0)
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if seconds < 120:
         return f"{seconds}s"
@@ -116,10 +117,6 @@ def _at(path: str, absent: Any = "") -> Cell:
         return absent if found is None else found
 
     return cell
-
-
-def _time(stamp: str) -> datetime:
-    return datetime.fromisoformat(stamp.replace("Z", "+00:00"))
 
 
 def _statuses(pod: Object) -> list[Object]:

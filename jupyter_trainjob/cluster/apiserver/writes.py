@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api import conditions, times
 from jupyter_trainjob.api.resources import NAMESPACES, PODS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import admission, bodies, metadata, patches, status, strategy
 from jupyter_trainjob.cluster.apiserver.paths import Target
@@ -107,7 +107,7 @@ class Writes:
             raise status.conflict(PODS, name, why)
         scheduled = {"type": "PodScheduled", "status": "True"}
         status_ = pod.get("status") or {}
-        now = conditions.timestamp(self._now())
+        now = times.timestamp(self._now())
         held = conditions.set(status_.get("conditions") or [], scheduled, now)
         return {**pod, "spec": {**spec, "nodeName": node}, "status": {**status_, "conditions": held}}
 

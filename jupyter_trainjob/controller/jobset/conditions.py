@@ -34,7 +34,7 @@ class Condition:
 
     def on(self, found: list[Object], *, now: str) -> list[Object]:
         """Return conditions with this one set; the very same list if that changes nothing."""
-        old = next((condition for condition in found if condition["type"] == self.type), None)
+        old = conditions.find(found, self.type)
         new = {
             "type": self.type,
             "status": "True" if self.true else "False",

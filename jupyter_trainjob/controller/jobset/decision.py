@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.controller.events import NORMAL, WARNING
 from jupyter_trainjob.controller.jobset import failure, fields, startup, success, suspend, ttl
 from jupyter_trainjob.controller.jobset.children import (
@@ -32,7 +33,6 @@ from jupyter_trainjob.controller.jobset.conditions import (
 )
 from jupyter_trainjob.controller.jobset.jobs import missing_jobs
 from jupyter_trainjob.controller.jobset.network import headless_service
-from jupyter_trainjob.controller.timestamps import timestamp
 
 NOT_SUPPORTED = "NotSupported"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.controller.timestamps import seconds_of
+from jupyter_trainjob.api.times import seconds
+from jupyter_trainjob.controller.jobset.conditions import COMPLETED, FAILED
 
 
 def seconds_left(jobset: Object, *, now: float) -> float | None:
@@ -12,8 +13,8 @@ def seconds_left(jobset: Object, *, now: float) -> float | None:
     ttl = jobset["spec"].get("ttlSecondsAfterFinished")
     if ttl is None:
         return None
-    for kind in ("Completed", "Failed"):
+    for kind in (COMPLETED, FAILED):
         condition = conditions.get(jobset, kind)
         if condition is not None and condition["status"] == "True":
-            return seconds_of(condition["lastTransitionTime"]) + float(ttl) - now
+            return seconds(condition["lastTransitionTime"]) + float(ttl) - now
     return None

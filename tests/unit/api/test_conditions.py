@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 
@@ -49,10 +47,3 @@ def test_what_an_object_does_not_say_is_not_true() -> None:
     assert not conditions.is_true({}, "Ready")
     assert not conditions.is_true({"status": {"conditions": [OTHER]}}, "Other")
     assert conditions.is_true({"status": {"conditions": [OTHER, READY]}}, "Ready")
-
-
-def test_times_are_written_in_utc_and_read_back() -> None:
-    moment = datetime(2026, 1, 2, 1, 30, tzinfo=timezone(timedelta(hours=1)))
-    assert conditions.timestamp(moment) == "2026-01-02T00:30:00Z"
-    assert conditions.parse_time("2026-01-02T00:30:00Z") == moment
-    assert conditions.parse_time(None) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api import conditions, defaults
+from jupyter_trainjob.api import conditions, defaults, times
 from jupyter_trainjob.api.resources import JOBS, Object
 from jupyter_trainjob.cluster.jobdecision import Decision, decide, is_finished
 from jupyter_trainjob.constants import JOB_COMPLETION_INDEX
@@ -30,13 +30,13 @@ def pod(index: int | None = None, phase: str = "Running", *, ended: int = 0, **m
     metadata = {
         "name": f"job-{index}-{more.get('name', 'aaaaa')}",
         "annotations": annotations,
-        "creationTimestamp": conditions.timestamp(NOW - timedelta(seconds=1000)),
+        "creationTimestamp": times.timestamp(NOW - timedelta(seconds=1000)),
     }
     if more.get("deleted"):
-        metadata["deletionTimestamp"] = conditions.timestamp(NOW)
+        metadata["deletionTimestamp"] = times.timestamp(NOW)
     status: Object = {"phase": phase}
     if phase in {"Succeeded", "Failed"}:
-        finished = conditions.timestamp(NOW - timedelta(seconds=ended))
+        finished = times.timestamp(NOW - timedelta(seconds=ended))
         status["containerStatuses"] = [{"name": "main", "state": {"terminated": {"finishedAt": finished}}}]
     elif "restarts" in more:
         status["containerStatuses"] = [{"name": "main", "restartCount": more["restarts"]}]
@@ -232,7 +232,7 @@ def test_containers_that_restart_count_as_failures(limit: int, restarts: int, fa
     ],
 )
 def test_a_job_has_a_deadline(running: int, conditions_: list[str], again: float | None) -> None:
-    began = conditions.timestamp(NOW - timedelta(seconds=running))
+    began = times.timestamp(NOW - timedelta(seconds=running))
     decision = decide(made(indexed(1, activeDeadlineSeconds=60), {"startTime": began}), [pod(0)], NOW)
     assert true_conditions(decision) == conditions_
     assert decision.again == again
@@ -240,5 +240,5 @@ def test_a_job_has_a_deadline(running: int, conditions_: list[str], again: float
 
 def test_a_job_that_is_being_deleted_gets_no_more_pods() -> None:
     dying = made(indexed(2))
-    dying["metadata"]["deletionTimestamp"] = conditions.timestamp(NOW)
+    dying["metadata"]["deletionTimestamp"] = times.timestamp(NOW)
     assert decide(dying, [], NOW).create == []

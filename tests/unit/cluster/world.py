@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jupyter_trainjob.api.conditions import timestamp
 from jupyter_trainjob.api.resources import EVENTS, JOBS, NODES, PODS, Object, Resource
+from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.cluster.informers import Informers
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller

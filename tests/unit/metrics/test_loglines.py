@@ -31,20 +31,3 @@ def test_lines_of_one_moment_have_places_of_their_own() -> None:
     places = [line.place for line in loglines.parse(stamped(b"a\nb\nc\n"))]
     assert len(set(places)) == 3
     assert places == sorted(places)
-
-
-@pytest.mark.parametrize(
-    ("stamp", "expected"),
-    [
-        ("1970-01-01T00:00:01Z", 1.0),
-        ("1970-01-01T00:00:01.500000000Z", 1.5),
-        ("1970-01-01T01:00:01.25+01:00", 1.25),
-        ("no time", 0.0),
-    ],
-)
-def test_timestamps_are_read_with_any_fraction_and_zone(stamp: str, expected: float) -> None:
-    assert loglines.seconds(stamp) == expected
-
-
-def test_a_log_is_asked_for_again_from_the_whole_second() -> None:
-    assert loglines.whole_second("2026-01-02T03:04:05.999999999Z") == "2026-01-02T03:04:05Z"

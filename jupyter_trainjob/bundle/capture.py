@@ -141,7 +141,7 @@ def _pack(
             pickler.dump(value)
         except Exception as error:
             raise _cannot_travel(name, value, error, namespace) from error
-        names.append(Captured(name, _type_name(value), stream.tell() - start, _origin(value, cells)))
+        names.append(Captured(name, culprit.type_name(value), stream.tell() - start, _origin(value, cells)))
     sources = {file: Source(cells.get(file) or Path(file).name, text) for file, text in pickler.sources.items()}
     return Capture(
         payload=stream.getvalue(),
@@ -159,13 +159,6 @@ def _cannot_travel(name: str, value: Any, error: Exception, namespace: dict[str,
     blame = culprit.find(name, value, error, lambda part: failure(part, namespace))
     what = f"{blame.path} cannot travel to the job: it is a {blame.type} ({blame.reason})."
     return CaptureError(f"{what} {blame.remedy} Nothing was sent.")
-
-
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    return (
-        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    )
 
 
 def _origin(value: Any, cells: Mapping[str, str]) -> str:

@@ -63,7 +63,7 @@ def find(name: str, value: Any, error: Exception, failure: Callable[[Any], Excep
                 break
         else:
             break
-    return Culprit(path, _type_name(value), _reason(error), _remedy(value))
+    return Culprit(path, type_name(value), _reason(error), _remedy(value))
 
 
 def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -149,7 +149,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """Return the type of a value as one would write it."""
     kind = type(value)
     return (
         kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"

@@ -249,7 +249,6 @@ class Shim:
             "signal": number,
             "started": started,
             "finished": logwriter.stamp(),
-            "oom": False,
         }
         if self._fault:
             end.update(json.loads(self._fault))

@@ -36,7 +36,7 @@ def running(pod: Object, *, started: str, now: str, extra: Extra | None = None) 
 def ended(pod: Object, *, end: dict[str, Any], message: str, now: str) -> Object:
     """Return the status of a pod whose program ended with `end`, the shim's ``exit.json``."""
     code = int(end["code"])
-    reason = end.get("reason") or ("OOMKilled" if end.get("oom") else "Completed" if code == 0 else "Error")
+    reason = end.get("reason") or ("Completed" if code == 0 else "Error")
     terminated: Object = {
         "exitCode": code,
         "reason": reason,

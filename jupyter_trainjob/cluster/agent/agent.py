@@ -17,10 +17,11 @@ from typing import BinaryIO
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, Object
-from jupyter_trainjob.cluster.agent import network, node
+from jupyter_trainjob.cluster.agent import network
 from jupyter_trainjob.cluster.agent.changes import Changes
 from jupyter_trainjob.cluster.agent.isolation import Isolation, probe
 from jupyter_trainjob.cluster.agent.logs import Logs
+from jupyter_trainjob.cluster.agent.node import NodeStatus, cpus
 from jupyter_trainjob.cluster.agent.pod import Agency, PodKeeper, PodWorker
 from jupyter_trainjob.cluster.agent.prepare import Host
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
@@ -68,7 +69,7 @@ class Agent:
         self._lock = threading.Lock()
         self._workers: dict[str, PodWorker] = {}
         self._informer = Informer(client, PODS, fields=f"spec.nodeName={node}")
-        self._status = _node_status(client, node)
+        self._status = NodeStatus(client, node)
         self._held: BinaryIO | None = None
         self.logs = Logs(self._pods, self._changes)
 
@@ -82,7 +83,7 @@ class Agent:
         self._status.start()
         agency = Agency(
             pods=self._pods,
-            host=Host(self._client, self._default_python, self._isolation, self._ports, node.cpus()),
+            host=Host(self._client, self._default_python, self._isolation, self._ports, cpus()),
             events=Recorder(self._client, controller=COMPONENT),
             pool=self._pool,
             changes=self._changes,
@@ -172,7 +173,3 @@ class Agent:
         with self._lock:
             keys = {network.lease_key(worker.pod) for worker in self._workers.values()}
         self._ports.keep(keys)
-
-
-def _node_status(client: Client, name: str) -> node.NodeStatus:
-    return node.NodeStatus(client, name)

@@ -51,6 +51,10 @@ JOB_NAME: Final = "batch.kubernetes.io/job-name"
 JOB_CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
 JOB_COMPLETION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 
+# Kubernetes' garbage collector
+FOREGROUND_FINALIZER: Final = "foregroundDeletion"
+ORPHAN_FINALIZER: Final = "orphan"
+
 # Ours
 GROUP: Final = "jupyter-trainjob.org"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"

@@ -12,6 +12,7 @@ from typing import Any, Final
 from jupyter_trainjob.api import names, quantity, schema
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
+from jupyter_trainjob.constants import JOB_COMPLETION_INDEX
 from jupyter_trainjob.worker.protocol import TERMINATION_LOG
 
 _ENV_NAME: Final = re.compile(r"[^\x00-\x1f=\x7f-\uffff]+")
@@ -68,6 +69,16 @@ def check_spec(spec: Object, path: str) -> Iterator[FieldError]:
         seen |= found
         for index, container in enumerate(_items(spec.get(field))):
             yield from _check_container(container, volumes, f"{path}.{field}[{index}]")
+
+
+def completion_index(pod: Object) -> int | None:
+    """Return the place of a pod among those of its Indexed Job, None if it has none."""
+    metadata = pod["metadata"]
+    for marks in (metadata.get("annotations") or {}, metadata.get("labels") or {}):
+        text = marks.get(JOB_COMPLETION_INDEX, "")
+        if text.isdigit():
+            return int(text)
+    return None
 
 
 def negative(path: str, value: Any) -> FieldError:

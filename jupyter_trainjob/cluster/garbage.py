@@ -18,7 +18,8 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api import resources
 from jupyter_trainjob.api.resources import EVENTS, NAMESPACES, Object, Resource
 from jupyter_trainjob.cluster.informers import Informers
-from jupyter_trainjob.cluster.ownership import FOREGROUND, ORPHAN, Graph, Node
+from jupyter_trainjob.cluster.ownership import Graph, Node
+from jupyter_trainjob.constants import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller, Mapper
 from jupyter_trainjob.kube.informer import Handler
@@ -97,13 +98,13 @@ class GarbageReconciler:
         for dependent in self._graph.dependents(owner.uid):
             rest = [reference for reference in dependent.owners if reference["uid"] != owner.uid]
             self._patch(dependent, {"ownerReferences": rest})
-        self._drop_finalizer(owner, ORPHAN)
+        self._drop_finalizer(owner, ORPHAN_FINALIZER)
 
     def _clear(self, owner: Node) -> None:
         """Delete the dependents; once none is left that blocks the owner, let it go (``processDeletingDependents``)."""
         dependents = self._graph.dependents(owner.uid)
         if not any(dependent.blocks(owner.uid) for dependent in dependents):
-            self._drop_finalizer(owner, FOREGROUND)
+            self._drop_finalizer(owner, FOREGROUND_FINALIZER)
             return
         for dependent in dependents:
             if not dependent.is_deleting:
@@ -164,6 +165,6 @@ def _concerned(graph: Graph) -> Mapper:
 
 def _policy(node: Node) -> str:
     """Return how to delete an object: as its own finalizers already say, else in the background."""
-    if ORPHAN in node.finalizers:
+    if ORPHAN_FINALIZER in node.finalizers:
         return "Orphan"
-    return "Foreground" if FOREGROUND in node.finalizers else "Background"
+    return "Foreground" if FOREGROUND_FINALIZER in node.finalizers else "Background"

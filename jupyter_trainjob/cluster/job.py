@@ -20,7 +20,7 @@ from jupyter_trainjob.api.resources import JOBS, PODS, Object, owner_reference
 from jupyter_trainjob.cluster import jobdecision
 from jupyter_trainjob.cluster.informers import Informers
 from jupyter_trainjob.cluster.jobdecision import Decision, Note
-from jupyter_trainjob.controller.events import Recorder
+from jupyter_trainjob.controller.events import NORMAL, WARNING, Recorder
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller, to_controller
 from jupyter_trainjob.kube.informer import Informer
@@ -95,7 +95,7 @@ class JobReconciler:
                 self._client.delete(PODS, name, namespace=job["metadata"]["namespace"], uid=uid)
             except (errors.NotFound, errors.Conflict):
                 continue  # gone, or another pod of that name
-            notes.append(Note("Normal", "SuccessfulDelete", f"Deleted pod: {name}"))
+            notes.append(Note(NORMAL, "SuccessfulDelete", f"Deleted pod: {name}"))
             decision.count_active(-1)
 
     def _create_pods(self, job: Object, decision: Decision, notes: list[Note]) -> None:
@@ -104,9 +104,9 @@ class JobReconciler:
                 made = self._client.create(PODS, pod_for(job, index))
             except errors.ApiError as error:
                 if not _is_ending(error):
-                    notes.append(Note("Warning", "FailedCreate", f"Error creating: {error.message}"))
+                    notes.append(Note(WARNING, "FailedCreate", f"Error creating: {error.message}"))
                 raise
-            notes.append(Note("Normal", "SuccessfulCreate", f"Created pod: {made['metadata']['name']}"))
+            notes.append(Note(NORMAL, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}"))
             decision.count_active(1)
 
     def _write_status(self, job: Object, decision: Decision) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from jupyter_trainjob import constants
 from jupyter_trainjob.api import conditions, times
+from jupyter_trainjob.api.pods import completion_index
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster import indexes
+from jupyter_trainjob.controller.events import NORMAL, WARNING
 
 FIRST_BACKOFF = 10.0
 LAST_BACKOFF = 600.0
@@ -86,12 +87,6 @@ def decide(job: Object, pods: Sequence[Object], now: datetime) -> Decision:
     return decision
 
 
-def index_of(pod: Object) -> int | None:
-    """Return the completion index of a pod, or None if it has none."""
-    text = (pod["metadata"].get("annotations") or {}).get(constants.JOB_COMPLETION_INDEX, "")
-    return int(text) if text.isdigit() else None
-
-
 def is_active(pod: Object) -> bool:
     """Return whether a pod runs or is going to: neither ended nor being deleted."""
     return _phase(pod) not in _TERMINAL and "deletionTimestamp" not in pod["metadata"]
@@ -105,7 +100,7 @@ def _count(job: Object, pods: Sequence[Object]) -> _Counts:
     if spec.get("completionMode") == "Indexed":
         completed = indexes.parse(before.get("completedIndexes") or "", completions=spec["completions"])
         completed |= {
-            index for pod in succeeded if (index := index_of(pod)) is not None and index < spec["completions"]
+            index for pod in succeeded if (index := completion_index(pod)) is not None and index < spec["completions"]
         }
         total = len(completed)
     else:
@@ -190,9 +185,9 @@ def _end(decision: Decision, counts: _Counts, verdict: _Verdict, stamp: str) -> 
         held = conditions.set(held, {"type": verdict.final, **why}, stamp)
         if verdict.final == "Complete":
             status["completionTime"] = stamp
-            decision.notes.append(Note("Normal", "Completed", "Job completed"))
+            decision.notes.append(Note(NORMAL, "Completed", "Job completed"))
         else:
-            decision.notes.append(Note("Warning", verdict.reason, verdict.message))
+            decision.notes.append(Note(WARNING, verdict.reason, verdict.message))
     status["conditions"] = held
 
 
@@ -223,7 +218,7 @@ def _manage(decision: Decision, job: Object, counts: _Counts, pods: Sequence[Obj
     if wait > 0:
         decision.again = wait
     elif spec.get("completionMode") == "Indexed":
-        taken = counts.completed | {index for pod in active if (index := index_of(pod)) is not None}
+        taken = counts.completed | {index for pod in active if (index := completion_index(pod)) is not None}
         free = (index for index in range(completions) if index not in taken)
         decision.create = list(islice(free, missing))
     else:
@@ -237,7 +232,7 @@ def _doubles(job: Object, counts: _Counts) -> list[Object]:
     found: list[Object] = []
     seen = set(counts.completed)
     for pod in sorted(counts.active, key=_progress, reverse=True):
-        index = index_of(pod)
+        index = completion_index(pod)
         if index is None or index in seen or index >= job["spec"]["completions"]:
             found.append(pod)
         else:
@@ -247,7 +242,7 @@ def _doubles(job: Object, counts: _Counts) -> list[Object]:
 
 def _progress(pod: Object) -> tuple[bool, bool, bool, int]:
     ready, bound = conditions.is_true(pod, "Ready"), bool(pod["spec"].get("nodeName"))
-    return bound, _phase(pod) == "Running", ready, -(index_of(pod) or 0)
+    return bound, _phase(pod) == "Running", ready, -(completion_index(pod) or 0)
 
 
 def _backoff(pods: Iterable[Object], now: datetime) -> float:
@@ -285,7 +280,7 @@ def _tell_suspension(decision: Decision, *, suspended: bool, stamp: str) -> None
     word, reason = ("suspended", "JobSuspended") if suspended else ("resumed", "JobResumed")
     told = {"type": "Suspended", "status": str(suspended), "reason": reason, "message": f"Job {word}"}
     status["conditions"] = conditions.set(held, {**told, "lastProbeTime": stamp}, stamp)
-    decision.notes.append(Note("Normal", word.capitalize(), f"Job {word}"))
+    decision.notes.append(Note(NORMAL, word.capitalize(), f"Job {word}"))
     if suspended:
         status.pop("startTime", None)
     else:

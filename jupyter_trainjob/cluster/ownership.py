@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from jupyter_trainjob.api.resources import NAMESPACES, Object, Resource
-
-FOREGROUND = "foregroundDeletion"
-ORPHAN = "orphan"
+from jupyter_trainjob.constants import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +30,12 @@ class Node:
     @property
     def waits_for_dependents(self) -> bool:
         """Return whether it is deleted in the foreground: it goes after those that it owns."""
-        return self.is_deleting and FOREGROUND in self.finalizers
+        return self.is_deleting and FOREGROUND_FINALIZER in self.finalizers
 
     @property
     def releases_dependents(self) -> bool:
         """Return whether it is deleted so that those that it owns stay."""
-        return self.is_deleting and ORPHAN in self.finalizers
+        return self.is_deleting and ORPHAN_FINALIZER in self.finalizers
 
     def blocks(self, owner: str) -> bool:
         """Return whether the owner with this uid may not go before this object has."""

@@ -19,7 +19,7 @@ from jupyter_trainjob.api.quantity import Amounts
 from jupyter_trainjob.api.resources import NODES, PODS, Object
 from jupyter_trainjob.cluster import placement
 from jupyter_trainjob.cluster.informers import Informers
-from jupyter_trainjob.controller.events import Recorder
+from jupyter_trainjob.controller.events import NORMAL, WARNING, Recorder
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller
 from jupyter_trainjob.kube.informer import Informer
@@ -115,11 +115,11 @@ class Scheduler:
         found = placement.place(pod, needed, rooms)
         if isinstance(found, str):
             new = self._tell(pod, "Unschedulable", found)
-            return ("Warning", "FailedScheduling", found) if new else None
+            return (WARNING, "FailedScheduling", found) if new else None
         self._bind(pod, found.name)
         found.take(needed)
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        return "Normal", "Scheduled", f"Successfully assigned {name} to {found.name}"
+        return NORMAL, "Scheduled", f"Successfully assigned {name} to {found.name}"
 
     def _bind(self, pod: Object, node: str) -> None:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]

@@ -13,8 +13,9 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from jupyter_trainjob.api.pods import completion_index
 from jupyter_trainjob.api.resources import TRAINJOBS, Object
-from jupyter_trainjob.constants import JOB_COMPLETION_INDEX, JOBSET_NAME
+from jupyter_trainjob.constants import JOBSET_NAME
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.loglines import Line, parse
 from jupyter_trainjob.worker.protocol import Frame, decode
@@ -115,9 +116,5 @@ class Keeper:
 
 
 def node_index(pod: Object) -> int:
-    """Return a pod's place among the nodes of its job."""
-    metadata = pod["metadata"]
-    for names in (metadata.get("labels") or {}, metadata.get("annotations") or {}):
-        if JOB_COMPLETION_INDEX in names:
-            return int(names[JOB_COMPLETION_INDEX])
-    return 0
+    """Return a pod's place among the nodes of its job; a pod without one is the only node."""
+    return completion_index(pod) or 0

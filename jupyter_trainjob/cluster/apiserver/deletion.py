@@ -20,12 +20,11 @@ from jupyter_trainjob.cluster.apiserver.responses import Body, dumps
 from jupyter_trainjob.cluster.apiserver.selectors import fields_of
 from jupyter_trainjob.cluster.apiserver.writes import dry_run_of
 from jupyter_trainjob.cluster.store import Moved, Store
+from jupyter_trainjob.constants import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from jupyter_trainjob.errors import NotFound
 from jupyter_trainjob.kube.transport import Request
 
-FOREGROUND = "foregroundDeletion"
-ORPHAN = "orphan"
-_FINALIZER_OF = {"Foreground": FOREGROUND, "Orphan": ORPHAN, "Background": None}
+_FINALIZER_OF = {"Foreground": FOREGROUND_FINALIZER, "Orphan": ORPHAN_FINALIZER, "Background": None}
 
 
 class Deletion:
@@ -116,7 +115,7 @@ def _finalizers(held: list[str], options: Object) -> list[str]:
         text = f'Invalid value: "{policy}": must be one of {wanted}'
         raise status.failure(422, "Invalid", f"DeleteOptions.meta.k8s.io is invalid: propagationPolicy: {text}")
     added = _FINALIZER_OF[policy]
-    kept = [each for each in held if each not in {FOREGROUND, ORPHAN}]
+    kept = [each for each in held if each not in {FOREGROUND_FINALIZER, ORPHAN_FINALIZER}]
     return kept + ([added] if added else [])
 
 

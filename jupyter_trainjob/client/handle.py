@@ -138,8 +138,6 @@ class TrainJob:
             follower.wait(follower.settled, SETTLE)
         return follower.record.columns()
 
-    series = metrics
-
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` (from a thread) when something changed, at most ten times a second; returns how to end it."""
         return self._follow().subscribe(callback)

@@ -114,7 +114,7 @@ class Feed:
             return self._curves_due - now
         self._curves_stale = False
         started = time.perf_counter()
-        self._changed |= self._curves.feed(self._job.series())
+        self._changed |= self._curves.feed(self._job.metrics())
         names = self._curves.names[:MAX_METRICS]
         if not self._whole:
             names = [name for name in names if name in self._changed]

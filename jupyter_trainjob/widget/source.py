@@ -14,7 +14,7 @@ class Source(Protocol):
     def snapshot(self) -> Snapshot:
         """Return what is known now."""
 
-    def series(self) -> dict[str, list[float]]:
+    def metrics(self) -> dict[str, list[float]]:
         """Return the columns rank, time, step and each metric, equally long, NaN where a row lacks a metric."""
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:

@@ -141,7 +141,7 @@ class Resting:
 def still(job: Source) -> dict[str, str]:
     """Return what shows the job without a kernel, by MIME type."""
     snapshot = job.snapshot()
-    return {"text/plain": text.block(snapshot), "text/html": picture.html(snapshot, job.series())}
+    return {"text/plain": text.block(snapshot), "text/html": picture.html(snapshot, job.metrics())}
 
 
 def _drain(messages: queue.SimpleQueue[str], wait: float | None) -> list[str]:

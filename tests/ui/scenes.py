@@ -34,7 +34,7 @@ class Recorded:
     def snapshot(self) -> Snapshot:
         return self.moment
 
-    def series(self) -> dict[str, list[float]]:
+    def metrics(self) -> dict[str, list[float]]:
         return self.columns
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:

@@ -101,4 +101,4 @@ def _record(job: Source) -> dict[str, Any]:
     feed.ready()
     feed.tell()
     assert {key: states[-1][key] for key in states[-1] if key != "now"} == state_of(job.snapshot())
-    return {"state": states[-1], "messages": messages, "picture": picture.html(job.snapshot(), job.series())}
+    return {"state": states[-1], "messages": messages, "picture": picture.html(job.snapshot(), job.metrics())}

@@ -56,7 +56,7 @@ class FakeJob:
     def snapshot(self) -> Snapshot:
         return self.now
 
-    def series(self) -> dict[str, list[float]]:
+    def metrics(self) -> dict[str, list[float]]:
         return self.columns
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:

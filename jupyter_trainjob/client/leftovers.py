@@ -17,7 +17,7 @@ from jupyter_trainjob.constants import BUNDLE_LABEL
 
 AGE = 3600.0
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _swept: set[tuple[str, str]] = set()
 
 
@@ -39,4 +39,4 @@ def _sweep(connection: Connection, namespace: str) -> None:
             if client.find(TRAINJOBS, metadata["labels"][BUNDLE_LABEL], namespace=namespace) is None:
                 client.delete(SECRETS, metadata["name"], namespace=namespace, uid=metadata["uid"])
     except errors.TrainJobError as error:
-        log.info("leftovers of earlier submits in %s were not swept: %s", namespace, error)
+        _log.info("leftovers of earlier submits in %s were not swept: %s", namespace, error)

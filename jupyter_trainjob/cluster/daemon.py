@@ -30,7 +30,7 @@ from jupyter_trainjob.controller.manager import Manager, controllers
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.history import History, Keeper
 
-log = logging.getLogger("jupyter_trainjob.cluster")
+_log = logging.getLogger("jupyter_trainjob.cluster")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another daemon serves %s", state.root)
+            _log.info("another daemon serves %s", state.root)
             _tell(options.ready_fd)
             return 0
         serve(state, warm=tuple(options.warm) or (sys.executable,), ready_fd=options.ready_fd)
@@ -80,7 +80,7 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
     credentials.write_private(state.kubeconfig, credentials.kubeconfig(secrets, port=front.port))
     about = {"pid": os.getpid(), "port": front.port, "version": VERSION}
     credentials.write_private(state.daemon, json.dumps(about).encode())
-    log.info("serving %s on port %d", state.root, front.port)
+    _log.info("serving %s on port %d", state.root, front.port)
     _tell(ready_fd)
     try:
         front.run()
@@ -89,7 +89,7 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
         agent.stop()
         history.close()
         store.close()
-        log.info("ended")
+        _log.info("ended")
 
 
 def _install_runtimes(client: Client) -> None:

@@ -18,7 +18,7 @@ from jupyter_trainjob.worker.protocol import Assembler, Frame, Message, loads
 
 NAN = math.nan
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Record:
             self._take(attempt, message)
         except (ValueError, KeyError, TypeError) as error:
             # Whatever a program prints must not stop a reader: a line can look like a frame of ours.
-            log.info("a %s message of rank %d makes no sense: %r", message.kind, message.rank, error)
+            _log.info("a %s message of rank %d makes no sense: %r", message.kind, message.rank, error)
 
     def columns(self) -> dict[str, list[float]]:
         """Return rank, time, step and each metric as columns of one length, rank by rank; nan where there is no value.

@@ -8,6 +8,8 @@ from bench.jobs import cluster, run, torchrun
 from bench.table import Row
 
 RANKS = 2
+PAUSE = 1.0
+"""Seconds between two jobs: nobody reads a result and sends the next cell in less."""
 
 _CELL = """
 import time
@@ -32,7 +34,9 @@ def rows(repeat: int = 5) -> list[Row]:
             first.append(_once())
     with cluster():
         _once()
-        warm = [_once() for _ in range(repeat * 2)]
+        for _ in range(repeat * 2):
+            time.sleep(PAUSE)
+            warm.append(_once())
     return [
         Row("cell → first all_reduce, 2 ranks, warm", warm, "s", "≤ 1/20", "torchrun", theirs),
         Row("the same, very first job (no daemon yet)", first, "s", "≤ 1.5 ×", "torchrun", theirs),

@@ -38,8 +38,9 @@ def build() -> None:
     if is_current():
         return
     if not _has_build_tools():
-        # What a build needs is in `dependencies`; tools for tests and style are not.
-        npm("ci", "--omit=dev", "--ignore-scripts")
+        # What a build needs is in `dependencies`; who has the tools for tests and style keeps them.
+        developing = (HERE / "node_modules" / "vitest").exists()
+        npm("ci", "--ignore-scripts", *([] if developing else ["--omit=dev"]))
     npm("run", "--silent", "build")
 
 

@@ -37,7 +37,7 @@ def table(snapshots: Sequence[Snapshot], *, now: float | None = None) -> str:
 
 
 def age(seconds: float) -> str:
-    """Return a time span as kubectl writes it: 12s, 5m, 3h, 2d."""
+    """Return a time span in its largest unit: 12s, 5m, 3h, 2d."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"

@@ -35,7 +35,7 @@ def derive(
     """
     metadata, spec = trainjob["metadata"], trainjob["spec"]
     newest = _newest(pods)
-    nodes = int((spec.get("trainer") or {}).get("numNodes") or max(1, len(newest)))
+    nodes = _nodes(trainjob, newest)
     state = State.DELETED if deleted else _state(trainjob, newest, nodes)
     created = seconds(metadata["creationTimestamp"])
     finished = _finished(trainjob, record) if state.finished else None
@@ -61,6 +61,12 @@ def derive(
     )
 
 
+def state_of(trainjob: Object, pods: Iterable[Object], *, deleted: bool = False) -> State:
+    """Return the state alone, for those who ask often."""
+    newest = _newest(pods)
+    return State.DELETED if deleted else _state(trainjob, newest, _nodes(trainjob, newest))
+
+
 def exit_code(pod: Object) -> int | None:
     """Return the exit code of a pod's program, None while it runs."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
@@ -68,6 +74,10 @@ def exit_code(pod: Object) -> int | None:
         if terminated is not None:
             return int(terminated.get("exitCode", 0))
     return None
+
+
+def _nodes(trainjob: Object, pods: list[Object]) -> int:
+    return int((trainjob["spec"].get("trainer") or {}).get("numNodes") or max(1, len(pods)))
 
 
 def _newest(pods: Iterable[Object]) -> list[Object]:

@@ -66,7 +66,7 @@ class TrainJob:
 
     def status(self) -> State:
         """Return where the job is now: Queued, Starting, Running, Stopped, Suspended, Complete, Failed or Deleted."""
-        return self.snapshot().state
+        return self._follow().state()
 
     def snapshot(self) -> Snapshot:
         """Return all that is known of the job now, as plain values."""
@@ -81,11 +81,11 @@ class TrainJob:
         follower = self._follow()
 
         def over() -> bool:
-            return follower.settled() or follower.snapshot().state is State.STOPPED
+            return follower.settled() or follower.state() is State.STOPPED
 
         if not follower.wait(over, timeout):
             raise errors.JobTimeout(
-                f"{self.name} is still {follower.snapshot().state} after {timeout:g} s. It goes on: wait() again, or "
+                f"{self.name} is still {follower.state()} after {timeout:g} s. It goes on: wait() again, or "
                 f"stop() it."
             )
         snapshot = follower.snapshot()
@@ -124,7 +124,7 @@ class TrainJob:
 
         if follow:
             return texts(follower.lines())
-        if follower.snapshot().state.finished:
+        if follower.state().finished:
             follower.wait(follower.settled, SETTLE)
         return "\n".join(texts(follower.kept_lines()))
 
@@ -134,7 +134,7 @@ class TrainJob:
         Times are unix seconds; a metric that a row does not have is nan. ``pandas.DataFrame(job.metrics())`` works.
         """
         follower = self._follow()
-        if follower.snapshot().state.finished:
+        if follower.state().finished:
             follower.wait(follower.settled, SETTLE)
         return follower.record.columns()
 
@@ -145,11 +145,11 @@ class TrainJob:
     def stop(self) -> None:
         """Suspend the job: its programs get SIGTERM, what they wrote is read first. It is shown as Stopped."""
         follower = self._follow()
-        if follower.snapshot().state.finished:
+        if follower.state().finished:
             return
         patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: _user()}}, "spec": {"suspend": True}}
         self._connection.client.patch(TRAINJOBS, self.name, patch, namespace=self.namespace)
-        follower.wait(lambda: follower.snapshot().state in (State.STOPPED, State.DELETED), STOP_GRACE)
+        follower.wait(lambda: follower.state() in (State.STOPPED, State.DELETED), STOP_GRACE)
 
     def delete(self) -> None:
         """Delete the job with its pods, logs and history. Deleting a job that is gone is no error."""
@@ -159,7 +159,7 @@ class TrainJob:
             return
         if self._follower is not None:
             follower = self._follower
-            follower.wait(lambda: follower.snapshot().state is State.DELETED, STOP_GRACE)
+            follower.wait(lambda: follower.state() is State.DELETED, STOP_GRACE)
         if not self._connection.embedded:
             self._connection.history.forget(self.uid)
 

@@ -182,9 +182,26 @@ def become(spec: dict[str, Any], started: Callable[[], None]) -> NoReturn:
     started()
     code = 1
     try:
+        _store = serve_store()  # kept until the end
         code = run_archive(spec["argv"])
     finally:
         os._exit(code)
+
+
+def serve_store() -> object | None:
+    """Serve, on rank 0, the store that torchrun serves beside its worker: it listens before anybody looks for it.
+
+    A rank that looks too early waits for half a second before it looks again.
+    """
+    if os.environ["RANK"] != "0":
+        return None
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    try:
+        store: object = sys.modules["torch.distributed"].TCPStore(address, port, is_master=True, wait_for_workers=False)
+    except Exception as error:
+        print(f"rank 0 cannot serve the rendezvous at {address}:{port}: {error}", file=sys.stderr)
+        raise
+    return store
 
 
 def refresh(spec: dict[str, Any]) -> None:

@@ -44,10 +44,7 @@ def refusal(program: Program, base: Mapping[str, str]) -> str:
 
 
 def worker_env(env: Mapping[str, str], error_file: str) -> dict[str, str]:
-    """Return the environment of torchrun's one worker.
-
-    It differs in one value: without torchrun nobody serves a store, so rank 0 has to (TORCHELASTIC_USE_AGENT_STORE).
-    """
+    """Return the environment of torchrun's one worker. The store is there before it, as torchrun's is."""
     rank, world = env.get("PET_NODE_RANK", "0"), env.get("PET_NNODES", "1")
     return {
         **env,
@@ -66,7 +63,7 @@ def worker_env(env: Mapping[str, str], error_file: str) -> dict[str, str]:
         "TORCHELASTIC_RESTART_COUNT": "0",
         "TORCHELASTIC_MAX_RESTARTS": "0",
         "TORCHELASTIC_RUN_ID": "none",
-        "TORCHELASTIC_USE_AGENT_STORE": "False",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
         "TORCHELASTIC_ERROR_FILE": error_file,
         "TORCH_NCCL_ASYNC_ERROR_HANDLING": env.get("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1"),
     }

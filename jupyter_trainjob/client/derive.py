@@ -15,6 +15,7 @@ from jupyter_trainjob.metrics.record import Record
 
 PACE_WINDOW = 30.0
 """Seconds of recent reports that the time left is estimated from."""
+ASKED_TO_END = 128 + signal.SIGTERM
 OUT_OF_MEMORY = "Out of memory is the usual cause: ask for less data at once, fewer nodes, or more memory."
 
 
@@ -193,7 +194,8 @@ def _failure(trainjob: Object, pods: list[Object], record: Record) -> Failure:
         return Failure(
             headline, error.rank, where=error.where, source=error.source, traceback=error.traceback, remedy=""
         )
-    for pod in sorted(pods, key=_ended_at):
+    # Who was asked to end (SIGTERM) is a victim: the times of the API are too coarse to tell who failed first.
+    for pod in sorted(pods, key=lambda pod: (exit_code(pod) == ASKED_TO_END, _ended_at(pod))):
         code = exit_code(pod)
         if code:
             return _exit_failure(pod, code)

@@ -85,8 +85,7 @@ class TrainJob:
 
         if not follower.wait(over, timeout):
             raise errors.JobTimeout(
-                f"{self.name} is still {follower.state()} after {timeout:g} s. It goes on: wait() again, or "
-                f"stop() it."
+                f"{self.name} is still {follower.state()} after {timeout:g} s. It goes on: wait() again, or stop() it."
             )
         snapshot = follower.snapshot()
         if snapshot.state is State.STOPPED:

@@ -15,10 +15,10 @@ from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import embedded_cluster
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateDir]:
     """A state folder that the command line finds in its environment."""
-    with embedded_cluster(tmp_path_factory.mktemp("cli") / "state") as found:
+    with embedded_cluster(tmp_path / "state") as found:
         yield found
 
 
@@ -51,6 +51,7 @@ def test_the_last_line_of_kubeconfig_is_a_private_file_that_names_the_context(st
 
 
 def test_a_restarted_daemon_keeps_its_address(state: StateDir) -> None:
+    trainjob("cluster", "start")
     before = state.kubeconfig.read_bytes()
     trainjob("cluster", "stop")
     trainjob("cluster", "start")
@@ -58,7 +59,6 @@ def test_a_restarted_daemon_keeps_its_address(state: StateDir) -> None:
 
 
 def test_starters_who_race_find_one_daemon(state: StateDir) -> None:
-    trainjob("cluster", "stop")
     command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "cluster", "start"]
     racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = {process.communicate(timeout=90)[0] for process in racing}

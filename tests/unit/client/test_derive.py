@@ -107,6 +107,13 @@ def test_a_rank_that_says_nothing_is_judged_by_its_exit_code(code: int, headline
     assert failure.remedy.startswith(remedy)
 
 
+def test_a_rank_that_was_asked_to_end_is_not_the_first_that_failed() -> None:
+    stopped, failed = pod(0, "Failed", exitCode=143, finishedAt=LATER), pod(1, "Failed", exitCode=3, finishedAt=LATER)
+    failure = snapshot(trainjob(condition=("Failed", "x")), stopped, failed).failure
+    assert failure is not None
+    assert failure.rank == 1
+
+
 def test_a_pod_that_never_ran_says_why() -> None:
     refused = pod(1, "Failed")
     refused["status"]["message"] = "init containers are not supported"

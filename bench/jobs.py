@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.submit import Options, prepare_cell, send
+from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.cluster import launch
 from jupyter_trainjob.constants import STATE_DIR_ENV
 

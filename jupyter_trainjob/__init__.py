@@ -18,21 +18,25 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_trainjob.client.context import use
+    from jupyter_trainjob.client.decorator import trainjob
     from jupyter_trainjob.client.handle import TrainJob
     from jupyter_trainjob.client.jobs import get, list_jobs
+    from jupyter_trainjob.client.runtimes import list_runtimes
     from jupyter_trainjob.client.submit import submit
     from jupyter_trainjob.worker.report import report
 
 __version__ = VERSION
 
-__all__ = ["TrainJob", "get", "list_jobs", "report", "submit", "use"]
+__all__ = ["TrainJob", "get", "list_jobs", "list_runtimes", "report", "submit", "trainjob", "use"]
 
 _HOME = {
     "TrainJob": "client.handle",
     "get": "client.jobs",
     "list_jobs": "client.jobs",
+    "list_runtimes": "client.runtimes",
     "report": "worker.report",
     "submit": "client.submit",
+    "trainjob": "client.decorator",
     "use": "client.context",
 }
 

@@ -26,7 +26,8 @@ import jupyter_trainjob
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS, TRAINJOBS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.submit import Options, prepare_cell, send
+from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.cluster import launch
 from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import embedded_cluster, kill_daemon, processes_of

@@ -31,6 +31,25 @@ def seconds(stamp: str) -> float:
     return datetime.fromisoformat(whole + zone.upper().replace("Z", "+00:00")).timestamp() + float(fraction or 0)
 
 
+def age(seconds: float) -> str:
+    """Return a length of time in kubectl's short form (apimachinery's HumanDuration): ``41s``, ``5m3s``, ``2d4h``."""
+    whole = max(int(seconds), 0)
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return f"{minutes}m" + (f"{whole % 60}s" if whole % 60 else "")
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h" + (f"{minutes % 60}m" if minutes % 60 else "")
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return f"{days}d" + (f"{hours % 24}h" if hours % 24 else "")
+    return f"{days}d" if days < 730 else f"{days // 365}y"
+
+
 def whole_second(stamp: str) -> str:
     """Return the second that a time lies in, as the ``sinceTime`` of a log request takes it."""
     return timestamp(seconds(_FRACTION.sub("", stamp)))

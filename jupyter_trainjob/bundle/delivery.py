@@ -156,14 +156,14 @@ def _patch(
     pod: Object = {"spec": {"volumes": volumes, "containers": [{"name": NODE_CONTAINER, "volumeMounts": mounts}]}}
     if annotations:
         pod["metadata"] = {"annotations": dict(annotations)}
-    replicated = [{"name": _trainer_job(runtime), "template": {"spec": {"template": pod}}}]
+    replicated = [{"name": trainer_job(runtime), "template": {"spec": {"template": pod}}}]
     return {
         "manager": PATCH_MANAGER,
         "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": replicated}}},
     }
 
 
-def _trainer_job(runtime: Object) -> str:
+def trainer_job(runtime: Object) -> str:
     """Return the name of the runtime's replicated job that trains: the one that says so, else ``node``."""
     for job in runtime["spec"]["template"]["spec"].get("replicatedJobs") or ():
         labels = (job["template"].get("metadata") or {}).get("labels") or {}

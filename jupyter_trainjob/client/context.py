@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from functools import cached_property
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.cluster.launch import EmbeddedTransport
 from jupyter_trainjob.cluster.state import state_dir
 from jupyter_trainjob.constants import CONTEXT_ENV, DEFAULT_NAMESPACE, EMBEDDED_CONTEXT
@@ -59,18 +60,41 @@ def use(*, context: str | None = None, namespace: str | None = None) -> None:
     _chosen.context, _chosen.namespace = context, namespace
 
 
+def described() -> str:
+    """Return in a few words where jobs go, why, and where else they could."""
+    from jupyter_trainjob.kube import config
+
+    name, why = _name()
+    others = sorted({EMBEDDED_CONTEXT, *config.contexts()} - {name})
+    where = f"this computer ({name})" if name == EMBEDDED_CONTEXT else name
+    namespace = _chosen.namespace or "that of the context"
+    return f"Jobs go to {where}, {why}; namespace: {namespace}. Other contexts: {', '.join(others) or 'none'}."
+
+
 def connect(context: str | None = None) -> Connection:
     """Return the connection to `context`, or to the chosen one. The embedded cluster starts at its first request."""
-    name = context or _chosen.context or os.environ.get(CONTEXT_ENV) or EMBEDDED_CONTEXT
+    name, why = (context, "") if context else _name()
     with _lock:
         if name not in _connections:
-            _connections[name] = _open(name)
+            try:
+                _connections[name] = _open(name)
+            except errors.UsageError as error:
+                raise errors.UsageError(f"{error} It was chosen {why}." if why else str(error)) from error
         return _connections[name]
 
 
 def namespace_for(connection: Connection, namespace: str | None = None) -> str:
     """Return the namespace that a call works in."""
     return namespace or _chosen.namespace or connection.default_namespace
+
+
+def _name() -> tuple[str, str]:
+    """Return the context of calls that name none, and why it is that one."""
+    if _chosen.context:
+        return _chosen.context, "by use()"
+    if os.environ.get(CONTEXT_ENV):
+        return os.environ[CONTEXT_ENV], f"by {CONTEXT_ENV}"
+    return EMBEDDED_CONTEXT, "by default"
 
 
 def _open(name: str) -> Connection:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import outcome
+from jupyter_trainjob.client import events, outcome
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.follow import Follower
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
@@ -89,7 +89,9 @@ class TrainJob:
             )
         snapshot = follower.snapshot()
         if snapshot.state is State.STOPPED:
-            raise errors.JobStopped(f"{self.name} was stopped. Its metrics and logs are kept; delete() removes it.")
+            raise errors.JobStopped(
+                f"{self.name} was stopped. Its metrics and logs are kept; resume() starts it again."
+            )
         return snapshot.state
 
     def result(self, timeout: float | None = None) -> Any:
@@ -149,6 +151,29 @@ class TrainJob:
         patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: _user()}}, "spec": {"suspend": True}}
         self._connection.client.patch(TRAINJOBS, self.name, patch, namespace=self.namespace)
         follower.wait(lambda: follower.state() in (State.STOPPED, State.DELETED), STOP_GRACE)
+
+    def resume(self) -> None:
+        """Let a stopped or suspended job start again; its programs begin anew, its metrics and logs are kept.
+
+        Resuming a job that goes on is no error. Raises `errors.UsageError` for one that is over.
+        """
+        follower = self._follow()
+        state = follower.state()
+        if state.finished:
+            raise errors.UsageError(
+                f"{self.name} is {state.value}: only a stopped job can be resumed. Run its cell again for a new one."
+            )
+        patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: None}}, "spec": {"suspend": False}}
+        self._connection.client.patch(TRAINJOBS, self.name, patch, namespace=self.namespace)
+        follower.wait(lambda: follower.state() not in (State.STOPPED, State.SUSPENDED), STOP_GRACE)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what the cluster said about the job, its JobSet, Jobs and pods, oldest first.
+
+        Each has time (unix seconds, of the last one), object, type, reason, message and count (how often).
+        ``pandas.DataFrame(job.events())`` works. A cluster forgets events, most after an hour.
+        """
+        return events.of(self._connection.client, self._trainjob)
 
     def delete(self) -> None:
         """Delete the job with its pods, logs and history. Deleting a job that is gone is no error."""

@@ -1,6 +1,7 @@
 """Sweeps what a submit left behind that died between its Secrets and its TrainJob.
 
-Once per process and namespace, in the background: an hour-old Secret of a bundle whose TrainJob does not exist.
+Once per process and namespace, in the background: an hour-old Secret of a bundle, or a job's copy of a runtime, whose
+TrainJob does not exist.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 import time
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS
+from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, TRAINJOBS
 from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.constants import BUNDLE_LABEL
@@ -32,11 +33,12 @@ def sweep(connection: Connection, namespace: str) -> None:
 def _sweep(connection: Connection, namespace: str) -> None:
     client = connection.client
     try:
-        for secret in client.list(SECRETS, namespace=namespace, labels=BUNDLE_LABEL).items:
-            metadata = secret["metadata"]
-            if metadata.get("ownerReferences") or seconds(metadata["creationTimestamp"]) > time.time() - AGE:
-                continue
-            if client.find(TRAINJOBS, metadata["labels"][BUNDLE_LABEL], namespace=namespace) is None:
-                client.delete(SECRETS, metadata["name"], namespace=namespace, uid=metadata["uid"])
+        for resource in (SECRETS, TRAININGRUNTIMES):
+            for left in client.list(resource, namespace=namespace, labels=BUNDLE_LABEL).items:
+                metadata = left["metadata"]
+                if metadata.get("ownerReferences") or seconds(metadata["creationTimestamp"]) > time.time() - AGE:
+                    continue
+                if client.find(TRAINJOBS, metadata["labels"][BUNDLE_LABEL], namespace=namespace) is None:
+                    client.delete(resource, metadata["name"], namespace=namespace, uid=metadata["uid"])
     except errors.TrainJobError as error:
         _log.info("leftovers of earlier submits in %s were not swept: %s", namespace, error)

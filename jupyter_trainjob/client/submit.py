@@ -6,72 +6,41 @@ owner, which the next submit sweeps.
 
 from __future__ import annotations
 
-import keyword
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.names import SUFFIX_LENGTH, suffix
+from jupyter_trainjob.api.names import suffix
 from jupyter_trainjob.api.resources import (
-    CLUSTERTRAININGRUNTIMES,
+    NODES,
     SECRETS,
     TRAININGRUNTIMES,
     TRAINJOBS,
     Object,
+    Resource,
     owner_reference,
 )
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
-from jupyter_trainjob.client import cells, leftovers
+from jupyter_trainjob.client import amounts, cells, leftovers, resources, retries, runtimes
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.client.options import Options, identifier
 from jupyter_trainjob.cluster.state import state_dir
 from jupyter_trainjob.constants import (
     DEFAULT_RUNTIME,
     MANAGED_BY,
     MANAGED_BY_LABEL,
+    RUNTIME_ANNOTATION,
     VARIABLE_ANNOTATION,
 )
-
-MAX_NAME = 40
-"""JobSet derives names from the job's and refuses what grows beyond 63 characters."""
-LONGEST_NAME = MAX_NAME - SUFFIX_LENGTH - 1
-"""Of what a user chooses: a dash and a suffix follow."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a user may ask for, checked when it is made; raises `errors.UsageError`."""
-
-    name: str = "job"
-    nodes: int = 1
-    runtime: str = DEFAULT_RUNTIME
-    env: Mapping[str, str] = field(default_factory=dict)
-    out: Sequence[str] = ()
-    context: str | None = None
-    namespace: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.name.isidentifier() or keyword.iskeyword(self.name) or not self.name.isascii():
-            raise errors.UsageError(
-                f"{self.name!r} cannot be the name of a job: it becomes a notebook variable, so it must be a Python "
-                f"identifier of ASCII letters, digits and underscores, such as {_identifier(self.name)!r}."
-            )
-        if len(self.name) > LONGEST_NAME:
-            raise errors.UsageError(
-                f"{self.name!r} is too long for the name of a job: at most {LONGEST_NAME} characters, since "
-                f"Kubernetes derives longer names from it."
-            )
-        if isinstance(self.nodes, bool) or not isinstance(self.nodes, int) or self.nodes < 1:
-            raise errors.UsageError(f"nodes must be a whole number of at least 1, not {self.nodes!r}.")
-        for key in self.env:
-            if not key or "=" in key or "\0" in key:
-                raise errors.UsageError(f"{key!r} cannot be the name of an environment variable.")
 
 
 @dataclass(frozen=True)
@@ -82,6 +51,10 @@ class Prepared:
     capture: Capture
     delivery: Delivery
     trainjob: Object
+    runtime: Object | None = None
+    """The job's own copy of its runtime, where ``--retries`` needs one."""
+    note: str = ""
+    """What may keep the job from running, where that is no error."""
 
 
 def submit(
@@ -90,25 +63,43 @@ def submit(
     kwargs: Mapping[str, Any] | None = None,
     name: str | None = None,
     nodes: int = 1,
+    gpus: int | None = None,
+    cpus: str | float | None = None,
+    memory: str | int | None = None,
+    procs_per_node: int | None = None,
     runtime: str = DEFAULT_RUNTIME,
+    image: str | None = None,
     env: Mapping[str, str] | None = None,
+    deadline: str | float | timedelta | None = None,
+    retries: int = 0,
     context: str | None = None,
     namespace: str | None = None,
 ) -> TrainJob:
     """Run ``fn(*args, **kwargs)`` on every rank of a new job and return its handle at once.
 
     ``job.result()`` is what `fn` returned on rank 0. The function travels by value with everything that it uses.
-    Raises `errors.UsageError` before anything is sent if the request is wrong or a value cannot travel.
+    The options are those of ``%%trainjob``; see `options.Options`. Raises `errors.UsageError` before anything is sent
+    if the request is wrong or a value cannot travel.
     """
     options = Options(
-        name=name or _identifier(getattr(fn, "__name__", "job")),
+        name=name or identifier(getattr(fn, "__name__", "job")),
         nodes=nodes,
+        gpus=gpus,
+        cpus=cpus,
+        memory=memory,
+        procs_per_node=procs_per_node,
         runtime=runtime,
+        image=image,
         env=dict(env or {}),
+        deadline=deadline,
+        retries=retries,
         context=context,
         namespace=namespace,
     )
-    return send(prepare(capture_function(fn, args, dict(kwargs or {}), cells=cells.names()), options))
+    prepared = prepare(capture_function(fn, args, dict(kwargs or {}), cells=cells.names()), options)
+    if prepared.note:
+        warnings.warn(prepared.note, stacklevel=2)
+    return send(prepared)
 
 
 def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, options: Options) -> Prepared:
@@ -124,7 +115,8 @@ def prepare(capture: Capture, options: Options) -> Prepared:
     """Make the Secrets and the TrainJob that carry `capture`, without sending anything."""
     connection = connect(options.context)
     namespace = namespace_for(connection, options.namespace)
-    runtime = _runtime(connection, options.runtime, namespace)
+    runtime = runtimes.find(connection, options.runtime, namespace)
+    trainer, note = _trainer(connection, options, runtime)
     name = f"{options.name.lower().replace('_', '-').strip('-') or 'job'}-{suffix()}"
     key = secrets.token_bytes(32)
     delivery = deliver(
@@ -139,6 +131,22 @@ def prepare(capture: Capture, options: Options) -> Prepared:
         working_dir=os.getcwd() if connection.embedded else None,  # noqa: PTH109 - as the kernel sees it
         env=options.env,
     )
+    copied = None
+    annotations = {VARIABLE_ANNOTATION: options.name}
+    if options.retries:
+        copied = retries.runtime_with(runtime, retries=options.retries, job=name, namespace=namespace)
+        annotations[RUNTIME_ANNOTATION] = options.runtime
+    spec: Object = {
+        "runtimeRef": {
+            "apiGroup": TRAINJOBS.group,
+            "kind": (copied or runtime)["kind"],
+            "name": (copied or runtime)["metadata"]["name"],
+        },
+        "trainer": {**trainer, "command": delivery.command, "env": delivery.env},
+        "runtimePatches": [delivery.patch],
+    }
+    if options.deadline is not None:
+        spec["activeDeadlineSeconds"] = amounts.duration(options.deadline)
     trainjob: Object = {
         "apiVersion": TRAINJOBS.api_version,
         "kind": TRAINJOBS.kind,
@@ -146,19 +154,11 @@ def prepare(capture: Capture, options: Options) -> Prepared:
             "name": name,
             "namespace": namespace,
             "labels": {MANAGED_BY_LABEL: MANAGED_BY},
-            "annotations": {VARIABLE_ANNOTATION: options.name},
+            "annotations": annotations,
         },
-        "spec": {
-            "runtimeRef": {
-                "apiGroup": TRAINJOBS.group,
-                "kind": runtime["kind"],
-                "name": options.runtime,
-            },
-            "trainer": {"numNodes": options.nodes, "command": delivery.command, "env": delivery.env},
-            "runtimePatches": [delivery.patch],
-        },
+        "spec": spec,
     }
-    return Prepared(connection, capture, delivery, trainjob)
+    return Prepared(connection, capture, delivery, trainjob, runtime=copied, note=note)
 
 
 def send(prepared: Prepared) -> TrainJob:
@@ -166,37 +166,54 @@ def send(prepared: Prepared) -> TrainJob:
     client, trainjob = prepared.connection.client, prepared.trainjob
     namespace = trainjob["metadata"]["namespace"]
     prepared.delivery.write_files()
-    created: list[str] = []
+    created: list[tuple[Resource, str]] = []
     try:
+        if prepared.runtime is not None:
+            retries.create(client, prepared.runtime)
+            created.append((TRAININGRUNTIMES, prepared.runtime["metadata"]["name"]))
         for secret in prepared.delivery.secrets:
             client.create(SECRETS, secret)
-            created.append(secret["metadata"]["name"])
+            created.append((SECRETS, secret["metadata"]["name"]))
         stored = client.create(TRAINJOBS, trainjob)
     except errors.TrainJobError:
-        for name in created:
-            client.delete(SECRETS, name, namespace=namespace)
+        for resource, name in created:
+            client.delete(resource, name, namespace=namespace)
         prepared.delivery.remove_files()
         raise
     owner = {"metadata": {"ownerReferences": [owner_reference(stored, controller=False)]}}
-    for name in created:
-        client.patch(SECRETS, name, owner, namespace=namespace)
+    for resource, name in created:
+        client.patch(resource, name, owner, namespace=namespace)
     leftovers.sweep(prepared.connection, namespace)
     return TrainJob(prepared.connection, stored)
 
 
-def _runtime(connection: Connection, name: str, namespace: str) -> Object:
-    client = connection.client
-    found = client.find(CLUSTERTRAININGRUNTIMES, name) or client.find(TRAININGRUNTIMES, name, namespace=namespace)
-    if found is not None:
-        return found
-    names = [runtime["metadata"]["name"] for runtime in client.list(CLUSTERTRAININGRUNTIMES).items]
-    names += [runtime["metadata"]["name"] for runtime in client.list(TRAININGRUNTIMES, namespace=namespace).items]
-    there = ", ".join(sorted(names)) or "none at all"
-    raise errors.UsageError(f"There is no runtime {name!r} on {connection.name}. There is: {there}.")
+def _trainer(connection: Connection, options: Options, runtime: Object) -> tuple[Object, str]:
+    """Return the trainer's size, resources and image, and what may keep it from running.
+
+    Where no node can ever take it, that is an error on this computer; a real cluster may grow, so there it is a note.
+    """
+    trainer: Object = {"numNodes": options.nodes}
+    nodes = _nodes(connection) if options.gpus or options.cpus is not None or options.memory is not None else None
+    container = runtimes.trainer_container(runtime).get("resources") or {}
+    ask = resources.ask(options, runtime=runtime, trainer=container, nodes=nodes)
+    if options.image is not None:
+        trainer["image"] = options.image
+    if ask.resources is not None:
+        trainer["resourcesPerNode"] = ask.resources
+    if ask.procs_per_node is not None:
+        trainer["numProcPerNode"] = ask.procs_per_node
+    where = "this computer" if connection.embedded else connection.name
+    note = resources.misfit(
+        ask.resources, count=options.nodes, nodes=nodes or (), where=where, shared=connection.embedded
+    )
+    if note and connection.embedded:
+        raise errors.UsageError(f"{note} Nothing was sent.")
+    return trainer, f"{note} Until the cluster grows, the job waits." if note else ""
 
 
-def _identifier(text: str) -> str:
-    cleaned = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text).strip("_") or "job"
-    cleaned = cleaned if not cleaned[0].isdigit() else f"job_{cleaned}"
-    cleaned = f"{cleaned}_" if keyword.iskeyword(cleaned) else cleaned
-    return cleaned[:LONGEST_NAME]
+def _nodes(connection: Connection) -> list[Object] | None:
+    """Return the nodes of the cluster; None where the right to list them is missing, as it often is."""
+    try:
+        return connection.client.list(NODES).items
+    except errors.Forbidden:
+        return None

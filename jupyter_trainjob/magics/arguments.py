@@ -55,9 +55,16 @@ def cell_parser() -> Parser:
     )
     add = parser.add_argument
     add("name", nargs="?", default="job", metavar="NAME", help="variable that holds the job (default: job)")
-    add("--nodes", type=int, default=1, metavar="N", help="number of nodes; each runs one process (default: 1)")
+    add("--nodes", type=int, default=1, metavar="N", help="number of nodes (default: 1)")
+    add("--gpus", type=int, metavar="G", help="GPUs of each node")
+    add("--cpus", metavar="C", help="CPUs of each node, such as 4, 0.5 or 500m")
+    add("--memory", metavar="M", help="memory of each node, such as 4Gi; a node that takes more is killed")
+    add("--procs-per-node", type=int, metavar="P", help="ranks on each node (default: one for each GPU, else one)")
     add("--runtime", default=DEFAULT_RUNTIME, metavar="R", help=f"training runtime (default: {DEFAULT_RUNTIME})")
+    add("--image", metavar="I", help="container image (default: the runtime's); this computer needs none")
     add("--env", action="append", default=[], metavar="K=V", help="environment variable of every rank; repeatable")
+    add("--deadline", metavar="D", help="the job fails after so long, waiting included: 45m, 2h30m")
+    add("--retries", type=int, default=0, metavar="N", help="start the whole job again after a failure, so often")
     add("--out", default="", metavar="A,B", help="names that come back from rank 0, as NAME.out['A']")
     _where(parser)
     add("--wait", action="store_true", help="block until the job is over; Ctrl-C detaches, the job goes on")
@@ -74,15 +81,21 @@ def line_parser() -> Parser:
         sub = commands.add_parser(name, help=text, description=text, prog=f"%trainjob {name}", allow_abbrev=False)
         if job:
             sub.add_argument("job", metavar="JOB", help="a job's name, or how it begins (the newest is meant)")
-        _where(sub)
         return sub
 
-    command("list", "List the jobs, newest first.", job=False)
-    command("show", "Show a job with its whole history, in any kernel.")
+    _where(command("list", "List the jobs, newest first.", job=False))
+    _where(command("show", "Show a job with its whole history, in any kernel."))
     logs = command("logs", "Print what the nodes of a job printed.")
     logs.add_argument("--rank", type=int, metavar="N", help="of this node only")
-    command("stop", "Stop a job; its metrics and logs are kept.")
-    command("delete", "Delete a job with its logs and history.")
+    _where(logs)
+    _where(command("events", "Print what the cluster says about a job and its pods."))
+    _where(command("stop", "Stop a job; its metrics and logs are kept."))
+    _where(command("resume", "Start a stopped job again, from its beginning."))
+    _where(command("delete", "Delete a job with its logs and history."))
+    _where(command("runtimes", "List the runtimes that --runtime can name.", job=False))
+    use = command("use", "Choose the cluster of this kernel; without a name, say which it is.", job=False)
+    use.add_argument("context", nargs="?", metavar="C", help="context of your kubeconfig, or trainjob-local")
+    use.add_argument("--namespace", metavar="NS", help="namespace (default: the context's)")
     return parser
 
 

@@ -19,12 +19,20 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     """Send the cell as the options in `line` say."""
     chosen = arguments.parse(arguments.cell_parser(), line)
     from jupyter_trainjob.client import cells, submit
+    from jupyter_trainjob.client.options import Options
 
-    options = submit.Options(
+    options = Options(
         name=chosen.name,
         nodes=chosen.nodes,
+        gpus=chosen.gpus,
+        cpus=chosen.cpus,
+        memory=chosen.memory,
+        procs_per_node=chosen.procs_per_node,
         runtime=chosen.runtime,
+        image=chosen.image,
         env=arguments.environment(chosen.env),
+        deadline=chosen.deadline,
+        retries=chosen.retries,
         out=arguments.names(chosen.out),
         context=chosen.context,
         namespace=chosen.namespace,
@@ -33,6 +41,8 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     source = f"# %%trainjob {line}\n{cell}"
     filename = cells.name(shell.execution_count)
     prepared = submit.prepare_cell(source, shell.user_ns, filename=filename, options=options)
+    if prepared.note:
+        print(prepared.note)
     if chosen.dry_run:
         print(describe(prepared))
         return
@@ -42,7 +52,7 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
 
 
 def describe(prepared: Prepared) -> str:
-    """Return what would be sent: the captured names with type, size and origin, and the TrainJob as YAML."""
+    """Return what would be sent: the captured names with type, size and origin, and the objects as YAML."""
     import yaml
 
     rows = [(item.name, item.type, f"{item.size:,} B", item.origin) for item in prepared.capture.names]
@@ -52,7 +62,8 @@ def describe(prepared: Prepared) -> str:
         for name, kind, size, origin in rows
     ]
     total = f"{len(prepared.capture.payload):,} B in {len(prepared.delivery.secrets)} Secrets"
-    manifest = yaml.safe_dump(prepared.trainjob, sort_keys=False, allow_unicode=True)
+    objects = [obj for obj in (prepared.runtime, prepared.trainjob) if obj is not None]
+    manifest = yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True)
     return "\n".join(
         ["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest]
     )

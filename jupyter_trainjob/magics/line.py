@@ -1,9 +1,8 @@
-"""``%trainjob list|show|logs|stop|delete``: looks after jobs, of this kernel or any other."""
+"""``%trainjob list|show|logs|…``: looks after jobs, of this kernel or any other, and says where jobs go."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jupyter_trainjob.magics import arguments
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     import argparse
 
     from jupyter_trainjob.client.handle import TrainJob
-    from jupyter_trainjob.client.snapshot import Snapshot
 
 
 def run(line: str) -> None:
@@ -21,33 +19,11 @@ def run(line: str) -> None:
     _COMMANDS[chosen.command](chosen)
 
 
-def table(snapshots: Sequence[Snapshot], *, now: float | None = None) -> str:
-    """Return jobs as a table of text."""
-    if not snapshots:
-        return "There are no jobs. Write %%trainjob on top of a cell to start one."
-    now = time.time() if now is None else now
-    rows = [("NAME", "STATE", "NODES", "PROGRESS", "AGE")]
-    for job in snapshots:
-        progress = "" if job.progress is None else f"{job.progress:.0%}"
-        rows.append((job.name, job.state.value, str(job.nodes), progress, age(now - job.created)))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
-def age(seconds: float) -> str:
-    """Return a time span in its largest unit: 12s, 5m, 3h, 2d."""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(0, int(seconds))}s"
-
-
 def _list(chosen: argparse.Namespace) -> None:
     from jupyter_trainjob.client.jobs import overview
+    from jupyter_trainjob.widget import tables
 
-    print(table(overview(context=chosen.context, namespace=chosen.namespace)))
+    print(tables.jobs(overview(context=chosen.context, namespace=chosen.namespace)))
 
 
 def _show(chosen: argparse.Namespace) -> None:
@@ -60,9 +36,21 @@ def _logs(chosen: argparse.Namespace) -> None:
     print(_job(chosen).logs(chosen.rank))
 
 
+def _events(chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.widget import tables
+
+    print(tables.events(_job(chosen).events()))
+
+
 def _stop(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
     job.stop()
+    print(f"{job.name}: {job.status().value}.")
+
+
+def _resume(chosen: argparse.Namespace) -> None:
+    job = _job(chosen)
+    job.resume()
     print(f"{job.name}: {job.status().value}.")
 
 
@@ -70,6 +58,21 @@ def _delete(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
     job.delete()
     print(f"{job.name} is deleted.")
+
+
+def _runtimes(chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.client.runtimes import list_runtimes
+    from jupyter_trainjob.widget import tables
+
+    print(tables.runtimes(list_runtimes(context=chosen.context, namespace=chosen.namespace)))
+
+
+def _use(chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.client import context
+
+    if chosen.context or chosen.namespace:
+        context.use(context=chosen.context, namespace=chosen.namespace)
+    print(context.described())
 
 
 def _job(chosen: argparse.Namespace) -> TrainJob:
@@ -82,6 +85,10 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "list": _list,
     "show": _show,
     "logs": _logs,
+    "events": _events,
     "stop": _stop,
+    "resume": _resume,
     "delete": _delete,
+    "runtimes": _runtimes,
+    "use": _use,
 }

@@ -22,7 +22,8 @@ from jupyter_trainjob.api import runtimes
 from jupyter_trainjob.api.resources import NAMESPACES, TRAININGRUNTIMES
 from jupyter_trainjob.client import context
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.client.submit import Options, prepare_cell, send
+from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from tests.embedded import wait_for
 

@@ -1,0 +1,68 @@
+"""What the cluster says about a job: the Events of its TrainJob and of all that was made of it.
+
+Pods and Jobs that are gone left their events behind, so the names are reckoned from the JobSet, not from what there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from jupyter_trainjob.api.resources import EVENTS, JOBSETS, Object
+from jupyter_trainjob.api.times import seconds
+from jupyter_trainjob.kube.client import Client
+
+_POD = re.compile(r"-\d+(-[a-z0-9]+)?")
+"""What a Job adds to its name for a pod: the completion index, and a suffix."""
+
+
+def of(client: Client, trainjob: Object) -> list[dict[str, Any]]:
+    """Return the events of a job as plain values, oldest first."""
+    name, namespace = trainjob["metadata"]["name"], trainjob["metadata"]["namespace"]
+    jobset = client.find(JOBSETS, name, namespace=namespace)
+    found = client.list(EVENTS, namespace=namespace).items
+    return described(found, trainjob, jobs=job_names(jobset))
+
+
+def job_names(jobset: Object | None) -> list[str]:
+    """Return the names of the Jobs that a JobSet makes."""
+    if jobset is None:
+        return []
+    name = jobset["metadata"]["name"]
+    return [
+        f"{name}-{job['name']}-{index}"
+        for job in jobset["spec"].get("replicatedJobs") or ()
+        for index in range(job.get("replicas", 1))
+    ]
+
+
+def described(events: Iterable[Object], trainjob: Object, *, jobs: list[str]) -> list[dict[str, Any]]:
+    """Return those of `events` that are about the job, oldest first. Those of an earlier job of its name are not."""
+    since = seconds(trainjob["metadata"]["creationTimestamp"])
+    rows = [_row(event) for event in events if _is_about(event["involvedObject"], trainjob["metadata"]["name"], jobs)]
+    return sorted((row for row in rows if row["time"] >= since), key=lambda row: float(row["time"]))
+
+
+def _is_about(involved: Object, name: str, jobs: list[str]) -> bool:
+    kind, about = involved.get("kind"), str(involved.get("name"))
+    if kind in ("TrainJob", "JobSet", "PodGroup"):
+        return about == name
+    if kind == "Job":
+        return about in jobs
+    return kind == "Pod" and any(about.startswith(job) and _POD.fullmatch(about[len(job) :]) for job in jobs)
+
+
+def _row(event: Object) -> dict[str, Any]:
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    stamp = next((time for time in times if time), event["metadata"]["creationTimestamp"])
+    involved = event["involvedObject"]
+    return {
+        "time": seconds(stamp),
+        "object": f"{involved.get('kind')}/{involved.get('name')}",
+        "type": event.get("type") or "Normal",
+        "reason": event.get("reason") or "",
+        "message": event.get("message") or "",
+        "count": int(series.get("count") or event.get("count") or 1),
+    }

@@ -1,0 +1,53 @@
+"""``--retries N``: the job's own copy of its runtime, with ``failurePolicy.maxRestarts: N``.
+
+A TrainJob has no field for it; JobSet has, and a JobSet comes from a runtime. The copy is a namespaced TrainingRuntime
+with the job's name, made before the TrainJob, which names it, and owned by it afterwards, so that it goes with the job.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import TRAININGRUNTIMES, Object
+from jupyter_trainjob.constants import BUNDLE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from jupyter_trainjob.kube.client import Client
+
+
+def runtime_with(runtime: Object, *, retries: int, job: str, namespace: str) -> Object:
+    """Return the copy of `runtime` for the TrainJob `job`; what else its failure policy says stays."""
+    spec = copy.deepcopy(runtime["spec"])
+    template = spec["template"]["spec"]
+    template["failurePolicy"] = {**(template.get("failurePolicy") or {}), "maxRestarts": retries}
+    return {
+        "apiVersion": TRAININGRUNTIMES.api_version,
+        "kind": TRAININGRUNTIMES.kind,
+        "metadata": {
+            "name": job,
+            "namespace": namespace,
+            "labels": {
+                **(runtime["metadata"].get("labels") or {}),
+                BUNDLE_LABEL: job,
+                MANAGED_BY_LABEL: MANAGED_BY,
+            },
+        },
+        "spec": spec,
+    }
+
+
+def create(client: Client, runtime: Object) -> None:
+    """Create the copy; `errors.UsageError` says so where the right to is missing."""
+    namespace = runtime["metadata"]["namespace"]
+    try:
+        client.create(TRAININGRUNTIMES, runtime)
+    except errors.Forbidden as error:
+        raise errors.UsageError(
+            f"--retries needs the right to create {TRAININGRUNTIMES.qualified} in namespace {namespace}, since the "
+            f"number of restarts is a property of a runtime. The server says: {error}. Ask for that right, or leave "
+            "--retries out. Nothing was sent."
+        ) from error
+
+
+def is_copy(runtime: Object) -> bool:
+    """Whether a runtime is the copy of one job, and no runtime to choose."""
+    return BUNDLE_LABEL in (runtime["metadata"].get("labels") or {})

@@ -14,13 +14,14 @@ from typing import Final
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     JOBSETS,
+    PODGROUPS,
     TRAININGRUNTIMES,
     TRAINJOBS,
     Object,
     Resource,
 )
 
-RESOURCES: Final = (TRAINJOBS, TRAININGRUNTIMES, CLUSTERTRAININGRUNTIMES, JOBSETS)
+RESOURCES: Final = (TRAINJOBS, TRAININGRUNTIMES, CLUSTERTRAININGRUNTIMES, JOBSETS, PODGROUPS)
 """The kinds that are custom resources, in the order in which they are installed."""
 
 _FOLDER: Final = Path(__file__).parent / "crds"

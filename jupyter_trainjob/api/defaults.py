@@ -6,8 +6,8 @@ real cluster the API server and the webhooks of JobSet and Trainer do this.
 
 from __future__ import annotations
 
-from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, shapes, trainjobs
-from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, SERVICES, TRAINJOBS, Object, Resource
+from jupyter_trainjob.api import crds, jobs, jobsets, pods, priorityclasses, schema, shapes, trainjobs
+from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, PRIORITYCLASSES, SERVICES, TRAINJOBS, Object, Resource
 
 
 def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
@@ -25,7 +25,7 @@ def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
         schema.default(shape, obj, only=changed)
         if any(schema.check_fields(shape, obj, changed)):
             return obj
-    if "spec" in changed or old is None:
+    if changed - {"status"} or old is None:
         _complete(resource, obj, old)
     return obj
 
@@ -37,6 +37,8 @@ def _complete(resource: Resource, obj: Object, old: Object | None) -> None:
         jobs.complete(obj)
     elif resource == JOBSETS:
         jobsets.complete(obj)
+    elif resource == PRIORITYCLASSES:
+        priorityclasses.complete(obj)
     elif resource == TRAINJOBS:
         trainjobs.complete(obj, old)
     elif resource == SERVICES:

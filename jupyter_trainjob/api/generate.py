@@ -7,12 +7,13 @@ The files hold JSON, which is YAML that loads fifty times faster. Descriptions a
 
 from __future__ import annotations
 
+import copy
 import json
 from functools import cache
 from typing import Any
 
-from jupyter_trainjob.api import crds, overlay
-from jupyter_trainjob.api.resources import Object, Resource
+from jupyter_trainjob.api import crds, overlay, podgroups
+from jupyter_trainjob.api.resources import PODGROUPS, Object, Resource
 
 _MODELS = {
     "TrainJob": "TrainerV1alpha1TrainJob",
@@ -44,12 +45,14 @@ def crd(resource: Resource) -> Object:
         version["additionalPrinterColumns"] = overlay.COLUMNS[resource.kind]
     if resource.status:
         version["subresources"] = {"status": {}}
-    names = {
+    names: Object = {
         "kind": resource.kind,
         "listKind": f"{resource.kind}List",
         "plural": resource.plural,
         "singular": resource.singular,
     }
+    if resource.short_names:
+        names["shortNames"] = list(resource.short_names)
     scope = "Namespaced" if resource.namespaced else "Cluster"
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -83,6 +86,8 @@ def _schema(resource: Resource) -> Object:
 
 @cache
 def _inlined(resource: Resource) -> tuple[Object, set[str]]:
+    if resource == PODGROUPS:
+        return copy.deepcopy(podgroups.SCHEMA), set()
     from kubeflow_trainer_api import models
 
     whole = getattr(models, _MODELS[resource.kind]).model_json_schema(by_alias=True)

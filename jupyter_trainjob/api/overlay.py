@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from jupyter_trainjob import constants
-from jupyter_trainjob.api import rules
+from jupyter_trainjob.api import podgroups, rules
 
 Facts = dict[str, Any]
 
@@ -232,5 +232,6 @@ COLUMNS: Final[dict[str, list[Facts]]] = {
     ],
     "TrainingRuntime": [],
     "ClusterTrainingRuntime": [],
+    "PodGroup": podgroups.COLUMNS,
 }
 """What ``kubectl get`` prints beside the name."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from jupyter_trainjob.api import names, quantity, schema
+from jupyter_trainjob.api import affinity, names, quantity, schema
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
 from jupyter_trainjob.constants import JOB_COMPLETION_INDEX
@@ -60,6 +60,7 @@ def check_spec(spec: Object, path: str) -> Iterator[FieldError]:
         yield unsupported(f"{path}.restartPolicy", spec["restartPolicy"], _POLICIES)
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
         yield negative(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
+    yield from affinity.check(spec, path)
     volumes = yield from _check_names(spec.get("volumes"), f"{path}.volumes")
     seen: set[str] = set()
     for field in ("initContainers", "containers"):

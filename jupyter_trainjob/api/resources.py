@@ -63,6 +63,12 @@ CONFIGMAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", short_names=("
 SECRETS: Final = Resource("", "v1", "Secret", "secrets")
 EVENTS: Final = Resource("", "v1", "Event", "events", short_names=("ev",))
 JOBS: Final = Resource("batch", "v1", "Job", "jobs", status=True)
+PRIORITYCLASSES: Final = Resource(
+    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False, short_names=("pc",)
+)
+PODGROUPS: Final = Resource(
+    "scheduling.x-k8s.io", "v1alpha1", "PodGroup", "podgroups", status=True, short_names=("pg", "pgs")
+)
 JOBSETS: Final = Resource(constants.JOBSET_GROUP, constants.JOBSET_VERSION, "JobSet", "jobsets", status=True)
 TRAINJOBS: Final = Resource(constants.TRAINER_GROUP, constants.TRAINER_VERSION, "TrainJob", "trainjobs", status=True)
 TRAININGRUNTIMES: Final = Resource(
@@ -85,6 +91,8 @@ ALL: Final = (
     SECRETS,
     EVENTS,
     JOBS,
+    PRIORITYCLASSES,
+    PODGROUPS,
     JOBSETS,
     TRAINJOBS,
     TRAININGRUNTIMES,

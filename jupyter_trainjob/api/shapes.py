@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from jupyter_trainjob.api.resources import JOBS, PODS, SERVICES, Resource
+from jupyter_trainjob.api.resources import JOBS, PODS, PRIORITYCLASSES, SERVICES, Resource
 
 _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}
@@ -41,6 +41,9 @@ _CONTAINER: Final = _of(
     volumeMounts=_list(_of(name=_TEXT, mountPath=_TEXT, subPath=_TEXT, readOnly=_FLAG)),
     resources=_of(limits=_AMOUNTS, requests=_AMOUNTS),
 )
+_REQUIREMENTS: Final = _list(_of(key=_TEXT, operator=_TEXT, values=_list(_TEXT)))
+_NODE_TERM: Final = _of(matchExpressions=_REQUIREMENTS, matchFields=_REQUIREMENTS)
+_TOLERATION: Final = _of(key=_TEXT, operator=_TEXT, value=_TEXT, effect=_TEXT, tolerationSeconds=_NUMBER)
 _POD_SPEC: Final = _of(
     containers=_list(_CONTAINER),
     initContainers=_list(_CONTAINER),
@@ -59,13 +62,19 @@ _POD_SPEC: Final = _of(
     activeDeadlineSeconds=_NUMBER,
     nodeName=_TEXT,
     nodeSelector=_TEXTS,
-    affinity=_of(nodeAffinity=_of()),
+    affinity=_of(
+        nodeAffinity=_of(
+            requiredDuringSchedulingIgnoredDuringExecution=_of(nodeSelectorTerms=_list(_NODE_TERM)),
+        )
+    ),
     hostname=_TEXT,
     subdomain=_TEXT,
     priority=_NUMBER,
+    priorityClassName=_TEXT,
+    preemptionPolicy=_TEXT,
     schedulerName=_TEXT,
-    schedulingGates=_list(_of()),
-    tolerations=_list(_of()),
+    schedulingGates=_list(_of(name=_TEXT)),
+    tolerations=_list(_TOLERATION),
     overhead=_AMOUNTS,
 )
 _TEMPLATE: Final = _of(metadata=_of(labels=_TEXTS, annotations=_TEXTS), spec=_POD_SPEC)
@@ -88,7 +97,14 @@ _JOB_SPEC: Final = _of(
     successPolicy=_of(),
 )
 
-_SHAPES: Final = {PODS: _of(spec=_POD_SPEC), JOBS: _of(spec=_JOB_SPEC), SERVICES: _of(spec=_of())}
+_PRIORITY_CLASS: Final = _of(value=_NUMBER, globalDefault=_FLAG, description=_TEXT, preemptionPolicy=_TEXT)
+
+_SHAPES: Final = {
+    PODS: _of(spec=_POD_SPEC),
+    JOBS: _of(spec=_JOB_SPEC),
+    SERVICES: _of(spec=_of()),
+    PRIORITYCLASSES: _PRIORITY_CLASS,
+}
 
 
 def of(resource: Resource) -> dict[str, Any] | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jupyter_trainjob.api import crds, jobs, jobsets, pods, schema, shapes, trainjobs
+from jupyter_trainjob.api import crds, jobs, jobsets, pods, priorityclasses, schema, shapes, trainjobs
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     JOBS,
     JOBSETS,
     PODS,
+    PRIORITYCLASSES,
     TRAININGRUNTIMES,
     TRAINJOBS,
     Object,
@@ -34,7 +35,7 @@ def validate(resource: Resource, new: Object, old: Object | None) -> list[FieldE
     if broken or not changed:
         return broken
     broken = list(schema.check_rules(shape, new, old))
-    return [*broken, *_kind(resource, new, old)] if "spec" in changed or old is None else broken
+    return [*broken, *_kind(resource, new, old)] if changed - {"status"} else broken
 
 
 def _kind(resource: Resource, new: Object, old: Object | None) -> Iterator[FieldError]:
@@ -44,6 +45,8 @@ def _kind(resource: Resource, new: Object, old: Object | None) -> Iterator[Field
         yield from jobs.check(new, old)
     elif resource == JOBSETS:
         yield from jobsets.check(new, old)
+    elif resource == PRIORITYCLASSES:
+        yield from priorityclasses.check(new, old)
     elif resource == TRAINJOBS:
         yield from trainjobs.check(new, old)
     elif resource in {TRAININGRUNTIMES, CLUSTERTRAININGRUNTIMES}:

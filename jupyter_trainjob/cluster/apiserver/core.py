@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import datetime, timezone
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import NAMESPACES, PODS, Object
+from jupyter_trainjob.api import priorityclasses
+from jupyter_trainjob.api.resources import NAMESPACES, PODS, PRIORITYCLASSES, Object
 from jupyter_trainjob.cluster.apiserver import discovery, logs, openapi, paths, status, strategy
 from jupyter_trainjob.cluster.apiserver.bodies import check_size, flag
 from jupyter_trainjob.cluster.apiserver.deletion import Deletion
@@ -59,6 +60,9 @@ class Core:
             namespace: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             with suppress(errors.AlreadyExists):
                 self._writes.create_object(NAMESPACES, namespace, namespace=None)
+        for priority_class in priorityclasses.SYSTEM:
+            with suppress(errors.AlreadyExists):
+                self._writes.create_object(PRIORITYCLASSES, dict(priority_class), namespace=None)
 
     def send(self, request: Request, *, timeout: float | None = None) -> Answer:  # noqa: ARG002 - of the protocol
         """Answer a request; what it refuses is a Status, too."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from jupyter_trainjob.api import times
-from jupyter_trainjob.api.resources import NAMESPACES, PODS, SERVICES, Object, Resource
+from jupyter_trainjob.api.resources import PODS, SERVICES, Object, Resource
 from jupyter_trainjob.cluster.apiserver import bodies, metadata, selectors, status, strategy
 from jupyter_trainjob.cluster.apiserver.paths import Target
 from jupyter_trainjob.cluster.apiserver.responses import Body, dumps
@@ -63,8 +63,8 @@ class Deletion:
 
     def _delete(self, resource: Resource, key: tuple[str, str], options: Object) -> tuple[bytes, bool]:
         """Return the object after the deletion (or its beginning), and whether it is gone."""
-        if resource == NAMESPACES and key[1] in strategy.PROTECTED_NAMESPACES:
-            raise status.forbidden(resource, key[1], "this namespace may not be deleted")
+        if why := strategy.undeletable(resource, key[1]):
+            raise status.forbidden(resource, key[1], why)
         while True:
             found = self._store.get(resource.qualified, key)
             if found is None:

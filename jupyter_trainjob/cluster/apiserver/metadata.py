@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from jupyter_trainjob.api import names, times
+from jupyter_trainjob.api import crds, names, times
 from jupyter_trainjob.api.resources import JOBS, PODS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import status
 from jupyter_trainjob.cluster.apiserver.status import Cause
@@ -22,7 +22,7 @@ _NOT_KEPT: Final = ("managedFields", "selfLink")
 
 def is_custom(resource: Resource) -> bool:
     """Return whether a real server has this kind from a CustomResourceDefinition: some rules differ."""
-    return "." in resource.group
+    return resource in crds.RESOURCES
 
 
 def created(resource: Resource, obj: Object, *, namespace: str | None, now: datetime) -> Object:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from jupyter_trainjob.api.priorityclasses import SYSTEM_NAMES
 from jupyter_trainjob.api.resources import (
     CONFIGMAPS,
     EVENTS,
@@ -18,6 +19,7 @@ from jupyter_trainjob.api.resources import (
     NAMESPACES,
     NODES,
     PODS,
+    PRIORITYCLASSES,
     SECRETS,
     Object,
     Resource,
@@ -40,6 +42,8 @@ def prepared(resource: Resource, obj: Object) -> Object:
         return {**obj, "status": {"phase": "Pending"}}
     if resource == JOBS:
         return {**obj, "status": {}}
+    if resource == PRIORITYCLASSES:
+        return {**obj, "metadata": {**obj["metadata"], "generation": 1}}
     if resource == NAMESPACES:
         metadata = obj["metadata"]
         labels = {**(metadata.get("labels") or {}), _NAMESPACE_LABEL: metadata.get("name")}
@@ -105,6 +109,15 @@ def _decoded(resource: Resource, path: str, value: object) -> bytes:
     except ValueError:
         why = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         raise status.bad_request(f"{why}: {path}: illegal base64 data") from None
+
+
+def undeletable(resource: Resource, name: str) -> str:
+    """Return why an object may not be deleted; empty if it may."""
+    if resource == NAMESPACES and name in PROTECTED_NAMESPACES:
+        return "this namespace may not be deleted"
+    if resource == PRIORITYCLASSES and name in SYSTEM_NAMES:
+        return "this is a system priority class and cannot be deleted"
+    return ""
 
 
 def grace_seconds(resource: Resource, obj: Object, asked: int | None) -> int:

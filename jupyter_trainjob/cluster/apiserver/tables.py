@@ -18,7 +18,9 @@ from jupyter_trainjob.api.resources import (
     JOBSETS,
     NAMESPACES,
     NODES,
+    PODGROUPS,
     PODS,
+    PRIORITYCLASSES,
     SECRETS,
     SERVICES,
     TRAINJOBS,
@@ -61,21 +63,7 @@ def age(stamp: Any, until: Any = None) -> str:
     if not stamp:
         return "<unknown>"
     end = times.seconds(until) if until else time.time()
-    seconds = max(int(end - times.seconds(stamp)), 0)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 120:
-        return f"{seconds}s"
-    if minutes < 10:
-        return f"{minutes}m" + (f"{seconds % 60}s" if seconds % 60 else "")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h" + (f"{minutes % 60}m" if minutes % 60 else "")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return f"{days}d" + (f"{hours % 24}h" if hours % 24 else "")
-    return f"{days}d" if days < 730 else f"{days // 365}y"
+    return times.age(end - times.seconds(stamp))
 
 
 def _columns(resource: Resource) -> list[Column]:
@@ -83,6 +71,9 @@ def _columns(resource: Resource) -> list[Column]:
     born = Column("Age", lambda obj: age(obj["metadata"].get("creationTimestamp")))
     if resource == EVENTS:
         return [*_KINDS[resource], Column("Name", name.cell, wide=True)]
+    if resource == PRIORITYCLASSES:
+        *first, last = _KINDS[resource]
+        return [name, *first, born, last]
     own = _KINDS.get(resource, ())
     narrow = [column for column in own if not column.wide]
     return [name, *narrow, born, *(column for column in own if column.wide)]
@@ -254,6 +245,18 @@ _KINDS: Final[dict[Resource, tuple[Column, ...]]] = {
         Column("Suspended", lambda jobset: str(_at("spec.suspend", "")(jobset)).lower()),
     ),
     TRAINJOBS: (Column("State", _trainjob_state),),
+    PODGROUPS: (
+        Column("Phase", _at("status.phase")),
+        Column("MinMember", _at("spec.minMember"), kind="integer"),
+        Column("Running", _at("status.running"), kind="integer"),
+        Column("Succeeded", _at("status.succeeded"), kind="integer"),
+        Column("Failed", _at("status.failed"), kind="integer"),
+    ),
+    PRIORITYCLASSES: (
+        Column("Value", _at("value", 0), kind="integer"),
+        Column("Global-Default", _at("globalDefault", absent=False), kind="boolean"),
+        Column("PreemptionPolicy", _at("preemptionPolicy")),
+    ),
     NODES: (
         Column("Status", _node_status),
         Column("Roles", _node_roles),

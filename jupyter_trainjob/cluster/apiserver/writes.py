@@ -12,8 +12,8 @@ from datetime import datetime
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api import conditions, times
-from jupyter_trainjob.api.resources import NAMESPACES, PODS, Object, Resource
-from jupyter_trainjob.cluster.apiserver import admission, bodies, metadata, patches, status, strategy
+from jupyter_trainjob.api.resources import NAMESPACES, PODS, PRIORITYCLASSES, Object, Resource
+from jupyter_trainjob.cluster.apiserver import admission, bodies, metadata, patches, priority, status, strategy
 from jupyter_trainjob.cluster.apiserver.paths import Target
 from jupyter_trainjob.cluster.apiserver.responses import Body, dumps
 from jupyter_trainjob.cluster.apiserver.selectors import fields_of
@@ -51,7 +51,8 @@ class Writes:
     def create_object(self, resource: Resource, sent: Object, *, namespace: str | None, dry_run: bool = False) -> bytes:
         """Store a new object and return its bytes; uses `sent` up."""
         obj = metadata.created(resource, sent, namespace=namespace, now=self._now())
-        obj = admission.admit(resource, strategy.prepared(resource, obj), None)
+        obj = self._with_priority(resource, strategy.prepared(resource, obj), None)
+        obj = admission.admit(resource, obj, None)
         name = obj["metadata"]["name"]
         if namespace is not None:
             self._check_namespace(resource, name, namespace)
@@ -124,7 +125,7 @@ class Writes:
             if not internal:
                 # Admission completes in place: what it keeps of the stored object must be a copy of its own.
                 new = metadata.updated(resource, new, json.loads(value), subresource=target.subresource)
-                new = admission.admit(resource, new, old)
+                new = admission.admit(resource, self._with_priority(resource, new, old), old)
             if new == old:
                 return value
             if dry_run:
@@ -134,6 +135,17 @@ class Writes:
                 return write(resource.qualified, new, fields=fields_of(resource, new), expected=version)
             except Moved:
                 continue
+
+    def _with_priority(self, resource: Resource, new: Object, old: Object | None) -> Object:
+        """Return a pod with the priority of its class; refuse a second class that is the default."""
+        if resource == PODS:
+            return priority.of_known_pod(new, old) if old else priority.of_new_pod(new, self._priority_classes())
+        if resource == PRIORITYCLASSES:
+            priority.check_default(new, self._priority_classes())
+        return new
+
+    def _priority_classes(self) -> list[Object]:
+        return [json.loads(value) for value in self._store.page(PRIORITYCLASSES.qualified).values]
 
     def _check_namespace(self, resource: Resource, obj_name: str, name: str) -> None:
         found = self._store.get(NAMESPACES.qualified, ("", name))

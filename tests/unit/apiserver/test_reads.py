@@ -222,16 +222,11 @@ class TestDiscovery:
             entries = ask(core, root)[1]["resources"]
             assert resource.plural in [entry["name"] for entry in entries]
         groups = [group["name"] for group in ask(core, "/apis")[1]["groups"]]
-        assert groups == ["batch", "jobset.x-k8s.io", "trainer.kubeflow.org"]
+        assert groups == sorted({resource.group for resource in ALL} - {""})
 
     def test_open_api_says_that_the_server_checks_fields(self, core: Core) -> None:
         index = ask(core, "/openapi/v3")[1]["paths"]
-        assert set(index) == {
-            "api/v1",
-            "apis/batch/v1",
-            "apis/jobset.x-k8s.io/v1alpha2",
-            "apis/trainer.kubeflow.org/v1alpha1",
-        }
+        assert set(index) == {f"apis/{each.api_version}" if each.group else "api/v1" for each in ALL}
         document = ask(core, "/openapi/v3/apis/trainer.kubeflow.org/v1alpha1")[1]
         patch = document["paths"][TRAINJOBS.path("{namespace}", "{name}")]["patch"]
         assert patch["x-kubernetes-group-version-kind"]["kind"] == "TrainJob"

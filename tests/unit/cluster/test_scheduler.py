@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_trainjob.api import conditions
-from jupyter_trainjob.api.resources import NODES, PODS, Object
+from jupyter_trainjob.api.resources import NODES, PODS, PRIORITYCLASSES, Object
 from jupyter_trainjob.cluster import scheduler
 
 from .world import Start, World, until
@@ -88,8 +88,9 @@ def test_pods_are_served_in_the_order_in_which_they_came(world: World, start: St
 
 
 def test_priority_comes_before_order(world: World, start: Start) -> None:
+    world.client.create(PRIORITYCLASSES, {"metadata": {"name": "urgent"}, "value": 10})
     asking(world, "first", "8")
-    asking(world, "urgent", "8", priority=10)
+    asking(world, "urgent", "8", priorityClassName="urgent")
     start(scheduler.controller)
     world.node()
     until(lambda: node_of(world, "urgent"))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable, Sequence
 
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client.snapshot import Failure, LogLine, Phase, Snapshot, State
-from jupyter_trainjob.constants import STOPPED_BY_ANNOTATION
+from jupyter_trainjob.client import failure
+from jupyter_trainjob.client.failure import exit_code
+from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
+from jupyter_trainjob.constants import JOBSET_RESTART_ATTEMPT, RUNTIME_ANNOTATION, STOPPED_BY_ANNOTATION
 from jupyter_trainjob.metrics.history import node_index
 from jupyter_trainjob.metrics.record import Record
 
 PACE_WINDOW = 30.0
 """Seconds of recent reports that the time left is estimated from."""
-ASKED_TO_END = 128 + signal.SIGTERM
-OUT_OF_MEMORY = "Out of memory is the usual cause: ask for less data at once, fewer nodes, or more memory."
 
 
 def derive(
@@ -38,18 +37,22 @@ def derive(
     newest = _newest(pods)
     nodes = _nodes(trainjob, newest)
     state = State.DELETED if deleted else _state(trainjob, newest, nodes)
+    processes = _processes(trainjob, nodes, record)
     created = seconds(metadata["creationTimestamp"])
     finished = _finished(trainjob, record) if state.finished else None
+    ended = _suspended(trainjob, record) if state in (State.STOPPED, State.SUSPENDED) else finished
     step, total, eta = _progress(record, running=state is State.RUNNING)
     return Snapshot(
         name=metadata["name"],
         namespace=metadata["namespace"],
         context=context,
         state=state,
-        runtime=spec["runtimeRef"]["name"],
+        runtime=(metadata.get("annotations") or {}).get(RUNTIME_ANNOTATION) or spec["runtimeRef"]["name"],
         nodes=nodes,
-        reason=_reason(trainjob, newest, state, warning),
-        phases=_phases(created, newest, nodes, record, finished),
+        ranks=nodes * processes,
+        restarts=_restarts(newest),
+        reason=_reason(trainjob, newest, state, warning) or _restarted(newest, state, record),
+        phases=_phases(_begun(trainjob, newest, created), newest, nodes, record, ended),
         created=created,
         finished=finished,
         step=step,
@@ -57,7 +60,7 @@ def derive(
         eta=eta,
         metrics=record.last(),
         ranks_running=sum(1 for pod in newest if _running(pod)),
-        failure=_failure(trainjob, newest, record) if state is State.FAILED else None,
+        failure=failure.why(trainjob, newest, record, processes=processes, log=log) if state is State.FAILED else None,
         log=tuple(log),
     )
 
@@ -68,17 +71,48 @@ def state_of(trainjob: Object, pods: Iterable[Object], *, deleted: bool = False)
     return State.DELETED if deleted else _state(trainjob, newest, _nodes(trainjob, newest))
 
 
-def exit_code(pod: Object) -> int | None:
-    """Return the exit code of a pod's program, None while it runs."""
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        terminated = (status.get("state") or {}).get("terminated")
-        if terminated is not None:
-            return int(terminated.get("exitCode", 0))
-    return None
-
-
 def _nodes(trainjob: Object, pods: list[Object]) -> int:
     return int((trainjob["spec"].get("trainer") or {}).get("numNodes") or max(1, len(pods)))
+
+
+def _processes(trainjob: Object, nodes: int, record: Record) -> int:
+    """Return the ranks of a node: as they say themselves, else as the TrainJob asks."""
+    wished = (trainjob["spec"].get("trainer") or {}).get("numProcPerNode") or 1
+    return max(1, record.world // nodes or int(wished))
+
+
+def _restarts(pods: Iterable[Object]) -> int:
+    """Return how often the JobSet has started all over again."""
+    labels = (pod["metadata"].get("labels") or {} for pod in pods)
+    return max((int(found.get(JOBSET_RESTART_ATTEMPT) or 0) for found in labels), default=0)
+
+
+def _restarted(pods: list[Object], state: State, record: Record) -> str:
+    """Say that a job is not at its first attempt, and why."""
+    count = _restarts(pods)
+    if not count or state not in (State.QUEUED, State.STARTING, State.RUNNING):
+        return ""
+    past = record.past_errors()
+    cause = f" after rank {past[0].rank}: {past[0].type}: {past[0].message}" if past else ""
+    return f"restart {count}{cause}"
+
+
+def _begun(trainjob: Object, pods: list[Object], created: float) -> float:
+    """Return when the job was created, resumed, or began again after a failure."""
+    if _restarts(pods):
+        return min(seconds(pod["metadata"]["creationTimestamp"]) for pod in pods)
+    condition = conditions.get(trainjob, "Suspended")
+    if condition and condition["status"] == "False":
+        return max(created, seconds(condition["lastTransitionTime"]))
+    return created
+
+
+def _suspended(trainjob: Object, record: Record) -> float | None:
+    """Return when the job was stopped, None while the controller has not seen it."""
+    condition = conditions.get(trainjob, "Suspended")
+    if condition is None or condition["status"] != "True":
+        return None
+    return max(seconds(condition["lastTransitionTime"]), record.ended() or 0.0)
 
 
 def _newest(pods: Iterable[Object]) -> list[Object]:
@@ -143,7 +177,8 @@ def _phases(
     created: float, pods: list[Object], nodes: int, record: Record, finished: float | None
 ) -> tuple[Phase, ...]:
     """Queued until every pod is placed, starting until every rank runs the cell, training until the end."""
-    ends: list[float | None] = [_all_scheduled(pods, nodes), record.all_started(), finished]
+    started = record.all_started()
+    ends: list[float | None] = [_all_scheduled(pods, nodes, started), started, finished]
     phases, start = [], created
     for name, end in zip(("queued", "starting", "training"), ends, strict=True):
         if end is None and finished is not None:
@@ -156,11 +191,12 @@ def _phases(
     return tuple(phases)
 
 
-def _all_scheduled(pods: list[Object], nodes: int) -> float | None:
+def _all_scheduled(pods: list[Object], nodes: int, started: float | None) -> float | None:
+    """Return when the last pod was placed; of a job whose ranks have `started` some pods may be gone."""
     times = [conditions.get(pod, "PodScheduled") for pod in pods if _scheduled(pod)]
-    if len(times) < nodes:
+    if len(times) < nodes and started is None:
         return None
-    return max((seconds(c["lastTransitionTime"]) for c in times if c), default=None)
+    return max((seconds(c["lastTransitionTime"]) for c in times if c), default=started)
 
 
 def _finished(trainjob: Object, record: Record) -> float | None:
@@ -184,47 +220,3 @@ def _progress(record: Record, *, running: bool) -> tuple[int | None, int | None,
     if not running or not total or elapsed <= 0 or made <= 0:
         return int(last_step), total, None
     return int(last_step), total, max(0.0, (total - last_step) * elapsed / made)
-
-
-def _failure(trainjob: Object, pods: list[Object], record: Record) -> Failure:
-    errors = record.errors()
-    if errors:
-        error = errors[0]
-        headline = f"{error.type}: {error.message}" if error.message else error.type
-        return Failure(
-            headline, error.rank, where=error.where, source=error.source, traceback=error.traceback, remedy=""
-        )
-    # Who was asked to end (SIGTERM) is a victim: the times of the API are too coarse to tell who failed first.
-    for pod in sorted(pods, key=lambda pod: (exit_code(pod) == ASKED_TO_END, _ended_at(pod))):
-        code = exit_code(pod)
-        if code:
-            return _exit_failure(pod, code)
-        status = pod.get("status") or {}
-        if code is None and status.get("phase") == "Failed":
-            why = status.get("message") or status.get("reason") or "it says no reason"
-            return Failure(f"rank {node_index(pod)} could not run: {why}", node_index(pod))
-    failed = conditions.get(trainjob, "Failed") or {}
-    return Failure(str(failed.get("message") or failed.get("reason") or "the job failed"))
-
-
-def _exit_failure(pod: Object, code: int) -> Failure:
-    rank = node_index(pod)
-    terminated = pod["status"]["containerStatuses"][0]["state"]["terminated"]
-    message = str(terminated.get("message") or "").strip()
-    if code > 128:
-        name = signal.Signals(code - 128).name if code - 128 in set(signal.Signals) else f"signal {code - 128}"
-        headline = f"rank {rank} was killed (exit code {code}, {name})"
-        remedy = OUT_OF_MEMORY if code == 137 else ""
-    else:
-        headline, remedy = f"rank {rank} ended with exit code {code}", ""
-    if message:
-        headline = f"{headline}: {message.splitlines()[0]}"
-    return Failure(headline, rank, remedy=remedy)
-
-
-def _ended_at(pod: Object) -> tuple[float, int]:
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        terminated = (status.get("state") or {}).get("terminated") or {}
-        if terminated.get("finishedAt"):
-            return seconds(terminated["finishedAt"]), node_index(pod)
-    return float("inf"), node_index(pod)

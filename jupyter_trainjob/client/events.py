@@ -40,8 +40,10 @@ def job_names(jobset: Object | None) -> list[str]:
 def described(events: Iterable[Object], trainjob: Object, *, jobs: list[str]) -> list[dict[str, Any]]:
     """Return those of `events` that are about the job, oldest first. Those of an earlier job of its name are not."""
     since = seconds(trainjob["metadata"]["creationTimestamp"])
+    # The API's times have whole seconds; among those of one second the later write has the greater version.
+    events = sorted(events, key=lambda event: (len(version := event["metadata"]["resourceVersion"]), version))
     rows = [_row(event) for event in events if _is_about(event["involvedObject"], trainjob["metadata"]["name"], jobs)]
-    return sorted((row for row in rows if row["time"] >= since), key=lambda row: float(row["time"]))
+    return [row for row in sorted(rows, key=lambda row: float(row["time"])) if row["time"] >= since]
 
 
 def _is_about(involved: Object, name: str, jobs: list[str]) -> bool:

@@ -19,7 +19,8 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
 from jupyter_trainjob.api.times import whole_second
 from jupyter_trainjob.client.context import Connection
-from jupyter_trainjob.client.derive import derive, exit_code, state_of
+from jupyter_trainjob.client.derive import derive, state_of
+from jupyter_trainjob.client.failure import exit_code
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME, NODE_CONTAINER
 from jupyter_trainjob.kube.client import LogStream
@@ -104,8 +105,13 @@ class Follower:
                 context=self._connection.name,
                 deleted=self._deleted,
                 warning=self._warning,
-                log=heapq.nlargest(TAIL, itertools.chain(*self._tails.values()), key=lambda line: line.time)[::-1],
+                log=self._tail(),
             )
+
+    def _tail(self) -> list[LogLine]:
+        """Return the newest lines of all pods; what a pod says within one tick of the clock stays in its order."""
+        newest = heapq.nlargest(TAIL, itertools.chain(*self._tails.values()), key=_time)
+        return sorted(newest, key=_time)
 
     def state(self) -> State:
         """Return the state alone: cheaper than a snapshot."""
@@ -324,6 +330,10 @@ class _LogReader(threading.Thread):
 
     def _has_node_container(self) -> bool:
         return any(container["name"] == NODE_CONTAINER for container in self._pod["spec"]["containers"])
+
+
+def _time(line: LogLine) -> float:
+    return line.time
 
 
 def _log_line(node: int, line: Line) -> LogLine:

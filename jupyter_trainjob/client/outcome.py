@@ -46,8 +46,10 @@ def failed(snapshot: Snapshot) -> errors.JobFailed:
     failure = snapshot.failure or Failure(snapshot.reason or "the job failed")
     lines = [f"{snapshot.name} failed: {failure.headline}"]
     if failure.rank is not None:
-        others = f"; the other {snapshot.nodes - 1} were stopped" if snapshot.nodes > 1 else ""
-        lines.append(f"Rank {failure.rank} of {snapshot.nodes} failed first{others}.")
+        others = f"; the other {snapshot.ranks - 1} were stopped" if snapshot.ranks > 1 else ""
+        lines.append(f"Rank {failure.rank} of {snapshot.ranks} failed first{others}.")
+    if snapshot.restarts:
+        lines.append(f"That was after {snapshot.restarts} restart{'s' if snapshot.restarts > 1 else ''}.")
     if failure.where:
         lines.append(f"{failure.where}: {failure.source}".rstrip(": "))
     if failure.remedy:

@@ -76,6 +76,10 @@ class Snapshot:
     state: State
     runtime: str = ""
     nodes: int = 1
+    ranks: int = 1
+    """Processes on all nodes together."""
+    restarts: int = 0
+    """How often the whole job began again after a failure."""
     reason: str = ""
     """Why it is in this state: ``0/1 nodes are available: 1 Insufficient cpu.``; empty if there is nothing to say."""
     phases: tuple[Phase, ...] = ()

@@ -79,7 +79,8 @@ class Record:
         self._attempts: dict[int, dict[int, Attempt]] = {}
         self._errors: dict[tuple[int, int], RankError] = {}
         self._result: Message | None = None
-        self._world = 0
+        self.world = 0
+        """Number of ranks, as they said when they started; 0 while none has."""
         self._names: dict[str, None] = {}
 
     def add(self, frame: Frame) -> None:
@@ -153,7 +154,7 @@ class Record:
         """Return when the last of all ranks had started, None while one is missing."""
         starts = [self._newest(rank).started for rank in self._attempts]
         known = [start for start in starts if start is not None]
-        return max(known) if self._world and len(known) >= self._world else None
+        return max(known) if self.world and len(known) >= self.world else None
 
     def ended(self) -> float | None:
         """Return when the last rank ended, None while none has."""
@@ -163,6 +164,11 @@ class Record:
         """Return the exceptions of the ranks' newest attempts, the first first."""
         newest = [self._errors.get((rank, max(lives))) for rank, lives in self._attempts.items()]
         return sorted((error for error in newest if error is not None), key=lambda error: (error.time, error.rank))
+
+    def past_errors(self) -> list[RankError]:
+        """Return the exceptions of the attempts before the newest, those of the latest of them first."""
+        past = [error for (rank, attempt), error in self._errors.items() if attempt < max(self._attempts[rank])]
+        return sorted(past, key=lambda error: -error.time)
 
     def result(self) -> Message | None:
         """Return the message with the result of rank 0, unverified."""
@@ -177,7 +183,7 @@ class Record:
         body = loads(message)
         if kind == messages.START:
             attempt.started = float(body["time"])
-            self._world = int(body["world"])
+            self.world = int(body["world"])
         elif kind == messages.END:
             attempt.ended = float(body["time"])
         elif kind == messages.ERROR:

@@ -1,0 +1,142 @@
+"""Why a job failed, in a few lines: from its condition, its ranks' exceptions and its pods' exit codes. Pure.
+
+The first of these that knows something is told: the deadline, an exception that a rank reported, torchrun's report, the
+exit code of a program that said nothing, a pod that never ran, the API's own words.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+
+from jupyter_trainjob.api import conditions
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.times import seconds
+from jupyter_trainjob.client import elastic
+from jupyter_trainjob.client.amounts import span
+from jupyter_trainjob.client.snapshot import Failure, LogLine
+from jupyter_trainjob.controller.status import DEADLINE_EXCEEDED
+from jupyter_trainjob.metrics.history import node_index
+from jupyter_trainjob.metrics.record import Record
+
+ASKED_TO_END = 128 + signal.SIGTERM
+KILLED = 128 + signal.SIGKILL
+OUT_OF_MEMORY = (
+    "Out of memory is the usual cause: ask for less data at once, fewer ranks on a node, or more with --memory."
+)
+MORE_TIME = "Give it more with --deadline, or less to do; the time in the queue counts as well."
+PORT_TAKEN = (
+    "Something else listens on that port. Take the port from os.environ['MASTER_PORT'], which is free for this job, or "
+    "bind port 0, instead of a number such as 29500 that another job may hold."
+)
+GPU_FULL = "The GPU's memory is full: try smaller batches or more nodes; nvidia-smi shows who else uses it."
+REMEDIES = (
+    (r"EADDRINUSE|address already in use", PORT_TAKEN),
+    (r"CUDA out of memory|torch\.OutOfMemoryError", GPU_FULL),
+)
+"""What to do, by what the failure, or the end of that node's log, says."""
+
+
+def exit_code(pod: Object) -> int | None:
+    """Return the exit code of a pod's program, None while it runs."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        terminated = (status.get("state") or {}).get("terminated")
+        if terminated is not None:
+            return int(terminated.get("exitCode", 0))
+    return None
+
+
+def why(
+    trainjob: Object, pods: list[Object], record: Record, *, processes: int = 1, log: Sequence[LogLine] = ()
+) -> Failure:
+    """Return why a failed job failed. `pods` are the newest of each index, each with that many `processes`."""
+    condition = conditions.get(trainjob, "Failed") or {}
+    if condition.get("reason") == DEADLINE_EXCEEDED:
+        limit = trainjob["spec"].get("activeDeadlineSeconds") or 0
+        return Failure(f"the job took longer than its deadline of {span(limit)}", remedy=MORE_TIME)
+    errors = record.errors()
+    if errors:
+        error = errors[0]
+        headline = f"{error.type}: {error.message}" if error.message else error.type
+        texts = [headline, error.traceback]
+        found = Failure(headline, error.rank, where=error.where, source=error.source, traceback=error.traceback)
+        return _with_remedy(found, texts)
+    since = min((seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
+    cause = elastic.root_cause(log, since=since)
+    if cause is not None and cause.code != ASKED_TO_END:
+        found = Failure(
+            _headline(f"rank {cause.rank}", cause.code),
+            cause.rank,
+            remedy=OUT_OF_MEMORY if cause.code == KILLED else "",
+        )
+        return _with_remedy(found, [line.text for line in log])
+    # Who was asked to end (SIGTERM) is a victim: the times of the API are too coarse to tell who failed first.
+    for pod in sorted(pods, key=lambda pod: (exit_code(pod) == ASKED_TO_END, _ended_at(pod))):
+        code, node = exit_code(pod), node_index(pod)
+        if code:
+            found = _ended(pod, code, processes)
+            return _with_remedy(found, [found.headline, *(line.text for line in log if line.rank == node)])
+        status = pod.get("status") or {}
+        if code is None and status.get("phase") == "Failed":
+            reason = status.get("message") or status.get("reason") or "it says no reason"
+            return Failure(f"{_who(node, processes)} could not run: {reason}", _rank(node, processes))
+    return Failure(str(condition.get("message") or condition.get("reason") or "the job failed"))
+
+
+def _ended(pod: Object, code: int, processes: int) -> Failure:
+    node = node_index(pod)
+    terminated = next(
+        status["state"]["terminated"]
+        for status in pod["status"]["containerStatuses"]
+        if "terminated" in (status.get("state") or {})
+    )
+    who = _who(node, processes)
+    headline = _headline(who, code)
+    if terminated.get("reason") == "OOMKilled":
+        headline = f"{who} was killed: it took more memory than its limit (exit code {code}, OOMKilled)"
+    message = str(terminated.get("message") or "").strip()
+    if message:
+        headline = f"{headline}: {message.splitlines()[0]}"
+    return Failure(headline, _rank(node, processes), remedy=OUT_OF_MEMORY if code == KILLED else "")
+
+
+def _headline(who: str, code: int) -> str:
+    if code <= 128:
+        return f"{who} ended with exit code {code}"
+    name = signal.Signals(code - 128).name if code - 128 in set(signal.Signals) else f"signal {code - 128}"
+    return f"{who} was killed (exit code {code}, {name})"
+
+
+def _who(node: int, processes: int) -> str:
+    return f"rank {node}" if processes == 1 else f"node {node}"
+
+
+def _rank(node: int, processes: int) -> int | None:
+    return node if processes == 1 else None
+
+
+def _with_remedy(failure: Failure, texts: Sequence[str]) -> Failure:
+    if failure.remedy:
+        return failure
+    remedy = next((remedy for pattern, remedy in REMEDIES if _any(pattern, texts)), "")
+    return Failure(
+        failure.headline,
+        failure.rank,
+        where=failure.where,
+        source=failure.source,
+        traceback=failure.traceback,
+        remedy=remedy,
+    )
+
+
+def _any(pattern: str, texts: Sequence[str]) -> bool:
+    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)
+
+
+def _ended_at(pod: Object) -> tuple[float, int]:
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        terminated = (status.get("state") or {}).get("terminated") or {}
+        if terminated.get("finishedAt"):
+            return seconds(terminated["finishedAt"]), node_index(pod)
+    return float("inf"), node_index(pod)

@@ -64,7 +64,7 @@ def pod_requests(spec: Mapping[str, Any]) -> Amounts:
     """Return what a pod asks of its node (component-helpers' PodRequests).
 
     That is the sum over its containers, or the most that starting them needs: init containers run one after the other,
-    beside those that stay (``restartPolicy: Always``). A request that is missing is its limit.
+    beside those that stay (``restartPolicy: Always``). A pod that came in has requests wherever it has limits.
     """
     staying: Amounts = {}
     peak: Amounts = {}
@@ -78,8 +78,7 @@ def pod_requests(spec: Mapping[str, Any]) -> Amounts:
 
 
 def _requests(container: Mapping[str, Any]) -> Amounts:
-    resources = container.get("resources") or {}
-    return amounts({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+    return amounts((container.get("resources") or {}).get("requests"))
 
 
 def _most(one: Amounts, other: Amounts) -> Amounts:

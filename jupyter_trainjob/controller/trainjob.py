@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Iterable
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import JOBSETS, TRAINJOBS, Object, controller_of
+from jupyter_trainjob.api.resources import JOBSETS, PODGROUPS, TRAINJOBS, Object, Resource, controller_of
 from jupyter_trainjob.api.times import seconds, timestamp
 from jupyter_trainjob.constants import MANAGED_BY_TRAINER
 from jupyter_trainjob.controller import deadline, events, status
 from jupyter_trainjob.controller.framework.registry import build
 from jupyter_trainjob.controller.framework.unsupported import BuildError, Unsupported
-from jupyter_trainjob.controller.owned import jobset_patch
+from jupyter_trainjob.controller.owned import jobset_patch, overlay
 from jupyter_trainjob.controller.snapshot import Snapshots, reference
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Mapper
@@ -33,6 +33,10 @@ _log = logging.getLogger(__name__)
 CONTROLLER = "trainer-trainjob-controller"
 CREATION_FAILED = "TrainJobResourcesCreationFailed"
 _ERROR_LIMIT = 950
+_NO_POD_GROUPS = (
+    "the runtime asks for podGroupPolicy.coscheduling, and this cluster does not know PodGroups. Have "
+    "scheduler-plugins installed there, or choose another runtime."
+)
 
 
 class TrainJobReconciler:
@@ -84,7 +88,10 @@ class TrainJobReconciler:
         try:
             runtime = self._snapshots.runtime_of(train_job, new=jobset is None)
             for wanted in build(train_job, runtime):
-                self._apply(train_job, jobset, wanted)
+                if wanted["kind"] == PODGROUPS.kind:
+                    self._apply_pod_group(train_job, wanted, new=jobset is None)
+                else:
+                    self._apply(train_job, jobset, wanted)
         except Unsupported as error:
             if not _says(train_job, str(error)):
                 self._warn(train_job, error)
@@ -100,19 +107,31 @@ class TrainJobReconciler:
         if jobset is None:
             self._client.create(JOBSETS, wanted)
             return
-        if not _owned(jobset, train_job):
-            owner = controller_of(jobset)
-            if owner is not None and (owner["kind"], owner["name"]) == (TRAINJOBS.kind, wanted["metadata"]["name"]):
-                raise errors.Conflict(409, "Conflict", "the JobSet of an earlier job of this name is still there")
-            raise BuildError(
-                f"there is a JobSet {jobset['metadata']['name']!r} that does not belong to this TrainJob. Delete it, "
-                "or give the TrainJob another name."
-            )
+        _check_owned(JOBSETS, jobset, train_job)
         patch = jobset_patch(jobset, wanted)
         if patch:
             metadata = {**patch.get("metadata", {}), "resourceVersion": jobset["metadata"]["resourceVersion"]}
             namespace, name = key_of(jobset)
             self._client.patch(JOBSETS, name, {**patch, "metadata": metadata}, namespace=namespace)
+
+    def _apply_pod_group(self, train_job: Object, wanted: Object, *, new: bool) -> None:
+        """Create the PodGroup, or change it while the job is suspended: while its pods are scheduled it stays."""
+        namespace, name = key_of(wanted)
+        current = None if new else self._client.find(PODGROUPS, name, namespace=namespace)
+        if current is None:
+            try:
+                self._client.create(PODGROUPS, wanted)
+            except errors.AlreadyExists:
+                current = self._client.get(PODGROUPS, name, namespace=namespace)
+            except errors.NotFound:
+                raise BuildError(_NO_POD_GROUPS) from None
+            else:
+                return
+        _check_owned(PODGROUPS, current, train_job)
+        spec = overlay(current.get("spec") or {}, wanted["spec"])
+        if train_job["spec"].get("suspend") and spec != current.get("spec"):
+            patch = {"metadata": {"resourceVersion": current["metadata"]["resourceVersion"]}, "spec": spec}
+            self._client.patch(PODGROUPS, name, patch, namespace=namespace)
 
     def _write_status(self, train_job: Object, jobset: Object | None, new: Object, now: float) -> float | None:
         """Write the fields of the status that differ; return the seconds to wait if that has time."""
@@ -169,6 +188,19 @@ def _ours_to_reconcile(train_job: Object) -> bool:
 def _owned(jobset: Object, train_job: Object) -> bool:
     owner = controller_of(jobset)
     return owner is not None and owner["uid"] == train_job["metadata"]["uid"]
+
+
+def _check_owned(resource: Resource, found: Object, train_job: Object) -> None:
+    """Refuse to take over an object of the job's name: it stays whose it is."""
+    if _owned(found, train_job):
+        return
+    owner, name = controller_of(found), found["metadata"]["name"]
+    if owner is not None and (owner["kind"], owner["name"]) == (TRAINJOBS.kind, name):
+        raise errors.Conflict(409, "Conflict", f"the {resource.kind} of an earlier job of this name is still there")
+    raise BuildError(
+        f"there is a {resource.kind} {name!r} that does not belong to this TrainJob. Delete it, or give the TrainJob "
+        "another name."
+    )
 
 
 def _may_build(train_job: Object, jobset: Object | None) -> bool:

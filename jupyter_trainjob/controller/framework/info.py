@@ -52,6 +52,9 @@ class Info:
     trainer: Object
     """The TrainJob's ``spec.trainer``, which plugins may rewrite; empty if it has none."""
     pod_sets: list[PodSet]
+    group_policy: Object | None = None
+    pod_labels: dict[str, str] = field(default_factory=dict)
+    """Labels that all pods get, for the sake of the scheduler."""
 
     @property
     def name(self) -> str:
@@ -61,6 +64,11 @@ class Info:
     def policy(self, source: str) -> Object | None:
         """Return the settings of an ML policy source such as ``torch``; None if the runtime does not name it."""
         settings: Object | None = (self.ml_policy or {}).get(source)
+        return settings
+
+    def pod_group_policy(self, source: str) -> Object | None:
+        """Return the settings of a pod group policy such as ``coscheduling``; None if the runtime does not name it."""
+        settings: Object | None = (self.group_policy or {}).get(source)
         return settings
 
     def pod_set_of(self, ancestor: str) -> PodSet | None:
@@ -113,6 +121,7 @@ def new_info(train_job: Object, runtime: Object) -> Info:
         spec=spec,
         trainer=trainer,
         pod_sets=pod_sets,
+        group_policy=runtime_spec.get("podGroupPolicy"),
     )
 
 

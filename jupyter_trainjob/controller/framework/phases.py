@@ -1,7 +1,7 @@
 """The phases of the pipeline, as Protocols: a plugin takes part in a phase by having its method.
 
-In the order of a build: ML policy, pod network, parallel count, build. After it, on every reconcile: status. The names
-are Kubeflow's extension points.
+In the order of a build: ML policy, pod group policy, pod network, parallel count, build. After it, on every reconcile:
+status. The names are Kubeflow's extension points.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ class EnforceMLPolicy(Protocol):
 
     def enforce_ml_policy(self, info: Info) -> None:
         """Change counts, environment and ports of the pod sets."""
+
+
+@runtime_checkable
+class EnforcePodGroupPolicy(Protocol):
+    """Makes the pods a group for the scheduler."""
+
+    def enforce_pod_group_policy(self, info: Info) -> None:
+        """Change the labels that all pods get."""
 
 
 @runtime_checkable

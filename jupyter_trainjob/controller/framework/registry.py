@@ -10,13 +10,20 @@ from typing import Final
 
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.controller.framework.info import new_info
-from jupyter_trainjob.controller.framework.phases import ComponentBuilder, EnforceMLPolicy, IdentifyPodNetwork, Plugin
+from jupyter_trainjob.controller.framework.phases import (
+    ComponentBuilder,
+    EnforceMLPolicy,
+    EnforcePodGroupPolicy,
+    IdentifyPodNetwork,
+    Plugin,
+)
 from jupyter_trainjob.controller.framework.unsupported import refuse_unsupported
+from jupyter_trainjob.controller.plugins.coscheduling import CoScheduling
 from jupyter_trainjob.controller.plugins.jobset import JobSet
 from jupyter_trainjob.controller.plugins.plainml import PlainML
 from jupyter_trainjob.controller.plugins.torch import Torch
 
-PLUGINS: Final[tuple[Plugin, ...]] = (PlainML(), Torch(), JobSet())
+PLUGINS: Final[tuple[Plugin, ...]] = (PlainML(), Torch(), CoScheduling(), JobSet())
 
 
 def build(train_job: Object, runtime: Object, *, plugins: tuple[Plugin, ...] = PLUGINS) -> list[Object]:
@@ -29,6 +36,9 @@ def build(train_job: Object, runtime: Object, *, plugins: tuple[Plugin, ...] = P
     for plugin in plugins:
         if isinstance(plugin, EnforceMLPolicy):
             plugin.enforce_ml_policy(info)
+    for plugin in plugins:
+        if isinstance(plugin, EnforcePodGroupPolicy):
+            plugin.enforce_pod_group_policy(info)
     for plugin in plugins:
         if isinstance(plugin, IdentifyPodNetwork):
             plugin.identify_pod_network(info)

@@ -51,6 +51,9 @@ class JobSet:
             elif pods.ancestor == ANCESTOR_TRAINER:
                 job["replicas"] = 1
                 _trainer(info, pods)
+            if info.pod_labels:
+                template = job["template"]["spec"]["template"].setdefault("metadata", {})
+                template["labels"] = {**(template.get("labels") or {}), **info.pod_labels}
         metadata: Object = {
             "name": info.name,
             "namespace": info.train_job["metadata"]["namespace"],

@@ -72,7 +72,7 @@ def container(cpu: str | None = None, *, limit: str | None = None, stays: bool =
     ("spec", "cpu"),
     [
         pytest.param({"containers": [container("1"), container("500m")]}, "1.5", id="containers add up"),
-        pytest.param({"containers": [container(limit="2")]}, "2", id="a limit alone is asked for"),
+        pytest.param({"containers": [container("1", limit="2")]}, "1", id="what may be used is not asked for"),
         pytest.param({"containers": [container("1", limit="2")]}, "1", id="a request comes before its limit"),
         pytest.param(
             {"initContainers": [container("3"), container("2")], "containers": [container("1")]},

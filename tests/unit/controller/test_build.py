@@ -282,12 +282,25 @@ def test_a_policy_that_no_plugin_implements_is_refused_by_name(source: str) -> N
         build(train_job({}), runtime({"numNodes": 1, source: {}}))
 
 
-@pytest.mark.parametrize("source", ["coscheduling", "volcano"])
-def test_a_pod_group_policy_is_refused_by_name(source: str) -> None:
+def test_a_pod_group_policy_that_no_plugin_implements_is_refused_by_name() -> None:
     under = runtime({})
-    under["spec"]["podGroupPolicy"] = {source: {}}
-    with pytest.raises(Unsupported, match=rf"podGroupPolicy.{source}"):
+    under["spec"]["podGroupPolicy"] = {"volcano": {}}
+    with pytest.raises(Unsupported, match=r"podGroupPolicy.volcano"):
         build(train_job({}), under)
+
+
+def test_coscheduling_makes_a_pod_group_of_all_pods_before_the_jobset() -> None:
+    per_node = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "1", "nvidia.com/gpu": "1"}}
+    jobs = (replicated_job("dataset-initializer", "dataset-initializer"), replicated_job(resources=per_node))
+    under = runtime(TORCH, *jobs)
+    under["spec"]["podGroupPolicy"] = {"coscheduling": {"scheduleTimeoutSeconds": 30}}
+    group, made = build(train_job({"numNodes": 3}), under)
+    assert (group["kind"], group["metadata"]["name"], made["kind"]) == ("PodGroup", "j", "JobSet")
+    assert group["metadata"]["ownerReferences"] == made["metadata"]["ownerReferences"]
+    wanted = {"cpu": "1500m", "memory": "3Gi"}
+    assert group["spec"] == {"minMember": 4, "minResources": wanted, "scheduleTimeoutSeconds": 30}
+    for job in made["spec"]["replicatedJobs"]:
+        assert job["template"]["spec"]["template"]["metadata"]["labels"] == {"scheduling.x-k8s.io/pod-group": "j"}
 
 
 def test_torchtune_is_refused_and_says_what_to_do() -> None:

@@ -21,6 +21,7 @@ from jupyter_trainjob.api.resources import (
     EVENTS,
     JOBS,
     JOBSETS,
+    PODGROUPS,
     SERVICES,
     TRAININGRUNTIMES,
     TRAINJOBS,
@@ -307,3 +308,41 @@ def test_a_finished_jobset_with_a_time_to_live_is_deleted_and_the_job_stays_comp
     gone = eventually(lambda: cluster.get(JOBSETS, "j")["metadata"].get("deletionTimestamp"))
     assert gone
     assert eventually(lambda: "Complete" in cluster.conditions())
+
+
+def gang(**coscheduling: Any) -> Object:
+    """Return a TrainingRuntime whose pods start together."""
+    containers = [{"name": "node", "image": "i", "resources": {"requests": {"cpu": "2"}}}]
+    labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+    template = {"metadata": {"labels": labels}, "spec": {"template": {"spec": {"containers": containers}}}}
+    spec = {"replicatedJobs": [{"name": "node", "template": template}]}
+    policies = {"mlPolicy": {"numNodes": 1, "torch": {}}, "podGroupPolicy": {"coscheduling": coscheduling}}
+    return {"metadata": {"name": "gang", "namespace": NS}, "spec": {**policies, "template": {"spec": spec}}}
+
+
+GANG = {"name": "gang", "kind": "TrainingRuntime"}
+
+
+def test_a_runtime_with_coscheduling_gets_a_pod_group_that_changes_only_while_the_job_is_suspended(
+    cluster: Cluster,
+) -> None:
+    cluster.client.create(TRAININGRUNTIMES, gang())
+    cluster.create(trainer={"numNodes": 3}, runtime=GANG, suspend=True)
+    eventually(lambda: cluster.get(JOBSETS, "j"))
+    wanted = {"minMember": 3, "minResources": {"cpu": "6"}, "scheduleTimeoutSeconds": 60}
+    assert cluster.get(PODGROUPS, "j")["spec"] == wanted
+    cluster.patch(PODGROUPS, "j", {"spec": {"minMember": 1}})
+    cluster.patch(TRAINJOBS, "j", {"metadata": {"labels": {"touched": "yes"}}})
+    assert eventually(lambda: cluster.get(PODGROUPS, "j")["spec"] == wanted)
+    cluster.patch(TRAINJOBS, "j", {"spec": {"suspend": False}})
+    job = eventually(lambda: cluster.get(JOBS, "j-node-0"))
+    assert job["spec"]["template"]["metadata"]["labels"]["scheduling.x-k8s.io/pod-group"] == "j"
+
+
+def test_somebody_elses_pod_group_is_left_alone_and_said(cluster: Cluster) -> None:
+    cluster.client.create(TRAININGRUNTIMES, gang())
+    cluster.client.create(PODGROUPS, {"metadata": {"name": "j", "namespace": NS}, "spec": {"minMember": 9}})
+    cluster.create(runtime=GANG)
+    assert eventually(lambda: any("PodGroup 'j' that does not belong" in text for _, text in cluster.events("j")))
+    assert cluster.find(JOBSETS, "j") is None
+    assert cluster.get(PODGROUPS, "j")["spec"] == {"minMember": 9}

@@ -1,4 +1,5 @@
-// Reads TrainJobs with their runtimes, one JSON object a line, and adds the JobSet that Kubeflow Trainer makes of each.
+// Reads TrainJobs with their runtimes, one JSON object a line, and adds what Kubeflow Trainer makes of each:
+// the JobSet and, where the runtime asks for one, the PodGroup.
 //
 // Regenerate: go run -mod=mod . < cases.jsonl > new.jsonl
 package main
@@ -21,6 +22,7 @@ type parity struct {
 	Runtime json.RawMessage `json:"runtime"`
 	Job     json.RawMessage `json:"job"`
 	JobSet  any             `json:"jobset"`
+	Group   any             `json:"podgroup,omitempty"`
 }
 
 func main() {
@@ -39,7 +41,18 @@ func main() {
 		check(err)
 		objects, err := factory.NewObjects(context.Background(), &job)
 		check(err)
-		found.JobSet = objects[0]
+		found.JobSet, found.Group = nil, nil
+		for _, object := range objects {
+			text, err := json.Marshal(object)
+			check(err)
+			var made map[string]any
+			check(json.Unmarshal(text, &made))
+			if made["kind"] == "PodGroup" {
+				found.Group = made
+			} else {
+				found.JobSet = made
+			}
+		}
 		text, err := json.Marshal(found)
 		check(err)
 		fmt.Println(string(text))

@@ -6,8 +6,18 @@ real cluster the API server and the webhooks of JobSet and Trainer do this.
 
 from __future__ import annotations
 
-from jupyter_trainjob.api import crds, jobs, jobsets, pods, priorityclasses, schema, shapes, trainjobs
-from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, PRIORITYCLASSES, SERVICES, TRAINJOBS, Object, Resource
+from jupyter_trainjob.api import claims, crds, jobs, jobsets, pods, priorityclasses, schema, shapes, trainjobs
+from jupyter_trainjob.api.resources import (
+    JOBS,
+    JOBSETS,
+    PERSISTENTVOLUMECLAIMS,
+    PODS,
+    PRIORITYCLASSES,
+    SERVICES,
+    TRAINJOBS,
+    Object,
+    Resource,
+)
 
 
 def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
@@ -39,6 +49,8 @@ def _complete(resource: Resource, obj: Object, old: Object | None) -> None:
         jobsets.complete(obj)
     elif resource == PRIORITYCLASSES:
         priorityclasses.complete(obj)
+    elif resource == PERSISTENTVOLUMECLAIMS:
+        claims.complete(obj)
     elif resource == TRAINJOBS:
         trainjobs.complete(obj, old)
     elif resource == SERVICES:

@@ -61,6 +61,9 @@ PODS: Final = Resource("", "v1", "Pod", "pods", status=True, short_names=("po",)
 SERVICES: Final = Resource("", "v1", "Service", "services", status=True, short_names=("svc",))
 CONFIGMAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", short_names=("cm",))
 SECRETS: Final = Resource("", "v1", "Secret", "secrets")
+PERSISTENTVOLUMECLAIMS: Final = Resource(
+    "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", status=True, short_names=("pvc",)
+)
 EVENTS: Final = Resource("", "v1", "Event", "events", short_names=("ev",))
 JOBS: Final = Resource("batch", "v1", "Job", "jobs", status=True)
 PRIORITYCLASSES: Final = Resource(
@@ -89,6 +92,7 @@ ALL: Final = (
     SERVICES,
     CONFIGMAPS,
     SECRETS,
+    PERSISTENTVOLUMECLAIMS,
     EVENTS,
     JOBS,
     PRIORITYCLASSES,

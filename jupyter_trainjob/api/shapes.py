@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from jupyter_trainjob.api.resources import JOBS, PODS, PRIORITYCLASSES, SERVICES, Resource
+from jupyter_trainjob.api.resources import JOBS, PERSISTENTVOLUMECLAIMS, PODS, PRIORITYCLASSES, SERVICES, Resource
 
 _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}
@@ -38,7 +38,7 @@ _CONTAINER: Final = _of(
     env=_list(_of(name=_TEXT, value=_TEXT, valueFrom=_of(fieldRef=_of(fieldPath=_TEXT)))),
     envFrom=_list(_of()),
     ports=_list(_of()),
-    volumeMounts=_list(_of(name=_TEXT, mountPath=_TEXT, subPath=_TEXT, readOnly=_FLAG)),
+    volumeMounts=_list(_of(name=_TEXT, mountPath=_TEXT, subPath=_TEXT, subPathExpr=_TEXT, readOnly=_FLAG)),
     resources=_of(limits=_AMOUNTS, requests=_AMOUNTS),
 )
 _REQUIREMENTS: Final = _list(_of(key=_TEXT, operator=_TEXT, values=_list(_TEXT)))
@@ -55,6 +55,7 @@ _POD_SPEC: Final = _of(
             projected={**_SOURCE, "properties": {"defaultMode": _NUMBER, "sources": _list(_of())}},
             downwardAPI=_SOURCE,
             hostPath=_of(path=_TEXT),
+            persistentVolumeClaim=_of(claimName=_TEXT, readOnly=_FLAG),
         )
     ),
     restartPolicy=_TEXT,
@@ -98,12 +99,20 @@ _JOB_SPEC: Final = _of(
 )
 
 _PRIORITY_CLASS: Final = _of(value=_NUMBER, globalDefault=_FLAG, description=_TEXT, preemptionPolicy=_TEXT)
+_CLAIM_SPEC: Final = _of(
+    accessModes=_list(_TEXT),
+    resources=_of(requests=_AMOUNTS),
+    volumeMode=_TEXT,
+    volumeName=_TEXT,
+    storageClassName=_TEXT,
+)
 
 _SHAPES: Final = {
     PODS: _of(spec=_POD_SPEC),
     JOBS: _of(spec=_JOB_SPEC),
     SERVICES: _of(spec=_of()),
     PRIORITYCLASSES: _PRIORITY_CLASS,
+    PERSISTENTVOLUMECLAIMS: _of(spec=_CLAIM_SPEC),
 }
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jupyter_trainjob.api import crds, jobs, jobsets, pods, priorityclasses, schema, shapes, trainjobs
+from jupyter_trainjob.api import claims, crds, jobs, jobsets, pods, priorityclasses, schema, shapes, trainjobs
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     JOBS,
     JOBSETS,
+    PERSISTENTVOLUMECLAIMS,
     PODS,
     PRIORITYCLASSES,
     TRAININGRUNTIMES,
@@ -47,6 +48,8 @@ def _kind(resource: Resource, new: Object, old: Object | None) -> Iterator[Field
         yield from jobsets.check(new, old)
     elif resource == PRIORITYCLASSES:
         yield from priorityclasses.check(new, old)
+    elif resource == PERSISTENTVOLUMECLAIMS:
+        yield from claims.check(new, old)
     elif resource == TRAINJOBS:
         yield from trainjobs.check(new, old)
     elif resource in {TRAININGRUNTIMES, CLUSTERTRAININGRUNTIMES}:

@@ -60,6 +60,11 @@ class StateDir:
         return self.cluster / "agent"
 
     @property
+    def claims(self) -> Path:
+        """Return the folder of what outlives pods: one folder per PersistentVolumeClaim."""
+        return self.cluster / "claims"
+
+    @property
     def captures(self) -> Path:
         """Return the folder for captures that are too large for Secrets."""
         return self.cluster / "captures"

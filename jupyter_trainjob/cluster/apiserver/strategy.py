@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from jupyter_trainjob.api.claims import PROTECTION
 from jupyter_trainjob.api.priorityclasses import SYSTEM_NAMES
 from jupyter_trainjob.api.resources import (
     CONFIGMAPS,
@@ -18,6 +19,7 @@ from jupyter_trainjob.api.resources import (
     JOBS,
     NAMESPACES,
     NODES,
+    PERSISTENTVOLUMECLAIMS,
     PODS,
     PRIORITYCLASSES,
     SECRETS,
@@ -42,6 +44,10 @@ def prepared(resource: Resource, obj: Object) -> Object:
         return {**obj, "status": {"phase": "Pending"}}
     if resource == JOBS:
         return {**obj, "status": {}}
+    if resource == PERSISTENTVOLUMECLAIMS:
+        metadata = obj["metadata"]
+        finalizers = list(dict.fromkeys([*(metadata.get("finalizers") or ()), PROTECTION]))
+        return {**obj, "metadata": {**metadata, "finalizers": finalizers}, "status": {"phase": "Pending"}}
     if resource == PRIORITYCLASSES:
         return {**obj, "metadata": {**obj["metadata"], "generation": 1}}
     if resource == NAMESPACES:

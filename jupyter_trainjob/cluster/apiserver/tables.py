@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from jupyter_trainjob.api import times
+from jupyter_trainjob.api import claims, times
 from jupyter_trainjob.api.resources import (
     CONFIGMAPS,
     EVENTS,
@@ -18,6 +18,7 @@ from jupyter_trainjob.api.resources import (
     JOBSETS,
     NAMESPACES,
     NODES,
+    PERSISTENTVOLUMECLAIMS,
     PODGROUPS,
     PODS,
     PRIORITYCLASSES,
@@ -222,6 +223,19 @@ def _event_seen(event: Object) -> str:
     return f"{age(stamp)} (x{count} over {age(first)})" if count > 1 and first else age(stamp)
 
 
+def _claim_status(claim: Object) -> str:
+    return "Terminating" if "deletionTimestamp" in claim["metadata"] else str(_at("status.phase")(claim))
+
+
+def _claim_capacity(claim: Object) -> str:
+    return str(_at("status.capacity.storage", "0")(claim)) if claim["spec"].get("volumeName") else ""
+
+
+def _claim_modes(claim: Object) -> str:
+    modes = _at("status.accessModes", ())(claim) if claim["spec"].get("volumeName") else ()
+    return ",".join(claims.ACCESS_MODES.get(mode, mode) for mode in modes)
+
+
 _KINDS: Final[dict[Resource, tuple[Column, ...]]] = {
     PODS: (
         Column("Ready", _pod_ready),
@@ -275,6 +289,15 @@ _KINDS: Final[dict[Resource, tuple[Column, ...]]] = {
     SECRETS: (
         Column("Type", _at("type", "Opaque")),
         Column("Data", lambda obj: len(obj.get("data") or {})),
+    ),
+    PERSISTENTVOLUMECLAIMS: (
+        Column("Status", _claim_status),
+        Column("Volume", _at("spec.volumeName")),
+        Column("Capacity", _claim_capacity),
+        Column("Access Modes", _claim_modes),
+        Column("StorageClass", _at("spec.storageClassName")),
+        Column("VolumeAttributesClass", _at("spec.volumeAttributesClassName", "<unset>")),
+        Column("VolumeMode", _at("spec.volumeMode", "<unset>"), wide=True),
     ),
     EVENTS: (
         Column("Last Seen", _event_seen),

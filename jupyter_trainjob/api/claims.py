@@ -1,0 +1,89 @@
+"""PersistentVolumeClaims as an API server completes and checks them (core/v1 defaults, ValidatePersistentVolumeClaim).
+
+The embedded API server calls `complete` and `check` for each one that is written; ``cluster/claims.py`` binds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from jupyter_trainjob.api import pods, quantity, schema
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.schema import FieldError
+
+ACCESS_MODES: Final = {
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOnce": "RWO",
+    "ReadWriteOncePod": "RWOP",
+}
+"""Each mode, and how kubectl shortens it."""
+PROTECTION: Final = "kubernetes.io/pvc-protection"
+"""The finalizer that every claim begins with: it is not removed while a pod uses the claim."""
+
+_MODES: Final = ("Block", "Filesystem")
+_STORAGE: Final = "spec.resources[storage]"
+
+
+def complete(claim: Object) -> None:
+    """Fill in, in place, the defaults of a claim."""
+    claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+
+
+def check(claim: Object, old: Object | None = None) -> Iterator[FieldError]:
+    """Yield what is wrong with a claim; `old` is what it replaces."""
+    spec = claim.get("spec") or {}
+    yield from _check_access(spec.get("accessModes") or [])
+    yield from _check_storage(spec)
+    if spec.get("volumeMode", "Filesystem") not in _MODES:
+        yield pods.unsupported("spec.volumeMode", spec["volumeMode"], _MODES)
+    if old is not None and not _may_follow(claim, old):
+        message = (
+            "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName "
+            "for bound claims"
+        )
+        yield FieldError("spec", schema.FORBIDDEN, message)
+
+
+def of_pod(pod: Object) -> list[str]:
+    """Return the names of the claims that a pod mounts."""
+    volumes = pod["spec"].get("volumes") or ()
+    return [
+        str(volume["persistentVolumeClaim"]["claimName"]) for volume in volumes if "persistentVolumeClaim" in volume
+    ]
+
+
+def _check_access(modes: list[str]) -> Iterator[FieldError]:
+    if not modes:
+        yield FieldError("spec.accessModes", schema.REQUIRED, "Required value: at least 1 access mode is required")
+    for mode in modes:
+        if mode not in ACCESS_MODES:
+            yield pods.unsupported("spec.accessModes", mode, tuple(ACCESS_MODES))
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        message = "Forbidden: may not use ReadWriteOncePod with other access modes"
+        yield FieldError("spec.accessModes", schema.FORBIDDEN, message)
+
+
+def _check_storage(spec: Object) -> Iterator[FieldError]:
+    asked = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+    if asked is None:
+        yield FieldError(_STORAGE, schema.REQUIRED, "Required value")
+        return
+    try:
+        enough = quantity.parse(asked) > 0
+    except ValueError as problem:
+        yield FieldError(_STORAGE, schema.INVALID, f'Invalid value: "{asked}": {problem}')
+        return
+    if not enough:
+        yield FieldError(_STORAGE, schema.INVALID, f'Invalid value: "{asked}": must be greater than zero')
+
+
+def _may_follow(claim: Object, old: Object) -> bool:
+    """Return whether the spec may have become this: a volume is set once, and a bound claim may ask for other sizes."""
+    new, before = dict(claim.get("spec") or {}), dict(old.get("spec") or {})
+    if not before.get("volumeName"):
+        before["volumeName"] = new.get("volumeName")
+    if (old.get("status") or {}).get("phase") == "Bound":
+        before["resources"] = new.get("resources")
+    return {**new, "volumeName": new.get("volumeName")} == before

@@ -178,7 +178,8 @@ def _phases(
 ) -> tuple[Phase, ...]:
     """Queued until every pod is placed, starting until every rank runs the cell, training until the end."""
     started = record.all_started()
-    ends: list[float | None] = [_all_scheduled(pods, nodes, started), started, finished]
+    placed = _all_scheduled(pods, nodes, certain=started is not None or finished is not None)
+    ends: list[float | None] = [placed if placed is not None else started, started, finished]
     phases, start = [], created
     for name, end in zip(("queued", "starting", "training"), ends, strict=True):
         if end is None and finished is not None:
@@ -191,12 +192,12 @@ def _phases(
     return tuple(phases)
 
 
-def _all_scheduled(pods: list[Object], nodes: int, started: float | None) -> float | None:
-    """Return when the last pod was placed; of a job whose ranks have `started` some pods may be gone."""
+def _all_scheduled(pods: list[Object], nodes: int, *, certain: bool) -> float | None:
+    """Return when the last pod was placed; some may be gone of a job of which it is `certain` that all were."""
     times = [conditions.get(pod, "PodScheduled") for pod in pods if _scheduled(pod)]
-    if len(times) < nodes and started is None:
+    if len(times) < nodes and not certain:
         return None
-    return max((seconds(c["lastTransitionTime"]) for c in times if c), default=started)
+    return max((seconds(c["lastTransitionTime"]) for c in times if c), default=None)
 
 
 def _finished(trainjob: Object, record: Record) -> float | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from jupyter_trainjob.api.resources import EVENTS, JOBSETS, Object
+from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, EVENTS, JOBSETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.kube.client import Client
 
@@ -21,20 +21,31 @@ def of(client: Client, trainjob: Object) -> list[dict[str, Any]]:
     """Return the events of a job as plain values, oldest first."""
     name, namespace = trainjob["metadata"]["name"], trainjob["metadata"]["namespace"]
     jobset = client.find(JOBSETS, name, namespace=namespace)
+    spec = jobset["spec"] if jobset is not None else _runtime_spec(client, trainjob)
     found = client.list(EVENTS, namespace=namespace).items
-    return described(found, trainjob, jobs=job_names(jobset))
+    return described(found, trainjob, jobs=job_names(name, spec))
 
 
-def job_names(jobset: Object | None) -> list[str]:
-    """Return the names of the Jobs that a JobSet makes."""
-    if jobset is None:
-        return []
-    name = jobset["metadata"]["name"]
+def job_names(jobset: str, spec: Object) -> list[str]:
+    """Return the names of the Jobs that a JobSet with this spec makes."""
     return [
-        f"{name}-{job['name']}-{index}"
-        for job in jobset["spec"].get("replicatedJobs") or ()
+        f"{jobset}-{job['name']}-{index}"
+        for job in spec.get("replicatedJobs") or ()
         for index in range(job.get("replicas", 1))
     ]
+
+
+def _runtime_spec(client: Client, trainjob: Object) -> Object:
+    """Return what the JobSet was made from: a job that passed its deadline has none any more."""
+    reference = trainjob["spec"]["runtimeRef"]
+    namespace = trainjob["metadata"]["namespace"]
+    resource, where = (
+        (TRAININGRUNTIMES, namespace)
+        if reference.get("kind") == TRAININGRUNTIMES.kind
+        else (CLUSTERTRAININGRUNTIMES, None)
+    )
+    runtime = client.find(resource, reference["name"], namespace=where)
+    return dict(runtime["spec"]["template"]["spec"]) if runtime is not None else {}
 
 
 def described(events: Iterable[Object], trainjob: Object, *, jobs: list[str]) -> list[dict[str, Any]]:

@@ -317,7 +317,7 @@ class _LogReader(threading.Thread):
         self._stream = self._follower.connection.client.logs(
             metadata["name"],
             namespace=metadata["namespace"],
-            container=NODE_CONTAINER if self._has_node_container() else None,
+            container=training_container(self._pod),
             follow=follow,
             timestamps=True,
             # Whole seconds are the grain of this option; what comes twice is skipped.
@@ -328,8 +328,11 @@ class _LogReader(threading.Thread):
                 self._last = line.place
                 self._follower.take(self._pod, line)
 
-    def _has_node_container(self) -> bool:
-        return any(container["name"] == NODE_CONTAINER for container in self._pod["spec"]["containers"])
+
+def training_container(pod: Object) -> str | None:
+    """Return the container of a pod whose log counts; None: its only one."""
+    names = [container["name"] for container in pod["spec"]["containers"]]
+    return NODE_CONTAINER if NODE_CONTAINER in names else None
 
 
 def _time(line: LogLine) -> float:

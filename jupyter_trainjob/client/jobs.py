@@ -6,9 +6,12 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
 from jupyter_trainjob.client.context import connect, namespace_for
 from jupyter_trainjob.client.derive import derive
+from jupyter_trainjob.client.follow import TAIL, training_container
 from jupyter_trainjob.client.handle import TrainJob
-from jupyter_trainjob.client.snapshot import Snapshot
+from jupyter_trainjob.client.snapshot import LogLine, Snapshot
 from jupyter_trainjob.constants import JOBSET_NAME
+from jupyter_trainjob.metrics.history import node_index
+from jupyter_trainjob.metrics.loglines import parse
 from jupyter_trainjob.metrics.record import Record
 
 
@@ -29,6 +32,31 @@ def get(name: str, *, context: str | None = None, namespace: str | None = None) 
             return TrainJob(connection, job)
     there = ", ".join(job["metadata"]["name"] for job in jobs[:5]) or "no job at all"
     raise errors.UsageError(f"There is no job {name!r} in {namespace} on {connection.name}. There is: {there}.")
+
+
+def look(name: str, *, context: str | None = None, namespace: str | None = None) -> Snapshot:
+    """Return all that is known of one job now, from its logs as far as they are written; nothing is followed after."""
+    job = get(name, context=context, namespace=namespace)
+    client, record = connect(context).client, Record()
+    for frame in connect(context).history.frames(job.uid):
+        record.add(frame)
+    pods = client.list(PODS, namespace=job.namespace, labels=f"{JOBSET_NAME}={job.name}").items
+    log = []
+    for pod in pods:
+        metadata = pod["metadata"]
+        try:
+            container = training_container(pod)
+            lines = client.logs(metadata["name"], namespace=job.namespace, container=container, timestamps=True)
+            for line in parse(lines):
+                if line.frame is not None:
+                    record.add(line.frame)
+                else:
+                    log.append(LogLine(line.time, node_index(pod), line.text.decode(errors="replace")))
+        except errors.ApiError:
+            continue  # It has not begun, or is going.
+    trainjob = client.get(TRAINJOBS, job.name, namespace=job.namespace)
+    log = sorted(log, key=lambda line: line.time)[-TAIL:]
+    return derive(trainjob, pods, record, context=job.context, log=log)
 
 
 def list_jobs(*, context: str | None = None, namespace: str | None = None) -> list[TrainJob]:

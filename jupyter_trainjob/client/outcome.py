@@ -46,7 +46,8 @@ def failed(snapshot: Snapshot) -> errors.JobFailed:
     failure = snapshot.failure or Failure(snapshot.reason or "the job failed")
     lines = [f"{snapshot.name} failed: {failure.headline}"]
     if failure.rank is not None:
-        others = f"; the other {snapshot.ranks - 1} were stopped" if snapshot.ranks > 1 else ""
+        count = snapshot.ranks - 1
+        others = f"; the other {count} were stopped" if count > 1 else "; the other was stopped" if count else ""
         lines.append(f"Rank {failure.rank} of {snapshot.ranks} failed first{others}.")
     if snapshot.restarts:
         lines.append(f"That was after {snapshot.restarts} restart{'s' if snapshot.restarts > 1 else ''}.")

@@ -60,6 +60,10 @@ def misfit(want: Object | None, *, count: int, nodes: Sequence[Object], where: s
         return ""
     have = [quantity.amounts((node.get("status") or {}).get("allocatable")) for node in nodes]
     if not any(_fits(needed, one) for one in have):
+        lacking = [name for name in needed if not any(one.get(name) for one in have)]
+        if lacking:
+            what = " or ".join("GPU" if "gpu" in name else name for name in lacking)
+            return f"No node of {where} has any {what}: ask for none, or choose another cluster with --context."
         nearest = max(have, key=lambda one: (_met(needed, one), one.get("cpu", Fraction(0))))
         return (
             f"No node of {where} has {_words(needed)}. The nearest has {_words(nearest, like=needed)}: ask for no more "

@@ -70,8 +70,9 @@ class LogStream:
 class Client:
     """The verbs of one API server. Thread-safe as far as its transport is."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._transport = transport
+        self._timeout = timeout
 
     def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object:
         """Return one object; `errors.NotFound` if there is none."""
@@ -195,7 +196,7 @@ class Client:
         return answer
 
     def _send(self, request: Request) -> Response:
-        response = self._transport.send(request, timeout=DEFAULT_TIMEOUT)
+        response = self._transport.send(request, timeout=self._timeout)
         if response.status >= 400:
             raise errors.ApiError.of(response.status, _status(response))
         return response

@@ -93,6 +93,8 @@ def line_parser() -> Parser:
     _where(command("resume", "Start a stopped job again, from its beginning."))
     _where(command("delete", "Delete a job with its logs and history."))
     _where(command("runtimes", "List the runtimes that --runtime can name.", job=False))
+    doctor = command("doctor", "Look at this computer and the clusters, and say what is wrong.", job=False)
+    doctor.add_argument("--context", metavar="C", help="look at this context alone")
     use = command("use", "Choose the cluster of this kernel; without a name, say which it is.", job=False)
     use.add_argument("context", nargs="?", metavar="C", help="context of your kubeconfig, or trainjob-local")
     use.add_argument("--namespace", metavar="NS", help="namespace (default: the context's)")

@@ -75,6 +75,13 @@ def _use(chosen: argparse.Namespace) -> None:
     print(context.described())
 
 
+def _doctor(chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.client import doctor
+    from jupyter_trainjob.widget import tables
+
+    print(tables.checks(doctor.examine(context=chosen.context)))
+
+
 def _job(chosen: argparse.Namespace) -> TrainJob:
     from jupyter_trainjob.client.jobs import get
 
@@ -91,4 +98,5 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "delete": _delete,
     "runtimes": _runtimes,
     "use": _use,
+    "doctor": _doctor,
 }

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_trainjob.api.times import age
+from jupyter_trainjob.client.doctor.check import NOTE, OK, PROBLEM, Check
 from jupyter_trainjob.client.runtimes import Runtime
 from jupyter_trainjob.client.snapshot import Snapshot
 from jupyter_trainjob.widget.text import clean
+
+_VERDICTS = {OK: "✓", NOTE: "!", PROBLEM: "✕"}
 
 
 def jobs(snapshots: Sequence[Snapshot], *, now: float | None = None) -> str:
@@ -57,6 +60,17 @@ def runtimes(found: Sequence[Runtime]) -> str:
         return "There are no runtimes."
     rows = [(each.name, each.framework, str(each.nodes), each.kind, each.image) for each in found]
     return columns(("NAME", "FRAMEWORK", "NODES", "KIND", "IMAGE"), rows)
+
+
+def checks(found: Sequence[Check]) -> str:
+    """Return one row per check, and below each what to do."""
+    width = max((len(check.name) for check in found), default=0)
+    lines = []
+    for check in found:
+        lines.append(f"{_VERDICTS[check.verdict]} {check.name:<{width}}  {' '.join(clean(check.what).split())}")
+        if check.what_to_do:
+            lines.append(f"  {'':<{width}}  → {check.what_to_do}")
+    return "\n".join(lines)
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

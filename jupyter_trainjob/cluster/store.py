@@ -24,7 +24,20 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.changelog import ADDED, DELETED, MODIFIED, Change, ChangeLog, Closed, Entry, Key
 
-__all__ = ["ADDED", "DELETED", "MODIFIED", "Change", "Closed", "Compacted", "Entry", "Key", "Moved", "Page", "Store"]
+__all__ = [
+    "ADDED",
+    "DELETED",
+    "MODIFIED",
+    "Change",
+    "Closed",
+    "Compacted",
+    "Entry",
+    "Key",
+    "Moved",
+    "Page",
+    "Store",
+    "Within",
+]
 
 _ROWS_PER_READ = 200
 _COMPACT_EVERY = 500
@@ -46,6 +59,14 @@ class Page(NamedTuple):
     next: Key | None
     """The key after which the next page begins; None on the last."""
     remaining: int
+
+
+class Within(NamedTuple):
+    """The row of another object (a namespace) that a write counts on."""
+
+    resource: str
+    key: Key
+    id: int
 
 
 Predicate = Callable[[Key, Mapping[str, str], Mapping[str, str]], bool]
@@ -135,16 +156,20 @@ class Store:
         remaining = len(found) - len(page)
         return Page(version, values, page[-1][0] if remaining else None, remaining)
 
-    def put(self, resource: str, obj: Object, *, fields: Mapping[str, str], expected: int) -> bytes:
+    def put(
+        self, resource: str, obj: Object, *, fields: Mapping[str, str], expected: int, within: Within | None = None
+    ) -> bytes:
         """Write an object over the row `expected` (0: there is none yet); its resourceVersion becomes the new row's id.
 
-        Returns the stored bytes. Raises `Moved` if the newest row is another.
+        Returns the stored bytes. Raises `Moved` if the newest row is another, or that of `within` is.
         """
-        return self._append(resource, obj, fields, expected, MODIFIED if expected else ADDED)
+        return self._append(
+            resource, obj, fields, expected=expected, kind=MODIFIED if expected else ADDED, within=within
+        )
 
     def delete(self, resource: str, obj: Object, *, fields: Mapping[str, str], expected: int) -> bytes:
         """Write the end of an object, with its last state, over the row `expected`."""
-        return self._append(resource, obj, fields, expected, DELETED)
+        return self._append(resource, obj, fields, expected=expected, kind=DELETED)
 
     def changes(
         self, resource: str, after: int, *, namespace: str | None = None, limit: int = _ROWS_PER_READ
@@ -197,7 +222,16 @@ class Store:
                 condition.notify_all()
             self._log.close()
 
-    def _append(self, resource: str, obj: Object, fields: Mapping[str, str], expected: int, kind: str) -> bytes:
+    def _append(
+        self,
+        resource: str,
+        obj: Object,
+        fields: Mapping[str, str],
+        *,
+        expected: int,
+        kind: str,
+        within: Within | None = None,
+    ) -> bytes:
         metadata = obj["metadata"]
         key = (metadata.get("namespace") or "", metadata["name"])
         labels = metadata.get("labels") or {}
@@ -207,7 +241,7 @@ class Store:
                 raise Closed
             entries = self._index[resource]
             entry = entries.get(key)
-            if (entry.id if entry else 0) != expected:
+            if (entry.id if entry else 0) != expected or not self._is_newest(within):
                 raise Moved
             row = self._version + 1
             metadata["resourceVersion"] = str(row)
@@ -221,6 +255,12 @@ class Store:
             self._conditions[resource].notify_all()
             self._keep(row, len(value))
         return value
+
+    def _is_newest(self, within: Within | None) -> bool:
+        if within is None:
+            return True
+        entry = self.entry(within.resource, within.key)
+        return entry is not None and entry.id == within.id
 
     def _keep(self, row: int, length: int) -> None:
         """Keep the newest changes, as many as fit into both limits. A failure is not the writer's: it comes again."""

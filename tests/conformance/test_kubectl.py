@@ -166,3 +166,36 @@ def test_server_side_apply_is_refused_or_works_but_never_half(server: Server, ku
     assert there is (done.returncode == 0)
     if server.name == "embedded-http":
         assert "Server-side apply not available on the server" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        ("configmap x --from-literal=a=b", "configmap"),
+        ("secret generic x --from-literal=a=b", "secret"),
+        ("job x --image=none -- echo hello", "job"),
+    ],
+    ids=["a config map", "a secret", "a job"],
+)
+def test_create_from_the_command_line(server: Server, kubectl: Kubectl, command: str, kind: str) -> None:
+    assert kubectl("create", *command.split(" ")).stdout.endswith("created\n")
+    read = json.loads(kubectl("get", kind, "x", "--output=json").stdout)
+    if kind == "job":
+        (container,) = read["spec"]["template"]["spec"]["containers"]
+        assert (container["image"], container["command"]) == ("none", ["echo", "hello"])
+    else:
+        assert read["data"] == {"a": "b" if kind == "configmap" else "Yg=="}
+
+
+def test_run_from_the_command_line(server: Server, kubectl: Kubectl) -> None:
+    kubectl("run", "x", "--image=none", "--restart=Never", "--env=A=b", "--command", "--", "echo", "hello")
+    (container,) = server.get(PODS, "x")["spec"]["containers"]
+    assert container["command"] == ["echo", "hello"]
+    assert container["env"] == [{"name": "A", "value": "b"}]
+
+
+def test_create_and_delete_a_namespace_from_the_command_line(server: Server, kubectl: Kubectl) -> None:
+    name = f"{server.namespace}-more"
+    assert kubectl("create", "namespace", name).stdout == f"namespace/{name} created\n"
+    assert kubectl("get", "namespace", name, "--output=jsonpath={.status.phase}").stdout == "Active"
+    kubectl("delete", "namespace", name, "--wait=false")

@@ -6,7 +6,7 @@ import json
 from typing import Any, NoReturn
 
 from jupyter_trainjob.api.resources import Object, Resource
-from jupyter_trainjob.cluster.apiserver import status
+from jupyter_trainjob.cluster.apiserver import protobuf, status
 from jupyter_trainjob.cluster.apiserver.responses import JSON
 from jupyter_trainjob.kube.transport import Request
 
@@ -89,11 +89,21 @@ def _object(request: Request) -> Object:
             obj = loads(body)
         case "application/yaml":
             obj = _yaml(body)
+        case protobuf.MEDIA_TYPE:
+            obj = _protobuf(body)
         case _:
             raise status.unsupported_media_type([JSON, YAML])
     if not isinstance(obj, dict):
         raise status.bad_request("the body of the request must be an object")
     return obj
+
+
+def _protobuf(body: bytes) -> Any:
+    try:
+        return protobuf.decode(body)
+    except protobuf.Unreadable as error:
+        remedy = "send JSON instead, for example with kubectl create --dry-run=client -o json | kubectl create -f -"
+        raise status.failure(415, "UnsupportedMediaType", f"the body of the request: {error}; {remedy}") from None
 
 
 def _yaml(body: bytes) -> Any:

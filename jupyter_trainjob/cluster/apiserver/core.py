@@ -72,6 +72,9 @@ class Core:
             return refusal(error)
         except Closed:
             return refusal(status.unavailable("the embedded cluster is shutting down"))
+        except errors.ClusterError as error:
+            _log.error("%s %s: %s", request.method, request.path, error)
+            return refusal(status.internal(str(error)))
         except Exception as error:  # noqa: BLE001 - a bug must not end the thread that asked
             _log.exception("%s %s failed", request.method, request.path)
             return refusal(status.internal(str(error)))

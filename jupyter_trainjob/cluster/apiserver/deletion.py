@@ -16,7 +16,7 @@ from jupyter_trainjob.api import times
 from jupyter_trainjob.api.resources import PODS, SERVICES, Object, Resource
 from jupyter_trainjob.cluster.apiserver import bodies, metadata, selectors, status, strategy
 from jupyter_trainjob.cluster.apiserver.paths import Target
-from jupyter_trainjob.cluster.apiserver.responses import Body, dumps
+from jupyter_trainjob.cluster.apiserver.responses import Body, dumps, listed
 from jupyter_trainjob.cluster.apiserver.selectors import fields_of
 from jupyter_trainjob.cluster.apiserver.writes import dry_run_of
 from jupyter_trainjob.cluster.store import Moved, Store
@@ -57,9 +57,7 @@ class Deletion:
                 self._delete(resource, (meta.get("namespace") or "", meta["name"]), options)
             except NotFound:
                 continue  # somebody else was quicker
-        head: Object = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
-        head["metadata"] = {"resourceVersion": str(page.version)}
-        return Body(dumps(head)[:-1] + b',"items":[' + b",".join(page.values) + b"]}")
+        return listed(resource, {"resourceVersion": str(page.version)}, page.values)
 
     def _delete(self, resource: Resource, key: tuple[str, str], options: Object) -> tuple[bytes, bool]:
         """Return the object after the deletion (or its beginning), and whether it is gone."""

@@ -12,7 +12,7 @@ from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.apiserver import bodies, selectors, status, tables
 from jupyter_trainjob.cluster.apiserver.bodies import flag, integer
 from jupyter_trainjob.cluster.apiserver.paths import Target
-from jupyter_trainjob.cluster.apiserver.responses import Body, Stream, dumps
+from jupyter_trainjob.cluster.apiserver.responses import Body, Stream, dumps, listed
 from jupyter_trainjob.cluster.apiserver.watches import Events, Watched
 from jupyter_trainjob.cluster.store import Compacted, Key, Page, Store
 from jupyter_trainjob.kube.transport import Request
@@ -68,8 +68,7 @@ class Reads:
             include = query.get("includeObject", "Metadata")
             table = tables.table(target.resource, items, str(page.version), include=include)
             return Body(dumps({**table, "metadata": metadata}))
-        head = {"kind": f"{target.resource.kind}List", "apiVersion": target.resource.api_version, "metadata": metadata}
-        return Body(dumps(head)[:-1] + b',"items":[' + b",".join(page.values) + b"]}")
+        return listed(target.resource, metadata, page.values)
 
     def watch(self, request: Request, target: Target) -> Stream:
         """Answer the changes of a collection, from a version on, as they happen."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jupyter_trainjob.api.resources import Object, Resource
 from jupyter_trainjob.errors import ApiError
 
 JSON = "application/json"
@@ -56,6 +57,12 @@ class Stream:
 def dumps(value: Any) -> bytes:
     """Return compact JSON."""
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def listed(resource: Resource, metadata: Object, values: Sequence[bytes]) -> Body:
+    """Return the answer that is a list of stored objects: their bytes, joined."""
+    head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
+    return Body(dumps(head)[:-1] + b',"items":[' + b",".join(values) + b"]}")
 
 
 def refusal(error: ApiError) -> Body:

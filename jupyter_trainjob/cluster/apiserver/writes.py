@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from jupyter_trainjob import errors
@@ -17,7 +18,7 @@ from jupyter_trainjob.cluster.apiserver import admission, bodies, metadata, patc
 from jupyter_trainjob.cluster.apiserver.paths import Target
 from jupyter_trainjob.cluster.apiserver.responses import Body, dumps
 from jupyter_trainjob.cluster.apiserver.selectors import fields_of
-from jupyter_trainjob.cluster.store import Moved, Store
+from jupyter_trainjob.cluster.store import Moved, Store, Within
 from jupyter_trainjob.kube.transport import Request
 
 Change = Callable[[Object], Object]
@@ -53,17 +54,17 @@ class Writes:
         obj = metadata.created(resource, sent, namespace=namespace, now=self._now())
         obj = self._with_priority(resource, strategy.prepared(resource, obj), None)
         obj = admission.admit(resource, obj, None)
-        name = obj["metadata"]["name"]
-        if namespace is not None:
-            self._check_namespace(resource, name, namespace)
-        if not dry_run:
-            try:
-                return self._store.put(resource.qualified, obj, fields=fields_of(resource, obj), expected=0)
-            except Moved:
-                raise status.already_exists(resource, name) from None
-        if self._store.entry(resource.qualified, (namespace or "", name)) is not None:
-            raise status.already_exists(resource, name)
-        return dumps(obj)
+        name, key = obj["metadata"]["name"], (namespace or "", obj["metadata"]["name"])
+        while True:
+            within = None if namespace is None else self._open_namespace(resource, name, namespace)
+            if self._store.entry(resource.qualified, key) is not None:
+                raise status.already_exists(resource, name)
+            if dry_run:
+                return dumps(obj)
+            with suppress(Moved):  # somebody took the name, or the namespace has changed: look again
+                return self._store.put(
+                    resource.qualified, obj, fields=fields_of(resource, obj), expected=0, within=within
+                )
 
     def update(self, request: Request, target: Target) -> Body:
         """Replace an object by the one in the body."""
@@ -147,15 +148,16 @@ class Writes:
     def _priority_classes(self) -> list[Object]:
         return [json.loads(value) for value in self._store.page(PRIORITYCLASSES.qualified).values]
 
-    def _check_namespace(self, resource: Resource, obj_name: str, name: str) -> None:
-        found = self._store.get(NAMESPACES.qualified, ("", name))
-        if found is None:
-            raise status.not_found(NAMESPACES, name)
+    def _open_namespace(self, resource: Resource, obj_name: str, name: str) -> Within:
+        """Return the row of a namespace that takes new objects; a write that counts on it cannot miss its end."""
         entry = self._store.entry(NAMESPACES.qualified, ("", name))
-        if entry is not None and entry.fields.get("status.phase") == "Terminating":
+        if entry is None:
+            raise status.not_found(NAMESPACES, name)
+        if entry.fields.get("status.phase") == "Terminating":
             why = f"unable to create new content in namespace {name} because it is being terminated"
             cause = status.Cause("metadata.namespace", "NamespaceTerminating", f"namespace {name} is being terminated")
             raise status.forbidden(resource, obj_name, why, [cause])
+        return Within(NAMESPACES.qualified, ("", name), entry.id)
 
 
 def _check_fields(request: Request, resource: Resource, sent: Object) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.cluster.store import ADDED, DELETED, MODIFIED, Closed, Compacted, Moved, Store
+from jupyter_trainjob.cluster.store import ADDED, DELETED, MODIFIED, Closed, Compacted, Moved, Store, Within
 
 PODS = "pods"
 
@@ -246,3 +246,52 @@ def test_a_file_of_another_version_is_explained(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(errors.ClusterError, match="format 99"):
         Store(tmp_path / "store.db")
+
+
+def test_a_write_that_counts_on_another_object_hears_that_this_has_changed(store: Store) -> None:
+    namespaces = "namespaces"
+    store.put(namespaces, {"metadata": {"name": "n"}}, fields={}, expected=0)
+    within = Within(namespaces, ("", "n"), store.version)
+    store.put(PODS, pod("a", "n"), fields={}, expected=0, within=within)
+    store.put(namespaces, {"metadata": {"name": "n"}}, fields={}, expected=within.id)
+    with pytest.raises(Moved):
+        store.put(PODS, pod("b", "n"), fields={}, expected=0, within=within)
+    assert names(store.page(PODS).values) == ["a"]
+
+
+def test_compaction_looks_only_at_what_changed_since_the_last_one(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", keep_changes=100)
+    for number in range(2000):
+        put(store, pod(f"finished-{number}"))
+    looked = 0
+
+    def count() -> int:
+        nonlocal looked
+        looked += 1
+        return 0
+
+    store._log._writer.set_progress_handler(count, 100)
+    for _ in range(500):
+        put(store, pod("busy"))
+    few = looked
+    for number in range(8000):
+        put(store, pod(f"more-{number}"))
+    looked = 0
+    for _ in range(500):
+        put(store, pod("busy"))
+    store.close()
+    assert looked < 2 * few + 100
+
+
+def test_a_full_disk_is_told_and_nothing_is_changed(store: Store) -> None:
+    put(store, pod("a", v="1"))
+    pages = store._log._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._log._writer.execute(f"PRAGMA max_page_count={pages}")
+    version = store.version
+    with pytest.raises(errors.ClusterError, match="Nothing was changed"):
+        put(store, pod("large", x="x" * 50_000))
+    assert store.version == version
+    assert names(store.page(PODS).values) == ["a"]
+    store._log._writer.execute("PRAGMA max_page_count=1000000")
+    put(store, pod("large", x="x" * 50_000))
+    assert names(store.page(PODS).values) == ["a", "large"]

@@ -1,39 +1,40 @@
-"""The scheduler: pods without a node get one. In a real cluster this is kube-scheduler.
+"""The scheduler: pods without a node get one. In a real cluster this is kube-scheduler, with coscheduling's plugin.
 
-Any change of a pod or a node leads to one pass over all pods that wait, in the order of their priority, then of their
-creation: what became free is given out at once, and a pod that does not fit is told why. `placement` decides; here the
-pods are bound. A binding that the informer's copy does not show yet is remembered until it does.
+A change that can lead to a binding leads to one pass over all pods that wait: `queue` says in which order they get
+their turn, `cycle` and `placement` decide, and here the pods are bound, and told why they wait. What is not told in
+this pass, because they are many, is told in the next: a pod that can run never waits for words about those that cannot.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
-from threading import Lock
-from typing import Final, Literal
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api import conditions, times
-from jupyter_trainjob.api.quantity import Amounts
-from jupyter_trainjob.api.resources import NODES, PODS, Object
-from jupyter_trainjob.cluster import placement
+from jupyter_trainjob.api.resources import NODES, PODGROUPS, PODS, Object
+from jupyter_trainjob.cluster import cycle, placement, queue
 from jupyter_trainjob.cluster.informers import Informers
+from jupyter_trainjob.cluster.podcache import PodCache, Snapshot, Waiting
 from jupyter_trainjob.controller.events import NORMAL, WARNING, Recorder
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller
 from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.kube.transport import Request
-from jupyter_trainjob.kube.workqueue import Key
+from jupyter_trainjob.kube.workqueue import Key, WorkQueue
 
 COMPONENT: Final = "default-scheduler"
 RETRY_SECONDS: Final = 1.0
+TOLD_IN_A_PASS: Final = 100
+LONGEST_SILENCE: Final = 30.0
+"""So much later at most is told what changes in the reason of a pod's waiting: many pods make many words."""
 
 _PASS: Final[Key] = ("", "pass")
 """The only key: there is nothing smaller to reconcile than all pods that wait."""
-
-_Note = tuple[str, str, str]
-"""Kind, reason and message of an event."""
+_GATED: Final = ("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
 
 _log = logging.getLogger(__name__)
 
@@ -41,127 +42,148 @@ _log = logging.getLogger(__name__)
 def controller(client: Client, informers: Informers | None = None) -> Controller:
     """Return the scheduler, not started."""
     informers = informers or Informers(client)
-    nodes, pods = informers.of(NODES), informers.of(PODS)
-    scheduler = Scheduler(client, nodes=nodes, pods=pods, recorder=Recorder(client, controller=COMPONENT))
-    pods.on_change(scheduler.see)
-    made = Controller("scheduler", scheduler)
-    made.watch(nodes, _one_pass)
-    made.watch(pods, _one_pass)
+    nodes, pods, groups = informers.of(NODES), informers.of(PODS), informers.of(PODGROUPS)
+    scheduler = Scheduler(client, nodes=nodes, groups=groups, recorder=Recorder(client, controller=COMPONENT))
+    wanted = WorkQueue()
+
+    def pod_changed(old: Object | None, new: Object | None) -> None:
+        if scheduler.cache.see(old, new):
+            wanted.add(_PASS)
+
+    def group_changed(old: Object | None, new: Object | None) -> None:
+        if old is None or new is None or old.get("spec") != new.get("spec"):
+            wanted.add(_PASS)
+
+    made = Controller("scheduler", scheduler, queue=wanted)
+    made.watch(nodes, lambda _: (_PASS,))
+    for informer, changed in ((pods, pod_changed), (groups, group_changed)):
+        informer.on_change(changed)
+        made.watch(informer, lambda _: ())
     return made
 
 
-def _one_pass(_: Object) -> Iterable[Key]:
-    return (_PASS,)
+class _Told(NamedTuple):
+    reason: str
+    message: str
+    at: float
 
 
 class Scheduler:
-    """Binds the pods that wait."""
+    """Binds the pods that wait. `cache` is to be told of every change of a pod."""
 
-    def __init__(self, client: Client, *, nodes: Informer, pods: Informer, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        nodes: Informer,
+        groups: Informer,
+        recorder: Recorder,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.cache = PodCache()
         self._client = client
         self._nodes = nodes
-        self._pods = pods
+        self._groups = groups
         self._recorder = recorder
-        self._lock = Lock()
-        self._known: dict[str, tuple[int, Amounts]] = {}
-        self._bound: dict[str, str] = {}
-
-    def see(self, old: Object | None, new: Object | None) -> None:
-        """Remember in which order pods came, and what each needs.
-
-        Times of creation have whole seconds only; the version in which a pod is seen first tells more.
-        """
-        with self._lock:
-            if old is not None and (new is None or _uid(new) != _uid(old)):
-                self._known.pop(_uid(old), None)
-            if new is not None and _uid(new) not in self._known:
-                self._known[_uid(new)] = _known(new)
+        self._clock = clock
+        self._told: dict[str, _Told] = {}
+        """What was told to the pods that wait, by uid."""
 
     def reconcile(self, namespace: str, name: str) -> float | None:  # noqa: ARG002 - there is only one key
-        """Give a node to every pod that waits and fits."""
-        pods = self._pods.list()
-        self._forget_bindings(pods)
-        waiting = [pod for pod in pods if placement.is_waiting(pod) and _uid(pod) not in self._bound]
-        if not waiting:
+        """Give a node to every pod that waits and fits, and a reason to the others."""
+        seen = self.cache.snapshot()
+        if not seen.waiting:
+            self._told.clear()
             return None
-        with self._lock:
-            known = dict(self._known)
-        known = {uid: known.get(uid) or _known(pod) for pod in pods if (uid := _uid(pod))}
-        taken = ((self._node_of(pod), known[_uid(pod)][1]) for pod in pods if not placement.has_ended(pod))
-        rooms = placement.rooms(self._nodes.list(), taken)
-        waiting.sort(key=lambda pod: (-_priority(pod), pod["metadata"]["creationTimestamp"], known[_uid(pod)][0]))
-        done = [self._try(pod, known[_uid(pod)][1], rooms) for pod in waiting]
-        for pod, note in zip(waiting, done, strict=True):
-            if isinstance(note, tuple):
-                kind, reason, message = note
-                self._recorder.record(pod, kind=kind, reason=reason, message=message)
-        return RETRY_SECONDS if "failed" in done else None
+        now = self._clock()
+        groups = {key: group for key in seen.counts if (group := self._groups.get(key[1], key[0])) is not None}
+        units = queue.units(seen.waiting, groups, seen.counts, now=now)
+        outcome = self._decide(units, seen)
+        failed = [each for each in outcome.placed if not self._bind(each)]
+        reasons = [(pod, *_GATED) for pod in seen.waiting if pod.gated]
+        reasons += [(left.pod, "Unschedulable", left.why) for left in outcome.left]
+        again = [unit.changes_in for unit in units if unit.changes_in is not None]
+        again += [RETRY_SECONDS] if failed else []
+        silent = self._tell(reasons, now)
+        return min([*again, silent] if silent is not None else again, default=None)
 
-    def _try(self, pod: Object, needed: Amounts, rooms: list[placement.Room]) -> _Note | Literal["failed"] | None:
-        """Schedule a pod; one that fails does not keep those behind it waiting."""
-        try:
-            return self._schedule(pod, needed, rooms)
-        except (errors.NotFound, errors.Conflict):
-            return "failed"  # it changed meanwhile; what it is now arrives soon
-        except errors.TrainJobError as error:
-            _log.warning("pod %s/%s: %s", pod["metadata"]["namespace"], pod["metadata"]["name"], error)
-            return "failed"
+    def _decide(self, units: Iterable[queue.Unit], seen: Snapshot) -> cycle.Outcome:
+        nodes = self._nodes.list()
+        rooms = placement.rooms(nodes, ((pod.node, pod.needs) for pod in seen.bound))
+        shares = queue.Shares(queue.total_of(nodes), ((pod.namespace, pod.needs) for pod in seen.bound))
+        return cycle.run(units, rooms, shares)
 
-    def _schedule(self, pod: Object, needed: Amounts, rooms: list[placement.Room]) -> _Note | None:
-        """Bind a pod, or say in it why it waits; return the event to record, once all pods have had their turn."""
-        if pod["spec"].get("schedulingGates"):
-            self._tell(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
-            return None
-        found = placement.place(pod, needed, rooms)
-        if isinstance(found, str):
-            new = self._tell(pod, "Unschedulable", found)
-            return (WARNING, "FailedScheduling", found) if new else None
-        self._bind(pod, found.name)
-        found.take(needed)
-        name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        return NORMAL, "Scheduled", f"Successfully assigned {name} to {found.name}"
-
-    def _bind(self, pod: Object, node: str) -> None:
-        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    def _bind(self, placed: cycle.Placed) -> bool:
+        """Bind a pod; one that fails does not keep those behind it waiting."""
+        pod, node = placed
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
-            "metadata": {"name": name, "namespace": namespace, "uid": _uid(pod)},
+            "metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
             "target": {"apiVersion": "v1", "kind": NODES.kind, "name": node},
         }
-        path = PODS.path(namespace, name, "binding")
-        self._client.raw(Request("POST", path, {}, json.dumps(binding).encode())).read()
-        self._bound[_uid(pod)] = node
-
-    def _tell(self, pod: Object, reason: str, message: str) -> bool:
-        """Write into the pod why it has no node; return whether that is new."""
-        said = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
-        status = pod.get("status") or {}
-        before = conditions.get(pod, "PodScheduled") or {}
-        if all(before.get(name) == value for name, value in said.items()):
+        path = PODS.path(pod.namespace, pod.name, "binding")
+        try:
+            self._client.raw(Request("POST", path, {}, json.dumps(binding).encode())).read()
+        except (errors.NotFound, errors.Conflict):
+            return False  # it changed meanwhile; what it is now arrives soon
+        except errors.TrainJobError as error:
+            _log.warning("pod %s/%s: %s", pod.namespace, pod.name, error)
             return False
-        held = conditions.set(status.get("conditions") or [], said, times.timestamp())
-        metadata = pod["metadata"]
-        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": held}}
-        self._client.patch(PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status")
+        self.cache.assume(pod, node)
+        self._told.pop(pod.uid, None)
+        message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
+        self._recorder.record(pod.pod, kind=NORMAL, reason="Scheduled", message=message, action="Binding")
         return True
 
-    def _node_of(self, pod: Object) -> str:
-        return str(pod["spec"].get("nodeName") or self._bound.get(_uid(pod)) or "")
+    def _tell(self, reasons: list[tuple[Waiting, str, str]], now: float) -> float | None:
+        """Tell pods why they wait, if that is new; return the seconds until there is more to tell."""
+        silence = min(len(reasons) / TOLD_IN_A_PASS, LONGEST_SILENCE)
+        told, later = 0, []
+        known, self._told = self._told, {}
+        for pod, reason, message in reasons:
+            before = known.get(pod.uid) or _said_in(pod.pod)
+            if before is not None:
+                self._told[pod.uid] = before
+                if (before.reason, before.message) == (reason, message):
+                    continue
+                if now < before.at + silence:
+                    later.append(before.at + silence - now)
+                    continue
+            if told == TOLD_IN_A_PASS:
+                later.append(0.0)
+                continue
+            told += 1
+            if self._write(pod, reason, message):
+                self._told[pod.uid] = _Told(reason, message, now)
+            else:
+                later.append(RETRY_SECONDS)
+        return min(later, default=None)
 
-    def _forget_bindings(self, pods: Iterable[Object]) -> None:
-        """Forget the bindings that the informer's copy shows by now, and those of pods that are gone."""
-        pending = {_uid(pod) for pod in pods if not pod["spec"].get("nodeName")}
-        self._bound = {uid: node for uid, node in self._bound.items() if uid in pending}
+    def _write(self, pod: Waiting, reason: str, message: str) -> bool:
+        said = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        metadata = pod.pod["metadata"]
+        if "generation" in metadata:
+            said["observedGeneration"] = metadata["generation"]
+        held = conditions.set((pod.pod.get("status") or {}).get("conditions") or [], said, times.timestamp())
+        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": held}}
+        try:
+            self._client.patch(PODS, pod.name, patch, namespace=pod.namespace, subresource="status")
+        except (errors.NotFound, errors.Conflict):
+            return False
+        except errors.TrainJobError as error:
+            _log.warning("pod %s/%s: %s", pod.namespace, pod.name, error)
+            return False
+        if reason == "Unschedulable":
+            self._recorder.record(
+                pod.pod, kind=WARNING, reason="FailedScheduling", message=message, action="Scheduling"
+            )
+        return True
 
 
-def _uid(pod: Object) -> str:
-    return str(pod["metadata"]["uid"])
-
-
-def _known(pod: Object) -> tuple[int, Amounts]:
-    return int(pod["metadata"]["resourceVersion"]), placement.needs(pod)
-
-
-def _priority(pod: Object) -> int:
-    return int(pod["spec"].get("priority") or 0)
+def _said_in(pod: Object) -> _Told | None:
+    """Return what a pod was told before this scheduler began."""
+    condition = conditions.get(pod, "PodScheduled")
+    if condition is None or condition.get("status") != "False":
+        return None
+    return _Told(str(condition.get("reason") or ""), str(condition.get("message") or ""), 0.0)

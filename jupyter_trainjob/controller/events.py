@@ -36,7 +36,7 @@ class Recorder:
         self._lock = Lock()
         self._counts: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
 
-    def record(self, about: Object, *, kind: str, reason: str, message: str) -> None:
+    def record(self, about: Object, *, kind: str, reason: str, message: str, action: str = "Reconciling") -> None:
         """Write an event of `kind` ``Normal`` or ``Warning``, or count up the one that says the same."""
         message = message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 4] + " ..."
         name, count = self._count(about, reason, message)
@@ -48,6 +48,7 @@ class Recorder:
                 self._client.patch(EVENTS, name, patch, namespace=namespace)
             else:
                 event = {
+                    "action": action,
                     "type": kind,
                     "reason": reason,
                     "message": message,
@@ -84,7 +85,6 @@ class Recorder:
                 "uid": metadata["uid"],
                 "resourceVersion": metadata.get("resourceVersion", ""),
             },
-            "action": "Reconciling",
             "source": {"component": self._controller},
             "reportingComponent": self._controller,
             "reportingInstance": self._controller,

@@ -56,7 +56,7 @@ class Controller:
     def __init__(self, name: str, reconciler: Reconciler, *, workers: int = 1, queue: WorkQueue | None = None) -> None:
         self.name = name
         self._reconciler = reconciler
-        self._queue = queue or WorkQueue()
+        self._queue = WorkQueue() if queue is None else queue  # an empty one is false
         self._informers: list[Informer] = []
         self._threads = [Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)]
 

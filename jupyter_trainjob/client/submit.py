@@ -113,7 +113,11 @@ def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, optio
 
 def prepare(capture: Capture, options: Options) -> Prepared:
     """Make the Secrets and the TrainJob that carry `capture`, without sending anything."""
-    connection = connect(options.context)
+    return prepare_on(connect(options.context), capture, options)
+
+
+def prepare_on(connection: Connection, capture: Capture, options: Options) -> Prepared:
+    """Prepare for one cluster, whatever context `options` name."""
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
     trainer, note = _trainer(connection, options, runtime)

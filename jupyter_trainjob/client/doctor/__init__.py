@@ -15,11 +15,13 @@ from jupyter_trainjob.client.doctor.check import NOTE, OK, PROBLEM, Check
 __all__ = ["NOTE", "OK", "PROBLEM", "Check", "examine"]
 
 
-def examine(*, context: str | None = None) -> list[Check]:
+Look = tuple[str, Callable[[], Sequence[Check]]]
+
+
+def examine(*, context: str | None = None, looks: Sequence[Look] = computer.LOOKS) -> list[Check]:
     """Return what there is to say about this computer, and about `context` or else every context of the kubeconfig."""
-    looks: list[tuple[str, Callable[[], Sequence[Check]]]] = [*computer.LOOKS, *clusters.looks(context)]
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="trainjob-doctor") as pool:
-        pending = [(name, pool.submit(look)) for name, look in looks]
+        pending = [(name, pool.submit(look)) for name, look in (*looks, *clusters.looks(context))]
         found: list[Check] = []
         for name, answer in pending:
             found += answer.result() if (error := answer.exception()) is None else [_broken(name, error)]

@@ -6,9 +6,15 @@ from typing import Any
 import pytest
 
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.client.derive import derive
 from jupyter_trainjob.client.snapshot import Snapshot, State
-from jupyter_trainjob.constants import JOB_COMPLETION_INDEX, STOPPED_BY_ANNOTATION
+from jupyter_trainjob.constants import (
+    JOB_COMPLETION_INDEX,
+    JOBSET_RESTART_ATTEMPT,
+    RUNTIME_ANNOTATION,
+    STOPPED_BY_ANNOTATION,
+)
 from jupyter_trainjob.metrics.record import Record
 from tests.unit.metrics.frames import Rank, record_of
 
@@ -158,3 +164,50 @@ def test_phases_follow_each_other_without_gaps() -> None:
     assert [phase.name for phase in phases] == ["queued", "starting", "training"]
     assert all(first.ended == second.started for first, second in itertools.pairwise(phases))
     assert phases[1].ended == 1767225605.5
+
+
+def again(index: int, attempt: int) -> Object:
+    found = pod(index, "Running", created=LATER)
+    found["metadata"]["labels"][JOBSET_RESTART_ATTEMPT] = str(attempt)
+    return found
+
+
+def test_a_restarted_job_says_so_and_why() -> None:
+    texts = {"module": "builtins", "where": "", "source": "", "traceback": ""}
+    error = Rank(1, attempt=1).say("error", type="ValueError", message="no", time=1.0, **texts)
+    begun = Rank(1, attempt=2).say("start", time=2.0, world=2, host="a", pid=1, python="3")
+    found = snapshot(trainjob(), again(0, 2), again(1, 2), record=record_of(error, begun))
+    assert found.restarts == 2
+    assert found.reason == "restart 2 after rank 1: ValueError: no"
+
+
+def test_the_time_of_a_restarted_job_begins_with_its_attempt() -> None:
+    assert snapshot(trainjob(), again(0, 1), again(1, 1)).phases[0].started == seconds(LATER)
+
+
+def test_the_last_phase_of_a_stopped_job_ends_when_it_was_stopped() -> None:
+    start = {"world": 1, "host": "a", "pid": 1, "python": "3"}
+    begun = Rank(0).say("start", time=seconds(CREATED) + 2, **start)
+    job = trainjob(nodes=1, suspend=True, stopped=True, condition=("Suspended", ""))
+    found = snapshot(job, pod(0, "Running"), record=record_of(begun))
+    assert found.state is State.STOPPED
+    assert (found.phases[-1].name, found.phases[-1].ended) == ("training", seconds(LATER))
+
+
+def test_the_queue_of_a_resumed_job_begins_with_its_resumption() -> None:
+    job = trainjob(condition=("Suspended", ""))
+    job["status"]["conditions"][0]["status"] = "False"
+    assert snapshot(job).phases[0].started == seconds(LATER)
+
+
+def test_a_copy_of_a_runtime_is_called_by_the_name_that_the_user_chose() -> None:
+    job = trainjob()
+    job["metadata"]["annotations"][RUNTIME_ANNOTATION] = "plain"
+    job["spec"]["runtimeRef"]["name"] = "a-b"
+    assert snapshot(job).runtime == "plain"
+
+
+def test_ranks_are_as_many_as_they_say_they_are() -> None:
+    begun = Rank(0).say("start", time=1.0, world=6, host="a", pid=1, python="3")
+    assert snapshot(trainjob(), *RUNNING, record=record_of(begun)).ranks == 6
+    assert snapshot(trainjob(), *RUNNING).ranks == 2

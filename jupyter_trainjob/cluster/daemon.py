@@ -18,7 +18,7 @@ import sys
 
 from jupyter_trainjob.api import defaults, runtimes
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES
-from jupyter_trainjob.cluster import claims, credentials, garbage, job, leftovers, scheduler
+from jupyter_trainjob.cluster import claims, credentials, garbage, job, leftovers, podgroup, scheduler
 from jupyter_trainjob.cluster.agent.agent import Agent
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.apiserver.http import HttpFront
@@ -68,6 +68,7 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
             *controllers(client),
             job.controller(client, informers),
             scheduler.controller(client, informers),
+            podgroup.controller(client, informers),
             garbage.controller(client, informers),
             claims.controller(client, informers, state.claims),
             leftovers.controller(client, history, state.captures),

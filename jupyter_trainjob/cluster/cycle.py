@@ -66,6 +66,7 @@ class _Pass:
 
     def _place(self, unit: Unit) -> bool:
         """Give nodes to as many pods of a unit as there is room for; to none, if they are too few."""
+        gap = _gap(unit.asked, self._rooms)
         found: list[tuple[Waiting, Room]] = []
         unplaced: list[Left] = []
         for pod in unit.pods:
@@ -77,10 +78,11 @@ class _Pass:
             unplaced.append(Left(pod, node))
             if len(unit.pods) - len(unplaced) < unit.least:
                 break
-        if len(found) < unit.least:
+        if len(found) < unit.least or gap:
             for pod, room in found:
                 room.give_back(pod.needs)
-            self._leave(unit.pods, _why(unit, unplaced[-1]))
+            last = unplaced[-1] if unplaced else Left(unit.first, f"{placement.none_of(self._rooms)}: {gap}.")
+            self._leave(unit.pods, _why(unit, last))
             return False
         self._kept.clear()
         for pod, room in found:
@@ -125,6 +127,14 @@ def _why(unit: Unit, last: Left) -> str:
     rejected = f"PodGroup {group} gets rejected due to Pod {last.pod.name} is unschedulable even after PostFilter"
     back = f"{unit.steps_back}; " if unit.steps_back else ""
     return f"{back}{last.why} {rejected}"
+
+
+def _gap(asked: Amounts, rooms: Sequence[Room]) -> str:
+    """Return what is free too little of what a PodGroup's minResources ask for; empty if it is enough."""
+    free = quantity.total(room.free for room in rooms)
+    short = {name: amount - free.get(name, Fraction(0)) for name, amount in asked.items()}
+    listed = [f"{name}: {quantity.canonical(short[name])}" for name in sorted(short) if short[name] > 0]
+    return f"resource gap: {', '.join(listed)}" if listed else ""
 
 
 def _fits_empty(pods: Sequence[Waiting], rooms: Sequence[Room]) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from jupyter_trainjob.api import quantity
+from jupyter_trainjob.api.quantity import Amounts
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.podcache import Counts
 
@@ -48,6 +50,11 @@ def refusal(group: Object, counts: Counts, pod: str) -> str:
     if gap + counts.gated > 0:
         return f"pre-filter pod {pod} cannot proceed due to gated pods in the same PodGroup"
     return ""
+
+
+def resources(group: Object) -> Amounts:
+    """Return what has to be free in the cluster before the first pods of a group get nodes."""
+    return quantity.amounts((group.get("spec") or {}).get("minResources"))
 
 
 def attempt(group: Object, waited: float) -> Attempt:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import groupby
 from typing import Final
@@ -36,6 +36,8 @@ class Unit:
     pods: tuple[Waiting, ...]
     least: int = 1
     """So many of them get a node, or none."""
+    asked: Amounts = field(default_factory=dict)
+    """What has to be free in the cluster, whatever its pods ask for: a PodGroup's minResources."""
     holds: bool = False
     """Whether those behind leave it the room that it is short of."""
     steps_back: str = ""
@@ -138,4 +140,5 @@ def _gang(pods: list[Waiting], group: Object | None, counts: Counts, now: float)
     complete_since = max(pods[least - 1].since, seconds(group["metadata"]["creationTimestamp"]))
     found = gang.attempt(group, now - complete_since)
     back = "" if found.holding else gang.timed_out(found)
-    return [Unit(tuple(pods), least=least, holds=found.holding, steps_back=back, changes_in=found.left)]
+    asked = {} if counts.assigned else gang.resources(group)
+    return [Unit(tuple(pods), least, asked, holds=found.holding, steps_back=back, changes_in=found.left)]

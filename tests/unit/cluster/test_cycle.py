@@ -158,6 +158,15 @@ class TestGangs:
         pods = [pod(f"{i}", cpu="4", group="g", waited=31) for i in range(2)]
         assert placed(run(*pods, groups=[group(timeout=30, age=31)])) == ["a/0", "a/1"]
 
+    def test_what_the_group_asks_for_has_to_be_free_whatever_its_pods_ask_for(self) -> None:
+        asking = group()
+        asking["spec"]["minResources"] = {"cpu": "6500m"}
+        pods = [pod(f"{i}", group="g") for i in range(2)]
+        assert placed(run(*pods, groups=[asking])) == ["a/0", "a/1"]
+        outcome = run(*pods, *many(2, namespace="b", on="n"), groups=[asking])
+        assert placed(outcome) == []
+        assert whys(outcome)["0"].startswith("0/1 nodes are available: resource gap: cpu: 500m. PodGroup a/g gets")
+
     def test_it_waits_from_when_its_last_pod_came(self) -> None:
         pods = [pod("running", cpu="2", on="n"), pod("0", cpu="4", group="g", waited=99), pod("1", cpu="4", group="g")]
         outcome = run(*pods, groups=[group(timeout=30, age=99)])

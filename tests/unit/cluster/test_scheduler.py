@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_trainjob.api import conditions
-from jupyter_trainjob.api.resources import NODES, PODS, PRIORITYCLASSES, Object
+from jupyter_trainjob.api.podgroups import LABEL
+from jupyter_trainjob.api.resources import EVENTS, NODES, PODGROUPS, PODS, PRIORITYCLASSES, Object
 from jupyter_trainjob.cluster import scheduler
 
 from .world import Start, World, until
@@ -116,3 +117,89 @@ def test_a_node_is_never_given_out_twice(world: World, start: Start) -> None:
         asking(world, f"pod-{number}", "1")
     until(lambda: sum(bool(why_waiting(world, f"pod-{number}")) for number in range(30)) == 30)
     assert sum(bool(node_of(world, f"pod-{number}")) for number in range(30)) == 10
+
+
+def member(world: World, name: str, cpu: str) -> Object:
+    resources = {"requests": {"cpu": cpu}}
+    metadata = {"name": name, "namespace": "default", "labels": {LABEL: "gang"}}
+    spec = {"containers": [{"name": "main", "image": "none", "resources": resources}]}
+    return world.client.create(PODS, {"metadata": metadata, "spec": spec})
+
+
+def gang(world: World, **spec: Any) -> None:
+    world.client.create(PODGROUPS, {"metadata": {"name": "gang", "namespace": "default"}, "spec": spec})
+
+
+def test_a_gang_starts_when_all_of_it_fits(world: World, start: Start) -> None:
+    world.node()
+    start(scheduler.controller)
+    first = asking(world, "first", "4")
+    until(lambda: node_of(world, "first"))
+    member(world, "one", "4")
+    assert until(lambda: why_waiting(world, "one")) == ("Unschedulable", "0/1 nodes are available: PodGroup not found.")
+    gang(world, minMember=2)
+    until(lambda: "cannot find enough sibling pods" in (why_waiting(world, "one") or ("", ""))[1])
+    member(world, "two", "4")
+    until(lambda: "PodGroup default/gang gets rejected" in (why_waiting(world, "two") or ("", ""))[1])
+    assert not node_of(world, "one")
+    world.end(first, "Succeeded")
+    until(lambda: node_of(world, "one") and node_of(world, "two"))
+
+
+def test_a_gang_that_waits_longer_than_its_timeout_lets_others_pass_and_says_so(world: World, start: Start) -> None:
+    world.node()
+    start(scheduler.controller)
+    asking(world, "running", "2")
+    until(lambda: node_of(world, "running"))
+    gang(world, minMember=2, scheduleTimeoutSeconds=2)
+    member(world, "one", "4")
+    member(world, "two", "4")
+    until(lambda: "Insufficient cpu" in (why_waiting(world, "two") or ("", ""))[1])
+    asking(world, "small", "1")
+    until(lambda: "kept cpu for pods that have waited longer" in (why_waiting(world, "small") or ("", ""))[1])
+    until(lambda: node_of(world, "small"))
+    said = (
+        "rejected due to timeout after waiting 2s at plugin Coscheduling; 0/1 nodes are available: 1 Insufficient cpu."
+    )
+    until(lambda: (why_waiting(world, "one") or ("", ""))[1].startswith(said))
+    assert not node_of(world, "one")
+
+
+def test_a_taint_is_said_and_its_end_is_seen(world: World, start: Start) -> None:
+    world.node()
+    start(scheduler.controller)
+    taint = {"key": "kept", "value": "yes", "effect": "NoSchedule"}
+    world.client.patch(NODES, "this-computer", {"spec": {"taints": [taint]}})
+    until(lambda: world.client.get(NODES, "this-computer")["spec"].get("taints"))
+    world.pod("tolerant", tolerations=[{"key": "kept", "operator": "Exists"}])
+    until(lambda: node_of(world, "tolerant"))
+    world.pod("plain")
+    message = "0/1 nodes are available: 1 node(s) had untolerated taint {kept: yes}."
+    assert until(lambda: why_waiting(world, "plain")) == ("Unschedulable", message)
+    world.client.patch(NODES, "this-computer", {"spec": {"taints": None}})
+    until(lambda: node_of(world, "plain"))
+
+
+def test_many_pods_that_wait_do_not_keep_one_that_can_run(world: World, start: Start) -> None:
+    world.node()
+    for number in range(3 * scheduler.TOLD_IN_A_PASS):
+        asking(world, f"pod-{number}", "16")
+    start(scheduler.controller)
+    until(lambda: why_waiting(world, "pod-0"))
+    asking(world, "small", "1")
+    until(lambda: node_of(world, "small"))
+    until(lambda: all(why_waiting(world, f"pod-{number}") for number in range(3 * scheduler.TOLD_IN_A_PASS)))
+
+
+def test_events_are_about_what_the_scheduler_does(world: World, start: Start) -> None:
+    world.node()
+    start(scheduler.controller)
+    world.pod("fits")
+    asking(world, "large", "16")
+    until(lambda: world.events("Scheduled") and world.events("FailedScheduling"))
+    found = world.client.list(EVENTS, namespace="default").items
+    said = {(each["reason"], each["type"], each["action"], each["reportingComponent"]) for each in found}
+    assert said == {
+        ("Scheduled", "Normal", "Binding", "default-scheduler"),
+        ("FailedScheduling", "Warning", "Scheduling", "default-scheduler"),
+    }

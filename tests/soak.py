@@ -131,7 +131,7 @@ class Soak:
 
     def _kill(self, who: str) -> bool:
         """Kill one process of a pod that still runs."""
-        for file in (self.state.agent / "pods").glob("*/pid.json"):
+        for file in (self.state.agent / "pods").glob("*/run/*/*/pid.json"):
             if file.with_name("exit.json").exists():
                 continue
             with suppress(OSError, ValueError, KeyError):

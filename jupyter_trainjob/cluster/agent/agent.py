@@ -19,10 +19,11 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, Object
 from jupyter_trainjob.cluster.agent import network
 from jupyter_trainjob.cluster.agent.changes import Changes
+from jupyter_trainjob.cluster.agent.container import Agency, PodKeeper
 from jupyter_trainjob.cluster.agent.isolation import Isolation, probe
 from jupyter_trainjob.cluster.agent.logs import Logs
 from jupyter_trainjob.cluster.agent.node import NodeStatus, cpus
-from jupyter_trainjob.cluster.agent.pod import Agency, PodKeeper, PodWorker
+from jupyter_trainjob.cluster.agent.pod import PodWorker
 from jupyter_trainjob.cluster.agent.prepare import Host
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.cluster.agent.warm import WarmPool

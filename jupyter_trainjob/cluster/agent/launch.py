@@ -13,7 +13,7 @@ from typing import Any
 
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent import shim
-from jupyter_trainjob.cluster.agent.sandbox import Sandbox
+from jupyter_trainjob.cluster.agent.run import Run
 
 Fork = Callable[[str, int, int], bool]
 """Asks a fork server for a shim: folder, lock, pipe to say "started". False: the server is dead."""
@@ -38,40 +38,40 @@ class Launched:
             self.process.wait()
 
 
-def launch(box: Sandbox, document: Object, fork: Fork | None = None) -> Launched:
-    """Start the shim of `box`. BlockingIOError if one lives already."""
-    lock = box.claim()
+def launch(run: Run, document: Object, fork: Fork | None = None) -> Launched:
+    """Start the shim of `run`. BlockingIOError if one lives already."""
+    lock = run.claim()
     try:
-        shim.write_json(str(box.folder / "spec.json"), document)
+        shim.write_json(str(run.folder / "spec.json"), document)
         if fork is not None:
             ready, ready_in = os.pipe()
             try:
-                forked = fork(str(box.folder), lock, ready_in)
+                forked = fork(str(run.folder), lock, ready_in)
             finally:
                 os.close(ready_in)
             if not forked:
                 # The server died while it was asked. Only who cannot get the lock again knows that a shim was born.
                 os.close(lock)
                 try:
-                    lock = box.claim()
+                    lock = run.claim()
                 except BlockingIOError:
                     lock = -1
                     forked = True
             if forked:
                 return Launched(ready, None)
             os.close(ready)
-        return _cold(box, lock)
+        return _cold(run, lock)
     finally:
         if lock >= 0:
             os.close(lock)
 
 
-def _cold(box: Sandbox, lock: int) -> Launched:
+def _cold(run: Run, lock: int) -> Launched:
     ready, ready_in = os.pipe()
     try:
-        with (box.folder / "shim.err").open("wb") as complaints:
+        with (run.folder / "shim.err").open("wb") as complaints:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", shim.__file__, str(box.folder), str(lock), str(ready_in)],
+                [sys.executable, "-I", "-S", shim.__file__, str(run.folder), str(lock), str(ready_in)],
                 pass_fds=(lock, ready_in),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

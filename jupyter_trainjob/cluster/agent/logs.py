@@ -1,6 +1,6 @@
-"""Reading a pod's log: what the shim wrote, as ``GET …/pods/<name>/log`` serves it.
+"""Reading a container's log: what the shim wrote, as ``GET …/pods/<name>/log`` serves it.
 
-In: a pod's log folder (numbered files and ``kept``, see `logwriter.Log`). Out: lines, with time stamps on request,
+In: a run's log folder (numbered files and ``kept``, see `logwriter.Log`). Out: lines, with time stamps on request,
 followed until the program ends. Every frame is seen, in order: a file that is dropped before a slow reader came to it
 has left its frames in ``kept``.
 """
@@ -19,7 +19,8 @@ from typing import BinaryIO
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent.changes import Changes
-from jupyter_trainjob.cluster.agent.sandbox import Sandbox, State
+from jupyter_trainjob.cluster.agent.run import Run, State
+from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 
 BLOCK = 1 << 16
 LONGEST = 1 << 18
@@ -172,31 +173,53 @@ class Logs:
         previous: bool,
     ) -> Stream:
         """Return the log of `pod`; `errors.BadRequest` in kubelet's words where there is none."""
-        metadata = pod["metadata"]
-        box = Sandbox(self._pods / metadata["uid"])
-        names = [one["name"] for one in pod["spec"]["containers"]]
-        container = container or names[0]
-        if container not in names:
-            raise _bad(f"container {container} is not valid for pod {metadata['name']}")
-        if previous:
-            raise _bad(f'previous terminated container "{container}" in pod "{metadata["name"]}" not found')
-        if box.pids() is None and box.exit() is None:
-            raise _bad(f'container "{container}" in pod "{metadata["name"]}" is waiting to start')
+        run = self._run(pod, container, previous=previous)
         lines = Lines(timestamps=timestamps, since_time=since_time)
 
         def chunks(wake: Event, closed: Callable[[], bool]) -> Iterator[bytes]:
-            found = _blocks(box, lines, tail_lines, wake if follow else None, closed)
+            found = _blocks(run, lines, tail_lines, wake if follow else None, closed)
             return found if limit_bytes is None else _limited(found, limit_bytes)
 
         wake = Event()
-        forget = self._changes.add(box.log, wake.set) if follow else _nothing
+        forget = self._changes.add(run.log, wake.set) if follow else _nothing
         return Stream(chunks, wake, forget)
 
+    def _run(self, pod: Object, container: str, *, previous: bool) -> Run:
+        spec, name = pod["spec"], pod["metadata"]["name"]
+        containers = [one["name"] for one in spec["containers"]]
+        container = container or containers[0]
+        if container not in [*containers, *(one["name"] for one in spec.get("initContainers") or ())]:
+            raise _bad(f"container {container} is not valid for pod {name}")
+        runs = Sandbox(self._pods / pod["metadata"]["uid"]).runs(container)
+        runs = [run for run in runs if run.pids() is not None or run.exit() is not None]
+        if previous:
+            if len(runs) < 2 and not (runs and _waits_again(pod, container)):
+                raise _bad(f'previous terminated container "{container}" in pod "{name}" not found')
+            return runs[-1] if _waits_again(pod, container) else runs[-2]
+        if not runs:
+            reason = _waiting(pod, container)
+            raise _bad(f'container "{container}" in pod "{name}" is waiting to start: {reason or "ContainerCreating"}')
+        return runs[-1]
 
-def everything(box: Sandbox) -> Iterator[bytes]:
-    """Yield all lines of a pod's log with their stamps, without line ends."""
-    for block in _blocks(box, Lines(timestamps=True), None, None, lambda: False):
+
+def everything(run: Run) -> Iterator[bytes]:
+    """Yield all lines of a run's log with their stamps, without line ends."""
+    for block in _blocks(run, Lines(timestamps=True), None, None, lambda: False):
         yield from block[:-1].split(b"\n")
+
+
+def _waiting(pod: Object, container: str) -> str:
+    """Return why a container waits, as its pod's status says."""
+    status = pod.get("status") or {}
+    for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if one["name"] == container:
+            return str(((one.get("state") or {}).get("waiting") or {}).get("reason", ""))
+    return ""
+
+
+def _waits_again(pod: Object, container: str) -> bool:
+    """Return whether the newest run has ended and the next is held back: then it is the previous one."""
+    return _waiting(pod, container) == "CrashLoopBackOff"
 
 
 def normal(time: str) -> str:
@@ -209,9 +232,9 @@ def normal(time: str) -> str:
 
 
 def _blocks(
-    box: Sandbox, lines: Lines, tail: int | None, wake: Event | None, closed: Callable[[], bool]
+    run: Run, lines: Lines, tail: int | None, wake: Event | None, closed: Callable[[], bool]
 ) -> Iterator[bytes]:
-    reader = Reader(box.log)
+    reader = Reader(run.log)
     try:
         if tail is not None:
             last: deque[bytes] = deque(maxlen=tail)
@@ -221,7 +244,7 @@ def _blocks(
         while not closed():
             if wake is not None:
                 wake.clear()
-            ended = box.state() is not State.RUNNING
+            ended = run.state() is not State.RUNNING
             while (raw := reader.read()) and not closed():
                 yield from _chunk(lines.feed(raw))
             if wake is None or ended:

@@ -1,58 +1,53 @@
 """One pod on this node, from its binding to its removal.
 
-In: the pod as the informer shows it. Out: a program under a shim, its status in the API, and at the end an empty place.
-Each pod has a thread that mostly sleeps in the kernel: first on the pipe of a shim that starts, then on the lock of a
-shim that runs. What the thread does next follows from the pod's folder alone (`Sandbox.state`), so a new agent goes on
-where a killed one was.
+In: the pod as the informer shows it, and its folder. Out: its containers' runs, its status in the API, and at the end
+an empty place. Each pod has a thread that sleeps until something happens: the API says something, a run has begun or
+ended (`container`), or a time has come. Then it looks at all containers, has `plan` decide, acts, and writes the status
+if it is another. What it sees follows from the pod's folder alone, so a new agent goes on where a killed one was.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.api import times
 from jupyter_trainjob.api.resources import PODS, Object
-from jupyter_trainjob.cluster.agent import logs, status
-from jupyter_trainjob.cluster.agent.changes import Changes
-from jupyter_trainjob.cluster.agent.launch import Launched, launch
-from jupyter_trainjob.cluster.agent.prepare import Host, Prepared, prepare
-from jupyter_trainjob.cluster.agent.sandbox import Sandbox, State
-from jupyter_trainjob.cluster.agent.waiting import NotYet, Refused
-from jupyter_trainjob.cluster.agent.warm import WarmPool
-from jupyter_trainjob.controller.events import WARNING, Recorder
-from jupyter_trainjob.kube.client import Watch
+from jupyter_trainjob.cluster.agent import logs, plan, status
+from jupyter_trainjob.cluster.agent.backoff import following, pause
+from jupyter_trainjob.cluster.agent.container import RETRY_SECONDS, Agency, ContainerRun
+from jupyter_trainjob.cluster.agent.plan import Plan, Problem, View
+from jupyter_trainjob.cluster.agent.prepare import Place, lay_out
+from jupyter_trainjob.cluster.agent.program import DEFAULT_GRACE
+from jupyter_trainjob.cluster.agent.run import State
+from jupyter_trainjob.cluster.agent.sandbox import Sandbox
+from jupyter_trainjob.cluster.agent.status import Verdict
+from jupyter_trainjob.cluster.agent.views import Lookout
+from jupyter_trainjob.cluster.agent.waiting import LookUp
+from jupyter_trainjob.controller.events import NORMAL, WARNING
 
-DEFAULT_GRACE = 30.0
-RETRY_SECONDS = 1.0
-KILLED = 137
+STARTED = "Started"
+LOOK_AGAIN_SECONDS = 0.5
+"""How soon to look again at what has no event: a shim of an earlier agent that is not yet up."""
+TOLERANCE = 0.05
+"""By how much a request to end must come sooner than an earlier one to be made again."""
+DEADLINE = Verdict("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 _log = logging.getLogger(__name__)
 
 
-class PodKeeper(Protocol):
-    """Who wants a pod's log before its folder goes."""
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """That the pod is to end, and by when (`time.monotonic`)."""
 
-    def keep(self, pod: Object, lines: Iterable[bytes]) -> None:
-        """Keep the time-stamped `lines` of `pod`."""
-
-
-@dataclass(frozen=True)
-class Agency:
-    """What a pod's thread needs of its agent."""
-
-    pods: Path
-    host: Host
-    events: Recorder
-    pool: WarmPool
-    changes: Changes
-    keep: PodKeeper | None
-    stopped: threading.Event
-    forget: Callable[[str], None]
+    by: float
+    force: bool = False
+    verdict: Verdict | None = None
 
 
 class PodWorker:
@@ -64,11 +59,19 @@ class PodWorker:
         self._client = agency.host.client
         self._pod = pod
         self._box = Sandbox(agency.pods / self.uid)
+        self._lookout = Lookout(self._box)
         self._lock = threading.Lock()
-        self._left = threading.Event()
+        self._wake = threading.Event()
+        self._runs: dict[str, ContainerRun] = {}
+        self._place: Place | None = None
+        self._place_lock = threading.Lock()
+        self._stop: Stop | None = None
+        self._asked: dict[str, tuple[int, float]] = {}
+        self._unheard = False
+        self._told: set[tuple[str, int, str]] = set()
         self._gone = False
+        self._left = False
         self._served = False
-        self._watch: Watch | None = None
         self._thread = threading.Thread(target=self._run, name=f"pod-{pod['metadata']['name']}", daemon=True)
 
     @property
@@ -96,184 +99,250 @@ class PodWorker:
     def detach(self) -> None:
         """Stop waiting for anything of the API: the agent ends, the pod goes on."""
         with self._lock:
-            watch = self._watch
-        if watch is not None:
-            watch.close()
+            runs = list(self._runs.values())
+        for run in runs:
+            run.leave()
+        self._wake.set()
 
     def _leave(self, grace: float) -> None:
         with self._lock:
-            first, served = not self._left.is_set(), self._served
-            self._left.set()
-            watch = self._watch
-            # Once the program is over its folder may be going; nothing must be written into it any more.
-            if not served and self._box.folder.exists():
-                self._box.ask_stop(grace)
-        if watch is not None:
-            watch.close()
-        self._agency.pool.wake()
+            first, served = not self._left, self._served
+            self._left = True
+            self._end(grace)
+        self._wake.set()
         if first and served:
             threading.Thread(target=self._clean_up, name=f"removal-{self.uid}", daemon=True).start()
+
+    def _end(self, grace: float, verdict: Verdict | None = None) -> None:
+        """Have the pod end within `grace` seconds, or sooner if that was said before; the first verdict counts."""
+        by, before = time.monotonic() + grace, self._stop
+        if before is not None:
+            by, verdict = min(by, before.by), before.verdict
+        self._stop = Stop(by, grace <= 0 or (before is not None and before.force), verdict)
 
     def _run(self) -> None:
         try:
             self._serve()
         except Exception:  # noqa: BLE001 - one pod's thread must end with a status, whatever happened
             _log.exception("pod %s: the agent failed", self._pod["metadata"]["name"])
-            self._fail("AgentError", "the agent failed to run this pod; the daemon's log says why")
+            self._give_up()
         with self._lock:
             self._served = True
-            left = self._left.is_set()
+            left = self._left
         if left and not self._agency.stopped.is_set():
             self._clean_up()
 
     def _serve(self) -> None:
-        state = self._box.state()
-        launched: Launched | None = None
-        if state is State.NEW:
-            if self._ended_before():
-                return
-            launched = self._start_program()
-            if launched is None:
-                return
-        elif state is State.RUNNING:
-            if self._left.is_set():
-                self.update(self._pod)
-            pids = self._box.pids()
-            self._write(lambda: status.running(self._pod, started=(pids or {}).get("started", ""), now=status.now()))
-        self._box.wait()
-        if launched is not None:
-            launched.reap()
-        self._agency.changes.wake(self._box.log)
-        if not self._agency.stopped.is_set() and not self._ended_before():
-            self._report_end()
-
-    def _ended_before(self) -> bool:
-        return (self._pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-
-    def _start_program(self) -> Launched | None:
-        self._box.create(self._pod)
-        prepared = self._prepare()
-        if prepared is None:
-            return None
-        warm = self._agency.pool.warm(
-            prepared.program, prepared.document, error_file=self._box.folder / "error.json", cancelled=self._is_over
-        )
-        if self._is_over():
-            return None
-        launched = launch(self._box, warm.document, warm.fork) if warm else launch(self._box, prepared.document)
-        started = launched.started()
-        if self._left.is_set():
-            self.update(self._pod)  # What asked the shim to stop may have come before it listened.
-            if self._gone:
-                self._box.ask_stop(0.0)
-        if started is not None:
-            self._write(
-                lambda: status.running(
-                    self._pod, started=started["started"], now=status.now(), extra=prepared.condition
-                )
-            )
-        return launched
-
-    def _prepare(self) -> Prepared | None:
-        """Return what to run, however long it takes until it is there; None if the pod is refused or leaves."""
-        seen: dict[tuple[str, str], str] = {}
-        said = ""
-        while not self._is_over():
-            try:
-                return prepare(self._pod, self._box, self._agency.host)
-            except Refused as refusal:  # noqa: PERF203
-                self._fail(refusal.reason, str(refusal))
-                return None
-            except NotYet as missing:
-                if str(missing) != said:
-                    said = str(missing)
-                    self._say_waiting(missing)
-                self._wait_for(missing, seen)
-        return None
-
-    def _say_waiting(self, missing: NotYet) -> None:
-        message = str(missing)
-        reason = "ContainerCreating" if missing.reason == "FailedMount" else missing.reason
-        self._write(lambda: status.waiting(self._pod, reason=reason, message=message, now=status.now()))
-        self._agency.events.record(self._pod, kind=WARNING, reason=missing.reason, message=message)
-
-    def _wait_for(self, missing: NotYet, seen: dict[tuple[str, str], str]) -> None:
-        """Return when the missing object may have come; `seen` holds the versions that were looked at."""
-        namespace, fields = self._pod["metadata"]["namespace"], f"metadata.name={missing.name}"
-        key = (missing.resource.kind, missing.name)
-        try:
-            found = self._client.list(missing.resource, namespace=namespace, fields=fields)
-            version = found.items[0]["metadata"]["resourceVersion"] if found.items else ""
-            if version != seen.get(key, ""):
-                seen[key] = version
-                return
-            watch = self._client.watch(
-                missing.resource, namespace=namespace, fields=fields, resource_version=found.resource_version
-            )
+        ended = (self._pod.get("status") or {}).get("phase") in (status.SUCCEEDED, status.FAILED)
+        if ended or self._gone:
             with self._lock:
-                self._watch = watch
-            if not self._is_over():
-                for event in watch:
-                    if event.type in ("ADDED", "MODIFIED"):
-                        return
-        except errors.TrainJobError as error:
-            _log.info("waiting for %s %s: %s", missing.resource.kind, missing.name, error)
-            self._left.wait(RETRY_SECONDS)
-        finally:
-            with self._lock:
-                watch_now, self._watch = self._watch, None
-            if watch_now is not None:
-                watch_now.close()
+                self._end(self._grace())
+        else:
+            self._lookout.recover(self._pod)
+        # Of what an earlier agent did it told itself.
+        self._told = {
+            (one.container, one.attempt, STARTED) for one in self._box.all_runs() if one.state() is not State.NEW
+        }
+        while not self._agency.stopped.is_set():
+            self._wake.clear()
+            views = self._look()
+            decision = self._decide(views)
+            views = self._act(decision, views)
+            over = self._stop is not None and not any(view.alive for view in views.values())
+            written = ended or self._write(self._status(decision, views, over=over))
+            self._tell(decision, views)
+            if over and written:
+                return
+            self._wake.wait(self._pause(decision, views, written=written))
 
-    def _report_end(self) -> None:
-        end = self._box.exit()
-        if end is not None:
-            message = self._box.termination_message()
-            self._write(lambda: status.ended(self._pod, end=end, message=message, now=status.now()))
-            return
-        self._box.kill_orphans()
-        pids = self._box.pids() or {}
-        message = (
-            "the process that looked after this pod's program was killed from outside, so its exit code is unknown; "
-            "the program was ended. On a computer that is short of memory the kernel may have done this."
+    def _look(self) -> dict[str, View]:
+        """Return what is seen of each container; runs that an earlier agent began are waited for from now on."""
+        views = {}
+        for container in self._containers():
+            name = container["name"]
+            current = self._runs.get(name)
+            view = self._lookout.view(container, current, self._pod)
+            if view.alive and (current is None or current.done):
+                self._begin(container, view.attempt, view.due)
+            views[name] = view
+        return views
+
+    def _decide(self, views: Mapping[str, View]) -> Plan:
+        """Return what to do; a pod that has to end for a reason of its own is told so here."""
+        refused = next((run.refused for run in self._runs.values() if run.refused is not None), None)
+        decision = plan.decide(self._pod["spec"], views, time.time())
+        with self._lock:
+            if self._stop is None:
+                if refused is not None:
+                    self._end(self._grace(), Verdict(refused.reason, refused.message))
+                elif self._deadline() <= 0:
+                    self._end(self._grace(), DEADLINE)
+                elif decision.over:
+                    self._end(self._grace())
+            return decision if self._stop is None else Plan(over=True)
+
+    def _act(self, decision: Plan, views: dict[str, View]) -> dict[str, View]:
+        """Start and stop containers; return what is seen of them then."""
+        stop = self._stop
+        if stop is not None:
+            for run in self._runs.values():
+                run.leave()
+            left = stop.by - time.monotonic()
+            asks = plan.stopping(self._pod["spec"], views, left=left, force=stop.force)
+            heard = [self._ask(name, views[name], grace) for name, grace in asks.items()]
+            self._unheard = not all(heard)
+            return views
+        for container in self._containers():
+            name = container["name"]
+            if name in decision.start:
+                views[name] = self._start(container, views[name])
+        return views
+
+    def _start(self, container: Object, view: View) -> View:
+        if view.end is None:
+            started = replace(view, starting=True)
+        else:
+            due = following(view.due, view.end.ran)
+            started = View(attempt=view.attempt + 1, starting=True, last=view.end, due=due)
+            self._forget_runs_before(container["name"], view.attempt)
+        self._begin(container, started.attempt, started.due)
+        return started
+
+    def _begin(self, container: Object, attempt: int, due: float) -> None:
+        name = container["name"]
+        run = ContainerRun(
+            self._agency,
+            self._pod,
+            container,
+            self._box.run(name, attempt),
+            due=due,
+            place=self._shared,
+            changed=self._wake.set,
         )
-        finished = shim_time()
-        lost = {"code": KILLED, "reason": "ShimLost", "started": pids.get("started", finished), "finished": finished}
-        self._fail("ShimLost", message, lost)
+        with self._lock:
+            self._runs[name] = run
+        run.start()
 
-    def _fail(self, reason: str, message: str, end: Object | None = None) -> None:
-        self._write(lambda: status.failed(self._pod, reason=reason, message=message, now=status.now(), end=end))
-        self._agency.events.record(self._pod, kind=WARNING, reason=reason, message=message)
+    def _forget_runs_before(self, name: str, attempt: int) -> None:
+        for run in self._box.runs(name):
+            if run.attempt < attempt:
+                run.wait()
+                self._keep(logs.everything(run))
+                run.remove()
 
-    def _write(self, make: Callable[[], Object]) -> None:
-        """Write the pod's status, however often that takes, unless the pod is gone."""
+    def _shared(self, look_up: LookUp) -> Place:
+        """Return what the containers share; the first one that asks makes it."""
+        with self._place_lock:
+            if self._place is None:
+                self._place = lay_out(self._pod, self._box, self._agency.host, look_up)
+            return self._place
+
+    def _ask(self, name: str, view: View, grace: float) -> bool:
+        """Ask a container to end, unless it knows that already; return whether it has heard."""
+        by = time.monotonic() + grace
+        attempt, before = self._asked.get(name, (-1, 0.0))
+        if attempt == view.attempt and by > before - TOLERANCE:
+            return True
+        heard = self._box.run(name, view.attempt).ask_stop(grace)
+        if heard:
+            self._asked[name] = (view.attempt, by)
+        return heard
+
+    def _status(self, decision: Plan, views: Mapping[str, View], *, over: bool) -> Object:
+        shown = dict(views)
+        for name in decision.later:
+            shown[name] = replace(shown[name], problem=self._crash_loop(name, shown[name]))
+        extra = {run.condition for run in self._runs.values() if run.condition is not None and run.started}
+        verdict = self._stop.verdict if self._stop is not None else None
+        return status.of_pod(self._pod, shown, now=status.now(), over=over, verdict=verdict, extra=extra)
+
+    def _crash_loop(self, name: str, view: View) -> Problem:
+        seconds = int(pause(view.due, 0.0))
+        what = f"restarting failed container={name} pod={self._full_name()}"
+        return Problem("CrashLoopBackOff", f"back-off {_duration(seconds)} {what}")
+
+    def _write(self, document: Object) -> bool:
+        """Write the pod's status unless it says so already; False: that has to be tried again."""
+        if self._gone or self._agency.stopped.is_set():
+            return True
+        before = self._pod.get("status") or {}
+        if all(before.get(key) == value for key, value in document.items()):
+            return True
+        if "containerStatuses" not in before and status.is_only_starting(document):
+            return True
         metadata = self._pod["metadata"]
-        while not self._gone and not self._agency.stopped.is_set():
-            patch = {"metadata": {"uid": self.uid}, "status": make()}
-            try:
-                self._pod = self._client.patch(
-                    PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status"
-                )
-            except (errors.NotFound, errors.Conflict):
-                self._gone = True
-            except errors.Invalid:
-                _log.exception("pod %s: the API refuses its status", metadata["name"])
-            except errors.TrainJobError as error:
-                _log.warning("pod %s: writing its status: %s; trying again", metadata["name"], error)
-                self._agency.stopped.wait(RETRY_SECONDS)
-                continue
+        patch = {"metadata": {"uid": self.uid}, "status": document}
+        try:
+            self._pod = self._client.patch(
+                PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status"
+            )
+        except (errors.NotFound, errors.Conflict):
+            self._gone = True
+        except errors.Invalid:
+            _log.exception("pod %s: the API refuses its status", metadata["name"])
+        except errors.TrainJobError as error:
+            _log.warning("pod %s: writing its status: %s; trying again", metadata["name"], error)
+            return False
+        return True
+
+    def _tell(self, decision: Plan, views: Mapping[str, View]) -> None:
+        """Write the events of what has happened since."""
+        for container in self._containers():
+            name = container["name"]
+            self._tell_start(container, views[name])
+            if decision.later.get(name):
+                message = f"Back-off restarting failed container {name} in pod {self._full_name()}"
+                self._record(name, views[name].attempt, WARNING, "BackOff", message)
+        stop = self._stop
+        if stop is not None and stop.verdict is not None:
+            kind = NORMAL if stop.verdict is DEADLINE else WARNING
+            self._record("", 0, kind, stop.verdict.reason, stop.verdict.message)
+        for name, (attempt, _) in self._asked.items():
+            self._record(name, attempt, NORMAL, "Killing", f"Stopping container {name}")
+
+    def _tell_start(self, container: Object, view: View) -> None:
+        name, attempt, end = container["name"], view.attempt, view.end
+        if (not view.running and end is None) or (name, attempt, STARTED) in self._told:
             return
+        image = container.get("image", "")
+        pulled = f'Container image "{image}" is recorded, not used: the program runs from the files of this computer'
+        self._record(name, attempt, NORMAL, "Pulled", pulled)
+        self._record(name, attempt, NORMAL, "Created", "Container created")
+        if end is not None and end.reason == plan.START_ERROR:
+            self._record(name, attempt, WARNING, "Failed", f"Error: {end.document.get('message', '')}")
+            self._told.add((name, attempt, STARTED))
+        else:
+            self._record(name, attempt, NORMAL, STARTED, "Container started")
+
+    def _record(self, name: str, attempt: int, kind: str, reason: str, message: str) -> None:
+        key = (name, attempt, reason)
+        if key not in self._told and not self._gone:
+            self._told.add(key)
+            self._agency.events.record(self._pod, kind=kind, reason=reason, message=message)
+
+    def _pause(self, decision: Plan, views: Mapping[str, View], *, written: bool) -> float | None:
+        """Return after how long to look again if nothing happens; None: it need not."""
+        waits = [*decision.later.values(), *([] if written else [RETRY_SECONDS])]
+        stop = self._stop
+        if stop is None:
+            waits.append(max(0.0, self._deadline()))
+        elif (left := stop.by - time.monotonic()) > 0:
+            waits.append(left)
+        adopted = any(view.starting and self._runs[name].started for name, view in views.items() if name in self._runs)
+        if adopted or (stop is not None and self._unheard):
+            waits.append(LOOK_AGAIN_SECONDS)
+        soonest = min(waits, default=math.inf)
+        return None if soonest == math.inf else soonest
 
     def _clean_up(self) -> None:
         """Take the pod out of the API and off the disk; its log goes to who keeps it."""
-        self._box.wait()
-        if self._box.state() is State.LOST:
-            self._box.kill_orphans()
-        if self._agency.keep is not None and self._box.pids() is not None:
-            try:
-                self._agency.keep.keep(self._pod, logs.everything(self._box))
-            except Exception:  # noqa: BLE001 - a keeper that fails must not keep the pod
-                _log.exception("pod %s: its log could not be kept", self._pod["metadata"]["name"])
+        for run in self._runs.values():
+            run.join()
+        runs = self._box.all_runs()
+        for one in runs:
+            one.wait()
+            one.declare_lost()
+        self._keep(line for one in runs for line in logs.everything(one))
         metadata = self._pod["metadata"]
         while not self._gone and not self._agency.stopped.is_set():
             try:
@@ -292,10 +361,40 @@ class PodWorker:
         self._box.remove()
         self._agency.forget(self.uid)
 
-    def _is_over(self) -> bool:
-        return self._left.is_set() or self._agency.stopped.is_set()
+    def _keep(self, lines: Iterator[bytes]) -> None:
+        if self._agency.keep is None or not self._box.all_runs():
+            return
+        try:
+            self._agency.keep.keep(self._pod, lines)
+        except Exception:  # noqa: BLE001 - a keeper that fails must not keep the pod
+            _log.exception("pod %s: its log could not be kept", self._pod["metadata"]["name"])
+
+    def _give_up(self) -> None:
+        verdict = Verdict("AgentError", "the agent failed to run this pod; the daemon's log says why")
+        views = {one["name"]: View() for one in self._containers()}
+        self._write(status.of_pod(self._pod, views, now=status.now(), over=True, verdict=verdict))
+
+    def _containers(self) -> list[Object]:
+        spec = self._pod["spec"]
+        return [*(spec.get("initContainers") or ()), *spec["containers"]]
+
+    def _grace(self) -> float:
+        return float(self._pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE))
+
+    def _deadline(self) -> float:
+        """Return how many seconds the pod may still be active."""
+        seconds = self._pod["spec"].get("activeDeadlineSeconds")
+        if seconds is None:
+            return math.inf
+        began = (self._pod.get("status") or {}).get("startTime")
+        return float(seconds) - (time.time() - times.seconds(began) if began else 0.0)
+
+    def _full_name(self) -> str:
+        metadata = self._pod["metadata"]
+        return f"{metadata['name']}_{metadata['namespace']}({self.uid})"
 
 
-def shim_time() -> str:
-    """Return now as the shim writes it."""
-    return logs.normal(status.now())
+def _duration(seconds: int) -> str:
+    """Return seconds as Go writes a duration."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

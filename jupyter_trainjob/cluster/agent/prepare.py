@@ -1,22 +1,25 @@
-"""Everything that a pod's program needs before it can start: volumes, env, names, port; then the shim's document.
+"""Everything that a program needs before it can start: what its pod's containers share, then what is its own.
 
-In: the pod and what its node offers (`Host`). Out: `Prepared`. Raises what `waiting` describes.
+In: the pod and what its node offers (`Host`). `lay_out` makes the volumes and leases the port, once for a pod;
+`prepare` makes a container's program and the document of its shim. Both raise what `waiting` describes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_trainjob.api.resources import JOBSETS, Object, Resource
 from jupyter_trainjob.cluster.agent import environment, network, volumes
 from jupyter_trainjob.cluster.agent.isolation import Isolation
-from jupyter_trainjob.cluster.agent.program import Program, build, container_of, substituted, termination_path
+from jupyter_trainjob.cluster.agent.program import Program, build, substituted, termination_path
+from jupyter_trainjob.cluster.agent.run import Run
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.cluster.agent.status import Extra
 from jupyter_trainjob.cluster.agent.substitution import substitution
+from jupyter_trainjob.cluster.agent.waiting import LookUp
 from jupyter_trainjob.constants import JOBSET_NAME, SUBSTITUTION_CONDITION
 from jupyter_trainjob.kube.client import Client
 
@@ -35,6 +38,21 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Place:
+    """What the containers of a pod share."""
+
+    pod: Object
+    """With its addresses in its status, for the downward API."""
+    box: Sandbox
+    sources: dict[str, Path]
+    """The folder of each volume."""
+    port: int
+    peers: list[str]
+    names: set[str] = field(default_factory=set)
+    """The names that /etc/hosts knows so far."""
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A program that is ready to start."""
 
@@ -45,34 +63,40 @@ class Prepared:
     condition: Extra | None
 
 
-def prepare(pod: Object, box: Sandbox, host: Host) -> Prepared:
-    """Lay out everything that `pod` needs in its folder."""
+def lay_out(pod: Object, box: Sandbox, host: Host, look_up: LookUp) -> Place:
+    """Make what the containers of `pod` share."""
     namespace = pod["metadata"]["namespace"]
     own = network.address(namespace, network.qualified(pod))
     pod = {**pod, "status": {**(pod.get("status") or {}), "podIP": own, "hostIP": network.HOST_IP}}
-    container = container_of(pod)
-    look_up = _look_up(host.client, namespace)
-    own_env = environment.of_container(pod, container, look_up)
+    box.create(pod)
     sources = volumes.lay_out(pod, box.volumes, look_up)
-    peers = _peers(pod, host.client)
+    port = host.ports.lease(network.lease_key(pod))
+    return Place(pod, box, sources, port, _peers(pod, host.client))
+
+
+def prepare(place: Place, container: Object, run: Run, host: Host, look_up: LookUp) -> Prepared:
+    """Make everything that one container needs, in the folder of its run."""
+    pod = place.pod
+    namespace = pod["metadata"]["namespace"]
     program = build(
         pod,
+        container,
         default_python=host.default_python,
-        own_env=own_env,
-        mounts=volumes.mounts(container, sources),
-        port=host.ports.lease(network.lease_key(pod)),
-        peers=len(peers),
+        own_env=environment.of_container(pod, container, look_up),
+        mounts=volumes.mounts(container, place.sources),
+        port=place.port,
+        peers=len(place.peers),
         cpus=host.cpus,
     )
-    names = {*peers, *network.mentioned(pod, [*program.argv, *program.env.values()])}
+    names = {*place.peers, *network.mentioned(pod, [*program.argv, *program.env.values()])}
     isolation = host.isolation.result()
+    run.create()
     if isolation.namespaces:
-        box.hosts.write_text(network.hosts(pod, names, _host_file()))
-        plan = _plan(container, program, box, isolation)
-        return Prepared(program, program.document(plan), None)
+        _write_hosts(place, names)
+        return Prepared(program, program.document(_plan(container, program, place, run, isolation)), None)
     paths = {mount.target: mount.source for mount in program.mounts}
     addresses = {name: network.address(namespace, name) for name in names}
-    local = substituted(program, substitution(paths, addresses), str(box.termination_log))
+    local = substituted(program, substitution(paths, addresses), str(run.termination_log))
     condition = Extra(
         SUBSTITUTION_CONDITION,
         "NamespacesRefused",
@@ -81,18 +105,41 @@ def prepare(pod: Object, box: Sandbox, host: Host) -> Prepared:
     return Prepared(program, local.document(None), condition)
 
 
+def looking(client: Client, namespace: str) -> LookUp:
+    """Return a look-up that asks the API once for each object: a program sees one state of it."""
+    seen: dict[tuple[str, str], Object | None] = {}
+
+    def look_up(resource: Resource, name: str) -> Object | None:
+        key = (resource.kind, name)
+        if key not in seen:
+            seen[key] = found = client.find(resource, name, namespace=namespace)
+            if found is not None:
+                found.setdefault("kind", resource.kind)
+        return seen[key]
+
+    return look_up
+
+
+def _write_hosts(place: Place, names: Iterable[str]) -> None:
+    """Write the pod's /etc/hosts, which running containers may have mounted: in place, and only to add names."""
+    if place.names.issuperset(names) and place.box.hosts.exists():
+        return
+    place.names.update(names)
+    place.box.hosts.write_text(network.hosts(place.pod, place.names, _host_file()))
+
+
 def _host_file() -> str:
     return Path(HOSTS).read_text(errors="replace") if Path(HOSTS).exists() else ""
 
 
-def _plan(container: Object, program: Program, box: Sandbox, isolation: Isolation) -> Object:
+def _plan(container: Object, program: Program, place: Place, run: Run, isolation: Isolation) -> Object:
     mounts = [
-        volumes.Mount(str(box.hosts), HOSTS),
-        volumes.Mount(str(box.termination_log), termination_path(container)),
+        volumes.Mount(str(place.box.hosts), HOSTS),
+        volumes.Mount(str(run.termination_log), termination_path(container)),
         *program.mounts,
     ]
     return {
-        "root": str(box.root),
+        "root": str(run.root),
         "hostname": program.hostname,
         "user": isolation.user,
         "mounts": [mount.plan() for mount in mounts],
@@ -105,18 +152,3 @@ def _peers(pod: Object, client: Client) -> list[str]:
     name = (metadata.get("labels") or {}).get(JOBSET_NAME)
     jobset = client.find(JOBSETS, name, namespace=metadata["namespace"]) if name else None
     return network.peers(jobset) if jobset else [network.qualified(pod)]
-
-
-def _look_up(client: Client, namespace: str) -> Callable[[Resource, str], Object | None]:
-    """Return a look-up that asks the API once for each object: a pod sees one state of it."""
-    seen: dict[tuple[str, str], Object | None] = {}
-
-    def look_up(resource: Resource, name: str) -> Object | None:
-        key = (resource.kind, name)
-        if key not in seen:
-            seen[key] = found = client.find(resource, name, namespace=namespace)
-            if found is not None:
-                found.setdefault("kind", resource.kind)
-        return seen[key]
-
-    return look_up

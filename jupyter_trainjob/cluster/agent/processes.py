@@ -59,9 +59,21 @@ def stat_fields(pid: int) -> list[str]:
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """Return what tells a process from a later one with its pid: the kernel's start tick (Linux), else the time."""
+    """Return what tells a process from a later one with its pid: the kernel's start tick (Linux), else the time.
+
+    Ticks count from the kernel's own start, so that is part of it.
+    """
     fields = stat_fields(pid)
-    return {"pid": pid, "ticks": int(fields[19]) if fields else None, "time": time.time()}
+    return {"pid": pid, "ticks": int(fields[19]) if fields else None, "time": time.time(), "boot": boot()}
+
+
+def boot() -> str:
+    """Return what names the time since the kernel started; empty where it has no name."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def send(pid: int, number: int) -> None:

@@ -1,6 +1,6 @@
-"""What a pod's shim is told to run: the pod, its node and its volumes made into one plain document.
+"""What a container's shim is told to run: the container, its pod and its node made into one plain document.
 
-In: the pod, the interpreter, and what the other pieces prepared (volumes, names, port). Out: `Program`, of which
+In: the container, the interpreter, and what the other pieces prepared (volumes, names, port). Out: `Program`, of which
 `document` is the shim's ``spec.json``. Pure but for the look-ups that the caller hands in, so it is tested as a table.
 """
 
@@ -47,27 +47,6 @@ class Program:
         }
 
 
-def container_of(pod: Object) -> Object:
-    """Return the pod's one container; `Refused` for what this node does not run."""
-    spec = pod["spec"]
-    containers: list[Object] = spec["containers"]
-    policy = spec.get("restartPolicy", "Always")
-    asks = []
-    if spec.get("initContainers"):
-        asks.append("init containers")
-    if len(containers) != 1:
-        asks.append(f"{len(containers)} containers")
-    if policy != "Never":
-        asks.append(f"restartPolicy {policy}")
-    if asks:
-        raise Refused(
-            "UnsupportedPod",
-            f"the embedded cluster runs pods of one container with restartPolicy Never; this pod asks for "
-            f"{', '.join(asks)}. Change the runtime's pod template, or run the job on Kubernetes.",
-        )
-    return containers[0]
-
-
 def interpreter(pod: Object, default: str) -> str:
     """Return the Python that the pod's commands find first."""
     return str((pod["metadata"].get("annotations") or {}).get(PYTHON_ANNOTATION) or default)
@@ -75,6 +54,7 @@ def interpreter(pod: Object, default: str) -> str:
 
 def build(
     pod: Object,
+    container: Object,
     *,
     default_python: str,
     own_env: Mapping[str, str],
@@ -83,8 +63,7 @@ def build(
     peers: int,
     cpus: int,
 ) -> Program:
-    """Return the program of `pod`, whose container has the variables `own_env`."""
-    container = container_of(pod)
+    """Return the program of a container of `pod` that has the variables `own_env`."""
     python = interpreter(pod, default_python)
     own = network.with_port(own_env, port)
     words = [*(container.get("command") or ()), *(container.get("args") or ())]

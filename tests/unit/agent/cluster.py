@@ -17,6 +17,7 @@ from jupyter_trainjob.api.resources import ALL, PODS, Object, Resource
 from jupyter_trainjob.cluster.agent.agent import Agent
 from jupyter_trainjob.cluster.agent.isolation import Isolation, probe
 from jupyter_trainjob.cluster.agent.logs import Stream
+from jupyter_trainjob.cluster.agent.run import Run
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.constants import NODE_NAME
 from jupyter_trainjob.kube.client import Client
@@ -219,13 +220,18 @@ class Cluster:
 
     def until_log(self, text: str, name: str = "pod") -> str:
         def shown() -> str:
-            found = self.log(name) if self.box(name).pids() else ""
+            found = self.log(name) if self.newest(name).pids() else ""
             return found if text in found else ""
 
         return str(self.api.wait(shown))
 
     def box(self, name: str = "pod") -> Sandbox:
         return Sandbox(self.root / "pods" / self.get(name)["metadata"]["uid"])
+
+    def newest(self, name: str = "pod", container: str = "node") -> Run:
+        """Return the newest run of a container; the first, if there is none yet."""
+        box = self.box(name)
+        return (box.runs(container) or [box.run(container, 0)])[-1]
 
 
 def pod(*command: str, name: str = "pod", container: Object | None = None, **options: Any) -> Object:

@@ -24,10 +24,10 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
         for agent in cluster.agents:
             agent.stop()
-        boxes = [Sandbox(folder) for folder in (root / "pods").iterdir()] if (root / "pods").exists() else []
-        for box in boxes:
-            box.ask_stop(0.0)
-            box.wait()
+        folders = list((root / "pods").iterdir()) if (root / "pods").exists() else []
+        for run in (run for folder in folders for run in Sandbox(folder).all_runs()):
+            run.ask_stop(0.0)
+            run.wait()
         _, left = psutil.wait_procs(processes(root), timeout=5)
         assert not left, f"left over: {left}"
     finally:

@@ -14,7 +14,7 @@ import pytest
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, Object
-from jupyter_trainjob.cluster.agent.sandbox import State
+from jupyter_trainjob.cluster.agent.run import State
 
 from .cluster import Cluster, pod
 
@@ -58,7 +58,7 @@ def killed_agent(cluster: Cluster, code: str) -> Object:
 
 
 def program_of(cluster: Cluster) -> psutil.Process:
-    pids = cluster.box().pids()
+    pids = cluster.newest().pids()
     assert pids is not None
     return psutil.Process(pids["program"]["pid"])
 
@@ -67,7 +67,7 @@ def test_killed_shim_fails_the_pod_and_takes_the_program_with_it(cluster: Cluste
     cluster.agent()
     cluster.script("import time; print('ready', flush=True); time.sleep(300)")
     cluster.until_log("ready")
-    program, pids = program_of(cluster), cluster.box().pids()
+    program, pids = program_of(cluster), cluster.newest().pids()
     assert pids is not None
     os.kill(pids["shim"]["pid"], signal.SIGKILL)
     status = cluster.until("Failed")["status"]
@@ -93,7 +93,7 @@ def test_program_that_ended_while_no_agent_ran_is_reported_and_not_started_again
     running = killed_agent(cluster, counted(tmp_path))
     (tmp_path / "go").touch()
     cluster.client.create(PODS, running, namespace="default")
-    cluster.box().wait()
+    cluster.newest().wait()
     cluster.agent()
     assert cluster.ended()["exitCode"] == 5
     assert (tmp_path / "starts").read_text() == "+"
@@ -109,11 +109,11 @@ def test_shim_that_was_killed_while_no_agent_ran_is_told(cluster: Cluster, tmp_p
     running = killed_agent(cluster, counted(tmp_path))
     cluster.client.create(PODS, running, namespace="default")
     cluster.api.wait((tmp_path / "starts").exists)
-    pids = cluster.box().pids()
+    pids = cluster.newest().pids()
     assert pids is not None
     os.kill(pids["shim"]["pid"], signal.SIGKILL)
-    cluster.box().wait()
-    assert cluster.box().state() is State.LOST
+    cluster.newest().wait()
+    assert cluster.newest().state() is State.LOST
     cluster.agent()
     assert cluster.until("Failed")["status"]["reason"] == "ShimLost"
     assert (tmp_path / "starts").read_text() == "+"

@@ -186,7 +186,7 @@ os.write(1, b"\\n{FRAME}last\\n")
 """
     cluster.script(code)
     assert cluster.ended()["exitCode"] == 0
-    folder = cluster.box().log
+    folder = cluster.newest().log
     assert sum(path.stat().st_size for path in folder.iterdir()) < 60 << 20
     frames = [line for line in cluster.log().splitlines() if line.startswith(FRAME)]
     assert frames == [FRAME + "first", FRAME + "last"]

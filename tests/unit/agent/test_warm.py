@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from jupyter_trainjob.api.resources import PODS, SECRETS, Object
-from jupyter_trainjob.cluster.agent.sandbox import State
+from jupyter_trainjob.cluster.agent.run import State
 from jupyter_trainjob.cluster.agent.torchrun import ARCHIVE
 
 from .cluster import ALLOWED, SUBSTITUTE, Cluster, processes
@@ -103,7 +103,7 @@ def start(
 
 
 def was_warm(cluster: Cluster, name: str) -> bool:
-    spec: dict[str, Any] = json.loads((cluster.box(name).folder / "spec.json").read_text())
+    spec: dict[str, Any] = json.loads((cluster.newest(name).folder / "spec.json").read_text())
     return str(spec["argv"][0]).endswith("job.pyz")
 
 
@@ -170,7 +170,7 @@ def test_fork_server_dies_without_its_programs_and_is_replaced(cluster: Cluster)
     cluster.agents[-1].stop()
     assert not servers(cluster)
     for name in ("first", "second"):
-        assert cluster.box(name).state() is State.RUNNING
+        assert cluster.newest(name).state() is State.RUNNING
 
 
 AGENT = """
@@ -193,7 +193,7 @@ def test_killed_agent_takes_its_fork_server_along_and_leaves_the_programs(cluste
         running = json.loads(process.stdout.readline())
         process.kill()
     cluster.client.create(PODS, running, namespace="default")
-    pids = cluster.box("one").pids()
+    pids = cluster.newest("one").pids()
     assert pids is not None
     ours = {pids["shim"]["pid"], pids["program"]["pid"]}
     cluster.api.wait(lambda: {one.pid for one in processes(cluster.root)} == ours)

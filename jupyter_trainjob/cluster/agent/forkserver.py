@@ -285,7 +285,7 @@ def load(folder: str, name: str) -> Any:
         return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
-        for beside in (name, "logwriter", "namespaces", "processes"):
+        for beside in (name, "cgroups", "enforce", "logwriter", "memory", "namespaces", "processes"):
             sys.modules.pop(beside, None)
 
 

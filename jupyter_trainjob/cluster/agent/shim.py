@@ -4,8 +4,9 @@ In: a pod's folder with ``spec.json`` (what to run), a lock that the agent took 
 Out, all in that folder: ``pid.json``, ``log/`` (see `Log`) and, by an atomic rename, ``exit.json``.
 
 It is the program's parent: it leads its own session, reads the program's output, passes SIGTERM on, kills what is left
-of it and reaps it, so that the daemon, the agent and the fork server can die without the program noticing. The lock on
-``alive`` is held exactly as long as the shim lives; whoever waits for it learns of our end at once, however it came.
+of it and reaps it, so that the daemon, the agent and the fork server can die without the program noticing. It holds the
+program to its limits (`enforce`). The lock on ``alive`` is held exactly as long as the shim lives; whoever waits for it
+learns of our end at once, however it came.
 No part of the program runs before ``pid.json`` names it: an agent that finds none may start the pod again.
 
 Standard library only, and light: the agent starts this file by its path with ``-I -S``; a fork server calls `run` in a
@@ -25,10 +26,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING or __package__:
-    from jupyter_trainjob.cluster.agent import logwriter, namespaces, processes
+    from jupyter_trainjob.cluster.agent import enforce, logwriter, namespaces, processes
 else:  # started by its path: the package is not there, only the files beside this one
     _here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, _here)
+    import enforce
     import logwriter
     import namespaces
     import processes
@@ -120,6 +122,7 @@ class Shim:
         self._fault = b""
         self._kill_at: float | None = None
         self._stop_asked = False
+        self._guard: enforce.Guard | None = None
         self._streams = {unborn.out: b"stdout", unborn.err: b"stderr"}
         self._poll = select.poll()
 
@@ -140,21 +143,27 @@ class Shim:
         started = logwriter.stamp()
         names = {"shim": processes.identity(os.getpid()), "program": processes.identity(self._program)}
         write_json(os.path.join(self._folder, "pid.json"), {**names, "started": started})
+        if limits := self._spec.get("limits"):
+            self._guard = self._limited(limits)
         self._unborn.begin(self._folder)
         while self._status is None:
-            for fd in self._wait(self._kill_at):
+            for fd in self._wait(self._next_look()):
                 if fd == wake:
                     drain(wake)
                 elif fd == fault:
                     self._read_fault(fault, started)
-                else:
+                elif fd in self._streams:
                     self._read(fd)
+                elif self._guard is not None and self._guard.noticed(fd):
+                    self._kill()
             self._stop_when_due()
+            self._look_at_memory()
             self._reap()
         self._sweep(wake)
+        out_of_memory = self._end_limits()
         self._drain(wake, fault)
         self._log.close()
-        self._write_exit(started)
+        self._write_exit(started, out_of_memory=out_of_memory)
 
     def _read_fault(self, fd: int, started: str) -> None:
         data = os.read(fd, READ)
@@ -198,9 +207,39 @@ class Shim:
             self._kill_at = until if self._kill_at is None else min(until, self._kill_at)
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_at = None
-            for pid in processes.descendants(os.getpid()):
-                processes.send(pid, signal.SIGKILL)
-            processes.send(-self._program, signal.SIGKILL)
+            self._kill()
+
+    def _kill(self) -> None:
+        """Kill the program: its group, and what has left it."""
+        for pid in processes.descendants(os.getpid()):
+            processes.send(pid, signal.SIGKILL)
+        processes.send(-self._program, signal.SIGKILL)
+
+    def _limited(self, limits: dict[str, Any]) -> enforce.Guard:
+        guard = enforce.Guard(limits, self._program)
+        for notice in guard.notices:
+            self._poll.register(notice, select.POLLIN)
+        return guard
+
+    def _next_look(self) -> float | None:
+        """Return when something is to be done although nothing happens."""
+        due = self._guard.due if self._guard is not None else None
+        return min((at for at in (self._kill_at, due) if at is not None), default=None)
+
+    def _look_at_memory(self) -> None:
+        guard = self._guard
+        if guard is None or guard.due is None or time.monotonic() < guard.due:
+            return
+        if guard.look(processes.descendants(os.getpid())):
+            self._kill()
+
+    def _end_limits(self) -> bool:
+        """Remove the control groups; return whether the program was killed for memory."""
+        if self._guard is None:
+            return False
+        for notice in self._guard.notices:
+            self._poll.unregister(notice)
+        return self._guard.finish()
 
     def _reap(self) -> bool:
         """Take leave of the children that have ended; return whether others are left."""
@@ -240,7 +279,7 @@ class Shim:
                 else:
                     self._read(fd)
 
-    def _write_exit(self, started: str) -> None:
+    def _write_exit(self, started: str, *, out_of_memory: bool) -> None:
         status = self._status or 0
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + number if number else os.WEXITSTATUS(status)
@@ -250,6 +289,8 @@ class Shim:
             "started": started,
             "finished": logwriter.stamp(),
         }
+        if out_of_memory and code:
+            end["reason"] = "OOMKilled"
         if self._fault:
             end.update(json.loads(self._fault))
         write_json(os.path.join(self._folder, "exit.json"), end)

@@ -1,0 +1,265 @@
+"""Limits: what is planned as tables, and what becomes of programs that go over them, in each way of enforcing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.cluster.agent import cgroups, limits, memory, shim
+from jupyter_trainjob.cluster.agent.cgroupfiles import Place, places
+from jupyter_trainjob.cluster.agent.limits import Enforcement
+
+MIB = 1 << 20
+FOUND = limits.probe()
+WATCHED = Enforcement(refusal="the test wants none")
+grouped = pytest.mark.skipif(FOUND.memory is None, reason=FOUND.refusal or "control groups may be made")
+WAYS = [pytest.param(FOUND, id="control group", marks=grouped), pytest.param(WATCHED, id="watcher")]
+
+PLACES = {
+    "version 1: below our own group of each controller": (
+        "4:memory:/user/me\n2:cpu,cpuacct:/\n0::/\n",
+        (
+            "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+            "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+        ),
+        {"memory": [Place(1, "/sys/fs/cgroup/memory/user/me")], "cpu": [Place(1, "/sys/fs/cgroup/cpu")]},
+    ),
+    "version 1 in a container that shows its own part of the tree": (
+        "4:memory:/docker/abc\n",
+        "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+        {"memory": [Place(1, "/sys/fs/cgroup/memory")], "cpu": []},
+    ),
+    "version 2: our own group, then those above": (
+        "0::/user.slice/user-1.slice/run.scope\n",
+        "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n",
+        {
+            name: [
+                Place(2, "/sys/fs/cgroup/user.slice/user-1.slice/run.scope"),
+                Place(2, "/sys/fs/cgroup/user.slice/user-1.slice"),
+                Place(2, "/sys/fs/cgroup/user.slice"),
+                Place(2, "/sys/fs/cgroup"),
+            ]
+            for name in ("memory", "cpu")
+        },
+    ),
+    "nothing where no control group is mounted": ("0::/\n", "22 1 0:20 / / rw - ext4 /dev/x rw\n", {}),
+}
+
+
+@pytest.mark.parametrize(("groups", "mounts", "wanted"), PLACES.values(), ids=list(PLACES))
+def test_where_groups_might_be_made(groups: str, mounts: str, wanted: dict[str, list[Place]]) -> None:
+    assert places(groups, mounts) == {"memory": [], "cpu": []} | wanted
+
+
+BOTH1 = Enforcement(Place(1, "/m"), Place(1, "/c"))
+BOTH2 = Enforcement(Place(2, "/g"), Place(2, "/g"))
+PLANS: dict[str, tuple[Enforcement, Object, Object | None]] = {
+    "no limit asks for nothing": (BOTH2, {}, None),
+    "a limit of something else asks for nothing": (BOTH2, {"nvidia.com/gpu": "1"}, None),
+    "version 1 has a group for each controller": (
+        BOTH1,
+        {"memory": "64Mi", "cpu": "500m"},
+        {
+            "memory": 64 * MIB,
+            "affinity": None,
+            "groups": [
+                {
+                    "folder": "/m/run",
+                    "files": {"memory.limit_in_bytes": str(64 * MIB)},
+                    "wishes": {"memory.memsw.limit_in_bytes": str(64 * MIB)},
+                },
+                {
+                    "folder": "/c/run",
+                    "files": {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"},
+                    "wishes": {},
+                },
+            ],
+        },
+    ),
+    "version 2 has one group for both": (
+        BOTH2,
+        {"memory": "64Mi", "cpu": "2"},
+        {
+            "memory": 64 * MIB,
+            "affinity": None,
+            "groups": [
+                {
+                    "folder": "/g/run",
+                    "files": {"memory.max": str(64 * MIB), "cpu.max": "200000 100000"},
+                    "wishes": {"memory.swap.max": "0", "memory.oom.group": "1"},
+                }
+            ],
+        },
+    ),
+    "without groups memory is watched and processors are shared out": (
+        WATCHED,
+        {"memory": "64Mi", "cpu": "1500m"},
+        {"memory": 64 * MIB, "affinity": [2, 3] if sys.platform == "linux" else None, "groups": []},
+    ),
+    "a share as large as the computer is none": (
+        WATCHED,
+        {"cpu": "4"},
+        {"memory": 0, "affinity": None, "groups": []},
+    ),
+}
+
+
+@pytest.mark.parametrize(("enforcement", "asked", "wanted"), PLANS.values(), ids=list(PLANS))
+def test_plan(enforcement: Enforcement, asked: Object, wanted: Object | None) -> None:
+    pod = {"metadata": {"uid": "u", "annotations": {"batch.kubernetes.io/job-completion-index": "1"}}}
+    container = {"name": "c", "resources": {"limits": asked}}
+    assert limits.plan(pod, container, enforcement, name="run", cpus=range(4)) == wanted
+
+
+SHARES = {
+    "the first program gets the first processors": (2, 0, [0, 1]),
+    "the next program gets the next ones": (2, 1, [2, 3]),
+    "those after the last begin again": (3, 1, [0, 1, 3]),
+    "who may use all is not bound": (4, 0, None),
+}
+
+
+@pytest.mark.parametrize(("count", "turn", "wanted"), SHARES.values(), ids=list(SHARES))
+def test_share_of_the_processors(count: int, turn: int, wanted: list[int] | None) -> None:
+    assert limits.share(range(4), count, turn) == wanted
+
+
+PAUSES = {
+    "far from the limit the longest": (10 << 30, memory.LONGEST),
+    "near to it the shortest": (1, memory.SHORTEST),
+    "over it the shortest": (-1, memory.SHORTEST),
+    "in between as long as the growth allows": (1 << 30, 0.5),
+}
+
+
+@pytest.mark.parametrize(("headroom", "wanted"), PAUSES.values(), ids=list(PAUSES))
+def test_pause_between_two_looks(headroom: int, wanted: float) -> None:
+    assert memory.pause(headroom) == wanted
+
+
+def test_the_exact_size_is_asked_only_where_the_upper_one_is_too_large() -> None:
+    asked = []
+
+    def exact(_: Any) -> int:
+        asked.append(1)
+        return 5
+
+    assert not memory.Watch(10, upper=lambda _: 9, exact=exact).exceeded([1])
+    assert not asked
+    assert not memory.Watch(10, upper=lambda _: 11, exact=exact).exceeded([1])
+    assert memory.Watch(4, upper=lambda _: 11, exact=exact).exceeded([1])
+
+
+def test_own_memory_is_seen() -> None:
+    assert 0 < memory.proportional([os.getpid()]) <= memory.resident([os.getpid()])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Any]:
+    """Return a function that runs code under a shim with limits and returns how it ended."""
+    name = limits.group_name(tmp_path, "uid", "main", 0)
+    planned: list[Object] = []
+
+    def done(code: str, enforcement: Enforcement, **asked: str) -> Object:
+        container = {"name": "main", "resources": {"limits": asked}}
+        pod = {"metadata": {"uid": "u"}}
+        cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        plan = limits.plan(pod, container, enforcement, name=name, cpus=cpus)
+        assert plan is not None
+        planned.append(plan)
+        log = {"size": 1 << 20, "files": 2, "frame": "::", "kept_size": 1 << 20}
+        document = {"argv": [sys.executable, "-c", code], "env": {}, "cwd": "/", "grace": 1, "namespaces": None}
+        (tmp_path / "log").mkdir()
+        (tmp_path / "spec.json").write_text(json.dumps({**document, "log": log, "limits": plan}))
+        lock, ready = (tmp_path / "alive").open("wb"), (tmp_path / "ready").open("wb")
+        with lock, ready:
+            fds = (lock.fileno(), ready.fileno())
+            words = [sys.executable, "-I", "-S", shim.__file__, str(tmp_path), *map(str, fds)]
+            subprocess.run(words, pass_fds=fds, start_new_session=True, check=True, timeout=60)
+        end: Object = json.loads((tmp_path / "exit.json").read_text())
+        return end
+
+    yield done
+    for plan in planned:
+        for group in plan["groups"]:
+            assert not Path(group["folder"]).exists()
+            cgroups.remove(group["folder"])
+
+
+HOG = "import time; held = [bytearray(8 << 20) for _ in range({count})]; time.sleep({seconds})"
+
+
+@pytest.mark.parametrize("enforcement", WAYS)
+def test_who_takes_too_much_memory_is_killed(run: Any, enforcement: Enforcement) -> None:
+    end = run(HOG.format(count=16, seconds=60), enforcement, memory="64Mi")
+    assert (end["code"], end["signal"], end["reason"]) == (137, 9, "OOMKilled")
+
+
+@pytest.mark.parametrize("enforcement", WAYS)
+def test_who_stays_within_the_limit_is_not(run: Any, enforcement: Enforcement) -> None:
+    end = run(HOG.format(count=2, seconds=0.3), enforcement, memory="64Mi", cpu="1")
+    assert (end["code"], end.get("reason")) == (0, None)
+
+
+@pytest.mark.parametrize("enforcement", WAYS)
+def test_what_children_take_counts_and_all_are_killed(run: Any, enforcement: Enforcement) -> None:
+    hog = HOG.format(count=6, seconds=60)
+    code = f"""
+import subprocess, sys, time
+children = [subprocess.Popen([sys.executable, '-c', {hog!r}], start_new_session=True) for _ in range(2)]
+time.sleep(60)
+"""
+    end = run(code, enforcement, memory="80Mi")
+    assert (end["code"], end["reason"]) == (137, "OOMKilled")
+
+
+@pytest.mark.skipif(FOUND.cpu is None, reason=FOUND.refusal or "control groups may be made")
+def test_quota_of_processor_time_holds(run: Any) -> None:
+    code = """
+import time
+begin = time.monotonic()
+while time.monotonic() - begin < 1.0:
+    pass
+assert time.process_time() < 0.7, time.process_time()
+"""
+    started = time.monotonic()
+    assert run(code, FOUND, cpu="250m")["code"] == 0
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS binds no program to processors")
+def test_affinity_where_there_is_no_quota(run: Any) -> None:
+    wanted = min(1, len(os.sched_getaffinity(0)))
+    code = f"import os, sys; sys.exit(len(os.sched_getaffinity(0)) != {wanted})"
+    assert run(code, WATCHED, cpu="500m")["code"] == 0
+
+
+def test_a_group_that_the_kernel_refuses_is_watched_instead(run: Any, tmp_path: Path) -> None:
+    gone = Enforcement(Place(1, str(tmp_path / "no" / "such")))
+    end = run(HOG.format(count=16, seconds=60), gone, memory="64Mi")
+    assert (end["code"], end["reason"]) == (137, "OOMKilled")
+
+
+@grouped
+def test_groups_of_a_killed_shim_are_emptied_and_removed(tmp_path: Path) -> None:
+    pod = {"metadata": {"uid": "u"}}
+    container = {"name": "main", "resources": {"limits": {"memory": "64Mi"}}}
+    name = limits.group_name(tmp_path, "uid", "main", 1)
+    plan = limits.plan(pod, container, FOUND, name=name, cpus=[0])
+    assert plan is not None
+    (tmp_path / "spec.json").write_text(json.dumps({"limits": plan}))
+    pid = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+    cgroups.enter(plan["groups"][0], pid)
+    assert cgroups.members(plan["groups"][0]["folder"]) == [pid]
+    limits.release(tmp_path)
+    assert os.waitpid(pid, 0)[1] == 9
+    assert not Path(plan["groups"][0]["folder"]).exists()

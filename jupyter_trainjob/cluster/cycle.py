@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from jupyter_trainjob.api import quantity
 from jupyter_trainjob.api.quantity import Amounts
-from jupyter_trainjob.cluster import placement
+from jupyter_trainjob.cluster import placement, preemption
 from jupyter_trainjob.cluster.placement import Room
-from jupyter_trainjob.cluster.podcache import Waiting
+from jupyter_trainjob.cluster.podcache import Bound, Waiting
 from jupyter_trainjob.cluster.queue import Shares, Unit, in_turn
 
 
@@ -33,34 +33,48 @@ class Left(NamedTuple):
     why: str
 
 
+class Ended(NamedTuple):
+    """A pod that has to end, and the more important one that it makes room for."""
+
+    victim: Bound
+    preemptor: Waiting
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a pass decided."""
 
     placed: list[Placed] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
 
 
-def run(units: Iterable[Unit], rooms: Sequence[Room], shares: Shares) -> Outcome:
-    """Place what fits. `rooms` and `shares` are changed to what they are afterwards."""
-    return _Pass(rooms, shares).run(units)
+def run(units: Iterable[Unit], rooms: Sequence[Room], shares: Shares, bound: Sequence[Bound] = ()) -> Outcome:
+    """Place what fits beside what is bound. `rooms` and `shares` are changed to what they are afterwards."""
+    return _Pass(rooms, shares, bound).run(units)
 
 
 class _Pass:
-    def __init__(self, rooms: Sequence[Room], shares: Shares) -> None:
+    def __init__(self, rooms: Sequence[Room], shares: Shares, bound: Sequence[Bound]) -> None:
         self._rooms = rooms
         self._shares = shares
+        self._bound = bound
+        self._lowest = min((each.priority for each in bound), default=0)
+        self._preempting = False
+        """Whether somebody waits already for others to end: one at a time, else both would count on the same room."""
         self._unfit: dict[str, str] = {}
         """Why pods of a likeness fit nowhere."""
         self._kept: set[tuple[str, ...]] = set()
         """The likenesses of units for which room is kept, since the last one that was placed."""
+        self._hopeless: set[tuple[str, ...]] = set()
+        """The likenesses of units that would not fit if all less important pods ended."""
         self._outcome = Outcome()
 
     def run(self, units: Iterable[Unit]) -> Outcome:
         for unit in in_turn(units, self._shares):
             if unit.refused:
                 self._leave(unit.pods, f"{placement.none_of(self._rooms)}: {unit.refused}.")
-            elif not self._place(unit) and unit.holds:
+            elif not self._place(unit) and (self._preempt(unit) or unit.holds):
                 self._keep_room(unit)
         return self._outcome
 
@@ -89,6 +103,22 @@ class _Pass:
             self._shares.add(pod.namespace, pod.needs)
             self._outcome.placed.append(Placed(pod, room.name))
         self._outcome.left += unplaced
+        return True
+
+    def _preempt(self, unit: Unit) -> bool:
+        """Have less important pods end, if that gives a unit its room; return whether it waits for pods that end."""
+        pods = unit.pods[: unit.least]
+        if not self._bound or self._preempting or not preemption.may_preempt(pods, self._lowest):
+            return False
+        likeness = tuple(pod.likeness for pod in pods)
+        if likeness in self._hopeless:
+            return False
+        found = preemption.victims(pods, self._rooms, self._bound)
+        if found is None:
+            self._hopeless.add(likeness)
+            return False
+        self._preempting = True
+        self._outcome.ended += [Ended(victim, unit.first) for victim in found]
         return True
 
     def _find(self, pod: Waiting, *, alone: bool) -> Room | str:

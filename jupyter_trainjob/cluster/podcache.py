@@ -53,6 +53,9 @@ class Bound:
     node: str
     needs: Amounts
     priority: int
+    came: str
+    ending: bool
+    """Whether it has been deleted, and its programs are ending."""
 
 
 @dataclass(slots=True)
@@ -199,6 +202,8 @@ def _bound(pod: Object, needs: Amounts) -> Bound:
         node=pod["spec"]["nodeName"],
         needs=needs,
         priority=int(pod["spec"].get("priority") or 0),
+        came=pod["metadata"]["creationTimestamp"],
+        ending="deletionTimestamp" in pod["metadata"],
     )
 
 

@@ -99,11 +99,11 @@ class Scheduler:
         groups = {key: group for key in seen.counts if (group := self._groups.get(key[1], key[0])) is not None}
         units = queue.units(seen.waiting, groups, seen.counts, now=now)
         outcome = self._decide(units, seen)
-        failed = [each for each in outcome.placed if not self._bind(each)]
+        done = [*map(self._bind, outcome.placed), *map(self._end, outcome.ended)]
         reasons = [(pod, *_GATED) for pod in seen.waiting if pod.gated]
         reasons += [(left.pod, "Unschedulable", left.why) for left in outcome.left]
         again = [unit.changes_in for unit in units if unit.changes_in is not None]
-        again += [RETRY_SECONDS] if failed else []
+        again += [] if all(done) else [RETRY_SECONDS]
         silent = self._tell(reasons, now)
         return min([*again, silent] if silent is not None else again, default=None)
 
@@ -111,7 +111,7 @@ class Scheduler:
         nodes = self._nodes.list()
         rooms = placement.rooms(nodes, ((pod.node, pod.needs) for pod in seen.bound))
         shares = queue.Shares(queue.total_of(nodes), ((pod.namespace, pod.needs) for pod in seen.bound))
-        return cycle.run(units, rooms, shares)
+        return cycle.run(units, rooms, shares, seen.bound)
 
     def _bind(self, placed: cycle.Placed) -> bool:
         """Bind a pod; one that fails does not keep those behind it waiting."""
@@ -134,6 +134,28 @@ class Scheduler:
         self._told.pop(pod.uid, None)
         message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
         self._recorder.record(pod.pod, kind=NORMAL, reason="Scheduled", message=message, action="Binding")
+        return True
+
+    def _end(self, ended: cycle.Ended) -> bool:
+        """End a pod that has to make room."""
+        pod, preemptor = ended.victim.pod, ended.preemptor
+        about = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "PreemptionByScheduler",
+            "message": f"{COMPONENT}: preempting to accommodate a higher priority pod",
+        }
+        if not self._set_condition(pod, about):
+            return False
+        try:
+            self._client.delete(PODS, pod["metadata"]["name"], namespace=ended.victim.namespace, uid=ended.victim.uid)
+        except errors.NotFound:
+            return True
+        except errors.TrainJobError as error:
+            _log.warning("pod %s/%s: %s", ended.victim.namespace, pod["metadata"]["name"], error)
+            return False
+        message = f"Preempted by pod {preemptor.uid} on node {ended.victim.node}"
+        self._recorder.record(pod, kind=NORMAL, reason="Preempted", message=message, action="Preempting")
         return True
 
     def _tell(self, reasons: list[tuple[Waiting, str, str]], now: float) -> float | None:
@@ -162,22 +184,28 @@ class Scheduler:
 
     def _write(self, pod: Waiting, reason: str, message: str) -> bool:
         said = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
-        metadata = pod.pod["metadata"]
-        if "generation" in metadata:
-            said["observedGeneration"] = metadata["generation"]
-        held = conditions.set((pod.pod.get("status") or {}).get("conditions") or [], said, times.timestamp())
-        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": held}}
-        try:
-            self._client.patch(PODS, pod.name, patch, namespace=pod.namespace, subresource="status")
-        except (errors.NotFound, errors.Conflict):
-            return False
-        except errors.TrainJobError as error:
-            _log.warning("pod %s/%s: %s", pod.namespace, pod.name, error)
+        if not self._set_condition(pod.pod, said):
             return False
         if reason == "Unschedulable":
             self._recorder.record(
                 pod.pod, kind=WARNING, reason="FailedScheduling", message=message, action="Scheduling"
             )
+        return True
+
+    def _set_condition(self, pod: Object, said: Object) -> bool:
+        """Set a condition of a pod; return whether it was still as it was seen."""
+        metadata = pod["metadata"]
+        if "generation" in metadata:
+            said = {**said, "observedGeneration": metadata["generation"]}
+        held = conditions.set((pod.get("status") or {}).get("conditions") or [], said, times.timestamp())
+        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": held}}
+        try:
+            self._client.patch(PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status")
+        except (errors.NotFound, errors.Conflict):
+            return False  # it changed meanwhile; what it is now arrives soon
+        except errors.TrainJobError as error:
+            _log.warning("pod %s/%s: %s", metadata["namespace"], metadata["name"], error)
+            return False
         return True
 
 

@@ -21,7 +21,7 @@ def run(
     named = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in groups or []}
     rooms = placement.rooms(found, ((each.node, each.needs) for each in seen.bound))
     shares = queue.Shares(queue.total_of(found), ((each.namespace, each.needs) for each in seen.bound))
-    return cycle.run(queue.units(seen.waiting, named, seen.counts, now=now), rooms, shares)
+    return cycle.run(queue.units(seen.waiting, named, seen.counts, now=now), rooms, shares, seen.bound)
 
 
 def placed(outcome: Outcome) -> list[str]:
@@ -173,6 +173,62 @@ class TestGangs:
         assert "timeout" not in whys(outcome)["0"]
 
 
+def ended(outcome: Outcome) -> list[str]:
+    return [f"{each.victim.pod['metadata']['name']} for {each.preemptor.name}" for each in outcome.ended]
+
+
+class TestPreemption:
+    def test_a_less_important_pod_makes_room(self) -> None:
+        outcome = run(pod("low", cpu="6", on="n"), pod("high", cpu="4", priority=5))
+        assert ended(outcome) == ["low for high"]
+        assert whys(outcome)["high"] == "0/1 nodes are available: 1 Insufficient cpu."
+
+    def test_one_as_important_does_not(self) -> None:
+        assert ended(run(pod("low", cpu="6", on="n", priority=5), pod("high", cpu="4", priority=5))) == []
+
+    def test_nor_for_a_pod_whose_class_preempts_never(self) -> None:
+        outcome = run(pod("low", cpu="6", on="n"), pod("high", cpu="4", priority=5, preemptionPolicy="Never"))
+        assert ended(outcome) == []
+
+    def test_nobody_ends_in_vain(self) -> None:
+        assert (
+            ended(
+                run(
+                    pod("low", cpu="1", on="n"), pod("same", cpu="7", on="n", priority=5), pod("h", cpu="4", priority=5)
+                )
+            )
+            == []
+        )
+
+    def test_as_few_as_possible_end_and_the_most_important_and_oldest_are_spared(self) -> None:
+        running = [
+            pod("old", cpu="2", on="n", waited=9),
+            pod("young", cpu="2", on="n", waited=1),
+            pod("better", cpu="2", on="n", priority=1),
+            pod("small", cpu="1", on="n", waited=99),
+        ]
+        assert ended(run(*running, pod("high", cpu="3", priority=5))) == ["young for high"]
+
+    def test_while_somebody_is_ending_nobody_else_is_ended(self) -> None:
+        ending = pod("ending", cpu="4", on="n")
+        ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        outcome = run(ending, pod("low", cpu="4", on="n"), pod("high", cpu="4", priority=5))
+        assert ended(outcome) == []
+
+    def test_what_is_free_is_kept_for_the_one_that_waits_for_the_end_of_others(self) -> None:
+        outcome = run(pod("low", cpu="6", on="n"), pod("high", cpu="4", priority=5), pod("small", cpu="1"))
+        assert placed(outcome) == []
+
+    def test_one_at_a_time_has_others_ended(self) -> None:
+        running = [pod("x", cpu="4", on="n"), pod("y", cpu="4", on="n")]
+        assert ended(run(*running, pod("a", cpu="3", priority=5), pod("b", cpu="3", priority=5))) == ["y for a"]
+
+    def test_room_is_made_for_a_whole_gang(self) -> None:
+        running = [pod("x", cpu="4", on="n", waited=2), pod("y", cpu="4", on="n", waited=1)]
+        gang = [pod(f"{i}", cpu="3", group="g", priority=5) for i in range(2)]
+        assert ended(run(*running, *gang, groups=[group()])) == ["x for 0", "y for 0"]
+
+
 def test_a_gated_pod_takes_no_part() -> None:
     outcome = run(pod("gated", schedulingGates=[{"name": "g"}]))
     assert (outcome.placed, outcome.left) == ([], [])
@@ -192,3 +248,12 @@ def test_ten_thousand_pods_are_passed_in_a_moment(waited: float) -> None:
     outcome = cycle.run(queue.units(seen.waiting, {}, {}, now=NOW), placement.rooms(nodes), shares)
     assert (len(outcome.placed), len(outcome.left)) == (8, 9_992)
     assert time.process_time() - began < 1.0
+
+
+def test_ten_thousand_important_pods_that_cannot_be_helped_are_passed_in_a_moment() -> None:
+    pods = [pod(f"{index}", cpu=str(9 + index % 5), priority=5) for index in range(10_000)]
+    running = [pod(f"running-{index}", cpu="10m", on="n") for index in range(200)]
+    began = time.process_time()
+    outcome = run(*running, *pods)
+    assert (len(outcome.ended), len(outcome.left)) == (0, 10_000)
+    assert time.process_time() - began < 3.0  # making the pods included

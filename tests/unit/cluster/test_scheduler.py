@@ -203,3 +203,21 @@ def test_events_are_about_what_the_scheduler_does(world: World, start: Start) ->
         ("Scheduled", "Normal", "Binding", "default-scheduler"),
         ("FailedScheduling", "Warning", "Scheduling", "default-scheduler"),
     }
+
+
+def test_a_more_important_pod_has_another_ended(world: World, start: Start) -> None:
+    world.node()
+    start(scheduler.controller)
+    world.client.create(PRIORITYCLASSES, {"metadata": {"name": "urgent"}, "value": 10})
+    asking(world, "low", "6")
+    until(lambda: node_of(world, "low"))
+    asking(world, "high", "6", priorityClassName="urgent")
+    until(lambda: "deletionTimestamp" in world.get(PODS, "low")["metadata"])
+    target = conditions.get(world.get(PODS, "low"), "DisruptionTarget")
+    assert target is not None
+    assert (target["reason"], target["status"]) == ("PreemptionByScheduler", "True")
+    uid = world.get(PODS, "high")["metadata"]["uid"]
+    assert until(lambda: world.events("Preempted")) == [f"Preempted by pod {uid} on node this-computer"]
+    assert not node_of(world, "high"), "its programs have not ended"
+    world.client.delete(PODS, "low", namespace="default", grace_seconds=0)
+    until(lambda: node_of(world, "high"))

@@ -1,0 +1,150 @@
+"""What a cell can ask for beyond its nodes, on a real embedded cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+import jupyter_trainjob
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import PODS, TRAININGRUNTIMES
+from jupyter_trainjob.client import context
+from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.constants import JOBSET_NAME
+from tests.embedded import wait_for
+from tests.magics.conftest import Shell
+
+pytestmark = pytest.mark.timeout(120)
+
+ENDLESS = "import time\nfor step in range(10_000):\n    time.sleep(0.05)\n    report(step=step + 1)"
+
+
+def test_a_share_of_the_computer_reaches_the_pods(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob small --runtime plain --cpus 0.5 --memory 300Mi --image my/image:1 --deadline 1h\n7")
+    job = shell.names["small"]
+    client = context.connect().client
+    (pod,) = client.list(PODS, namespace="default", labels=f"{JOBSET_NAME}={job.name}").items
+    (container,) = pod["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "500m", "memory": "300Mi"}
+    assert container["resources"]["limits"] == {"cpu": "500m", "memory": "300Mi"}
+    assert container["image"] == "my/image:1"
+    assert "activeDeadlineSeconds: 3600" in job.to_yaml()
+    assert job.result(timeout=60) == 7
+
+
+def test_ranks_of_several_processes_a_node_meet(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob crowd --nodes 2 --procs-per-node 2\n"
+        "import torch, torch.distributed as dist\n"
+        "dist.init_process_group('gloo')\n"
+        "total = torch.tensor([float(dist.get_rank())])\n"
+        "dist.all_reduce(total)\n"
+        "dist.destroy_process_group()\n"
+        "total.item()"
+    )
+    job = shell.names["crowd"]
+    assert job.result(timeout=100) == 0 + 1 + 2 + 3
+    assert job.snapshot().ranks == 4
+
+
+def test_a_job_that_fails_once_is_started_again_and_its_copy_of_the_runtime_goes_with_it(
+    cluster: StateDir, shell: Shell
+) -> None:
+    shell.run("import pathlib, tempfile\nflag = pathlib.Path(tempfile.mkdtemp()) / 'tried'")
+    shell.run(
+        "%%trainjob second --runtime plain --retries 1\n"
+        "if not flag.exists():\n"
+        "    flag.touch()\n"
+        "    raise ValueError('first time')\n"
+        "'second time'"
+    )
+    job = shell.names["second"]
+    assert job.result(timeout=60) == "second time"
+    assert (job.snapshot().restarts, job.snapshot().runtime) == (1, "plain")
+    assert job.name not in [runtime.name for runtime in jupyter_trainjob.list_runtimes()]
+    reasons = {event["reason"] for event in job.events()}
+    assert {"RestartJobSetFailurePolicyAction", "AllJobsCompleted", "Scheduled"} <= reasons
+    job.delete()
+    client = context.connect().client
+    wait_for(lambda: client.find(TRAININGRUNTIMES, job.name, namespace="default") is None)
+
+
+def test_retries_that_are_used_up_are_told(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob never --runtime plain --retries 1\nraise ValueError('always')")
+    with pytest.raises(errors.JobFailed, match=r"ValueError: always[\s\S]*after 1 restart"):
+        shell.names["never"].result(timeout=60)
+
+
+def test_a_job_that_passes_its_deadline_fails_and_says_so(cluster: StateDir, shell: Shell) -> None:
+    shell.run(f"%%trainjob late --runtime plain --deadline 2s\n{ENDLESS}")
+    job = shell.names["late"]
+    with pytest.raises(errors.JobFailed, match="longer than its deadline of 2s"):
+        job.result(timeout=60)
+    assert any(event["object"].startswith("Pod/") for event in job.events()), "told though the JobSet is gone"
+
+
+def test_a_stopped_job_goes_on_and_a_job_that_is_over_does_not(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run(f"%%trainjob pausing --runtime plain\n{ENDLESS}")
+    job = shell.names["pausing"]
+    wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
+    shell.run("%trainjob stop pausing")
+    assert job.snapshot().phases[-1].ended is not None
+    before = len(job.metrics()["step"])
+    capsys.readouterr()
+    shell.run("%trainjob resume pausing")
+    assert job.name in capsys.readouterr().out
+    wait_for(lambda: job.status() is State.RUNNING, timeout=60)
+    wait_for(lambda: len(job.metrics()["step"]) >= before, timeout=60)
+    job.resume()
+    assert job.status() is State.RUNNING, "resuming what runs changes nothing"
+    shell.run("%%trainjob short --runtime plain\n1")
+    shell.names["short"].wait(timeout=60)
+    with pytest.raises(errors.UsageError, match="Complete"):
+        shell.names["short"].resume()
+    job.delete()
+
+
+def test_events_and_runtimes_are_tables(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run("%%trainjob told --runtime plain\n1")
+    shell.names["told"].wait(timeout=60)
+    capsys.readouterr()
+    shell.run("%trainjob events told")
+    assert "SuccessfulCreate" in capsys.readouterr().out
+    shell.run("%trainjob runtimes")
+    assert "torch-distributed" in capsys.readouterr().out
+
+
+def test_a_decorated_function_is_a_job_when_it_is_called(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "from jupyter_trainjob import trainjob\n"
+        "@trainjob(runtime='plain', nodes=2)\n"
+        "def factorial(n): return 1 if n == 0 else n * factorial(n - 1)\n"
+        "job = factorial(5)"
+    )
+    assert shell.names["job"].result(timeout=60) == 120
+    assert shell.names["job"].name.startswith("factorial-")
+    assert shell.names["factorial"].function(0) == 1
+
+
+def test_use_says_where_jobs_go(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
+    shell.run("%trainjob use")
+    assert "this computer (trainjob-local), by default" in capsys.readouterr().out
+    shell.run("%trainjob use trainjob-local --namespace mine")
+    assert "by use(); namespace: mine" in capsys.readouterr().out
+    jupyter_trainjob.use()
+    monkeypatch.setenv("TRAINJOB_CONTEXT", "elsewhere")
+    with pytest.raises(errors.UsageError, match="TRAINJOB_CONTEXT"):
+        jupyter_trainjob.list_jobs()
+
+
+def test_the_doctor_finds_the_daemon(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    context.connect().client.list(PODS)
+    shell.run("%trainjob doctor")
+    said = capsys.readouterr().out
+    assert str(cluster.log) in said
+    assert "✓ daemon" in said

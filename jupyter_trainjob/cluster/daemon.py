@@ -22,6 +22,7 @@ from jupyter_trainjob.cluster import claims, credentials, garbage, job, leftover
 from jupyter_trainjob.cluster.agent.agent import Agent
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.apiserver.http import HttpFront
+from jupyter_trainjob.cluster.expiry import EventExpiry
 from jupyter_trainjob.cluster.informers import Informers
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.cluster.store import Store
@@ -75,6 +76,8 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
         ]
     )
     manager.start()
+    expiry = EventExpiry(store)
+    expiry.start()
     secrets = credentials.ensure(state.cluster)
     front = _listen(core, secrets, preferred_port=_last_port(state))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,6 +90,7 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
     try:
         front.run()
     finally:
+        expiry.stop()
         manager.stop()
         agent.stop()
         history.close()

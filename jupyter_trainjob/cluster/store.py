@@ -23,6 +23,7 @@ from typing import NamedTuple
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.changelog import ADDED, DELETED, MODIFIED, Change, ChangeLog, Closed, Entry, Key
+from jupyter_trainjob.cluster.objectindex import ObjectIndex, Predicate
 
 __all__ = [
     "ADDED",
@@ -35,6 +36,7 @@ __all__ = [
     "Key",
     "Moved",
     "Page",
+    "Predicate",
     "Store",
     "Within",
 ]
@@ -69,10 +71,6 @@ class Within(NamedTuple):
     id: int
 
 
-Predicate = Callable[[Key, Mapping[str, str], Mapping[str, str]], bool]
-"""Whether a key with these labels and fields is wanted."""
-
-
 class Store:
     """Objects by resource (``plural.group``), namespace and name. Thread-safe; one process only."""
 
@@ -85,7 +83,8 @@ class Store:
         self._floor = self._log.floors()
         """Per resource the newest change that compaction passed: watches must begin there or later."""
         self._version = self._log.version()
-        self._index: defaultdict[str, dict[Key, Entry]] = defaultdict(dict, self._log.index(self._version))
+        found = self._log.index(self._version)
+        self._index = defaultdict(ObjectIndex, {name: ObjectIndex(entries) for name, entries in found.items()})
         self._latest: defaultdict[str, int] = defaultdict(int, self._floor | self._log.newest())
         """Per resource the id of its newest change: what sleeping watches compare with."""
         self._closed = False
@@ -106,7 +105,13 @@ class Store:
 
     def entry(self, resource: str, key: Key) -> Entry | None:
         """Return what the index knows of one object."""
-        return self._index.get(resource, {}).get(key)
+        index = self._index.get(resource)
+        return None if index is None else index.get(key)
+
+    def oldest(self, resource: str) -> list[tuple[int, Key]]:
+        """Return all objects of a resource, row and key, in the order of their last writing."""
+        with self._lock:
+            return self._index[resource].oldest()
 
     def get(self, resource: str, key: Key) -> tuple[int, bytes] | None:
         """Return the newest version of one object and its bytes."""
@@ -140,7 +145,7 @@ class Store:
                 version = self._version if at is None else at
                 if at is not None:
                     self._check(resource, at)
-                entries = list(self._index.get(resource, {}).items())
+                entries = self._index[resource].candidates(namespace, wanted)
             if at is not None:
                 entries = reader.as_of(resource, at)
             found = sorted(
@@ -239,8 +244,8 @@ class Store:
         with self._lock:
             if self._closed:
                 raise Closed
-            entries = self._index[resource]
-            entry = entries.get(key)
+            index = self._index[resource]
+            entry = index.get(key)
             if (entry.id if entry else 0) != expected or not self._is_newest(within):
                 raise Moved
             row = self._version + 1
@@ -248,9 +253,9 @@ class Store:
             value = json.dumps(obj, separators=(",", ":")).encode()
             self._log.append((row, resource, *key, kind, expected or None, *columns, value))
             if kind == DELETED:
-                del entries[key]
+                index.drop(key)
             else:
-                entries[key] = Entry(row, dict(labels), dict(fields))
+                index.put(key, Entry(row, dict(labels), dict(fields)))
             self._version = self._latest[resource] = row
             self._conditions[resource].notify_all()
             self._keep(row, len(value))

@@ -7,16 +7,54 @@ selects by; `fields_of` reads them off an object when it is written, so that no 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from jupyter_trainjob.api import names
 from jupyter_trainjob.api.resources import EVENTS, JOBS, NAMESPACES, NODES, PODS, SECRETS, Object, Resource
 from jupyter_trainjob.cluster.apiserver import status
-from jupyter_trainjob.cluster.store import Key, Predicate
+from jupyter_trainjob.cluster.changelog import Key
+from jupyter_trainjob.cluster.objectindex import Term
 
 Labels = Mapping[str, str]
-Requirement = Callable[[Labels], bool]
+
+
+class Requirement(NamedTuple):
+    """One part of a label selector."""
+
+    met: Callable[[Labels], bool]
+    term: Term | None = None
+    """The label that it asks for by ``=``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A `Predicate` of labels and fields."""
+
+    requirements: Sequence[Requirement]
+    wanted: Sequence[tuple[str, str, bool]]
+    """Fields: name, value, and whether it is to be equal."""
+
+    @property
+    def name(self) -> str | None:
+        """Return the only name that is wanted, if there is one."""
+        return next((value for name, value, equal in self.wanted if equal and name == "metadata.name"), None)
+
+    @property
+    def terms(self) -> Iterator[Term]:
+        """Yield what every wanted object has."""
+        yield from (each.term for each in self.requirements if each.term is not None)
+        for name, value, equal in self.wanted:
+            if equal and not name.startswith("metadata.") and value not in {"", _ABSENT.get(name)}:
+                yield "field", name, value
+
+    def __call__(self, key: Key, has: Labels, holds: Mapping[str, str], /) -> bool:
+        """Return whether an object with this key, these labels and these fields is wanted."""
+        return all(each.met(has) for each in self.requirements) and all(
+            (_field(name, key, holds) == value) is equal for name, value, equal in self.wanted
+        )
+
 
 FIELDS: Final[Mapping[Resource, tuple[str, ...]]] = {
     PODS: (
@@ -67,19 +105,11 @@ def fields_of(resource: Resource, obj: Object) -> dict[str, str]:
     return found
 
 
-def predicate(resource: Resource, *, labels: str = "", fields: str = "") -> Predicate | None:
+def predicate(resource: Resource, *, labels: str = "", fields: str = "") -> Selector | None:
     """Return what both selectors ask for, None if they ask for nothing."""
     requirements = parse_labels(labels)
     wanted = _parse_fields(resource, fields)
-    if not requirements and not wanted:
-        return None
-
-    def matches(key: Key, has: Labels, holds: Mapping[str, str]) -> bool:
-        return all(requirement(has) for requirement in requirements) and all(
-            (_field(name, key, holds) == value) is equal for name, value, equal in wanted
-        )
-
-    return matches
+    return Selector(requirements, wanted) if requirements or wanted else None
 
 
 def parse_labels(text: str) -> list[Requirement]:
@@ -114,30 +144,30 @@ class _Labels:
         if self._peek() == "!":
             self._next()
             absent = self._key()
-            return lambda labels: absent not in labels
+            return Requirement(lambda labels: absent not in labels)
         key = self._key()
         match self._peek():
             case "" | ",":
-                return lambda labels: key in labels
+                return Requirement(lambda labels: key in labels)
             case "=" | "==":
                 self._next()
                 value = self._value()
-                return lambda labels: labels.get(key) == value
+                return Requirement(lambda labels: labels.get(key) == value, ("label", key, value))
             case "!=":
                 self._next()
                 value = self._value()
-                return lambda labels: labels.get(key) != value
+                return Requirement(lambda labels: labels.get(key) != value)
             case "in":
                 self._next()
                 values = self._values()
-                return lambda labels: labels.get(key) in values
+                return Requirement(lambda labels: labels.get(key) in values)
             case "notin":
                 self._next()
                 values = self._values()
-                return lambda labels: labels.get(key) not in values
+                return Requirement(lambda labels: labels.get(key) not in values)
             case "<" | ">" as sign:
                 self._next()
-                return _comparison(key, sign, int(self._value()))
+                return Requirement(_comparison(key, sign, int(self._value())))
             case other:
                 raise ValueError(f"found {other!r}, expected: in, notin, =, ==, !=, gt, lt")
 
@@ -180,7 +210,7 @@ class _Labels:
         return str(token)
 
 
-def _comparison(key: str, sign: str, bound: int) -> Requirement:
+def _comparison(key: str, sign: str, bound: int) -> Callable[[Labels], bool]:
     def holds(labels: Labels) -> bool:
         try:
             value = int(labels[key])

@@ -1,4 +1,4 @@
-"""This computer: state folder, daemon, isolation, GPUs, warm start. Looks at files and processes; starts nothing."""
+"""This computer: state folder, daemon, surroundings, isolation, limits, warm start. Looks only; starts nothing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.client.doctor.check import NOTE, OK, PROBLEM, Check
-from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster import launch, settings, surroundings
 from jupyter_trainjob.cluster.agent import isolation
+from jupyter_trainjob.cluster.agent import limits as enforcement
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.constants import STATE_DIR_ENV, VERSION
 
+COLD = "does not start programs warm"
+"""What the daemon's log says of an interpreter whose fork server is of no use."""
 LEAST_FREE = 2**30
 """Below this much free space, logs and volumes of jobs soon fill the disk."""
 
@@ -70,27 +74,65 @@ def namespaces() -> list[Check]:
     ]
 
 
+def limits() -> list[Check]:
+    """Look at who holds programs to their memory and CPUs."""
+    found = enforcement.probe()
+    what = f"memory is held by {found.memory_by}, CPUs by {found.cpu_by}"
+    if found.memory and found.cpu:
+        return [Check("limits", OK, what)]
+    todo = "The watcher looks several times a second, so a program that grows very fast may still fill the memory."
+    return [Check("limits", NOTE, f"{what}: {found.refusal}" if found.refusal else what, "" if found.memory else todo)]
+
+
+def around() -> list[Check]:
+    """Look at what ends the daemon and its jobs early here, or takes their files."""
+    return [Check(each.name, NOTE, each.what, each.what_to_do) for each in surroundings.look(state_dir().root)]
+
+
+def chosen_settings() -> list[Check]:
+    """Look at the user's settings."""
+    try:
+        chosen = settings.load()
+    except errors.UsageError as error:
+        return [Check("settings", PROBLEM, str(error), "No daemon starts before that.")]
+    days = f"{chosen.keep_days:g} days" if chosen.keep_days else "for ever"
+    space = f", at most {chosen.keep_gib:g} GiB" if chosen.keep_gib else ""
+    idle = f"after {chosen.idle_minutes:g} idle minutes" if chosen.idle_minutes else "never by itself"
+    return [Check("settings", OK, f"finished jobs are kept {days}{space}; the daemon ends {idle}")]
+
+
 def warm_start() -> list[Check]:
     """Look at whether jobs of this interpreter start warm."""
     if importlib.util.find_spec("torch") is None:
         what = f"{sys.executable} has no torch: jobs of torch-distributed fail, --runtime plain works"
         return [Check("warm start", NOTE, what, "Install torch into this environment.")]
+    refusal = next((line for line in reversed(_log_lines()) if f"{sys.executable} {COLD}" in line), "")
+    if refusal:
+        what = f"jobs of {sys.executable} start cold, in seconds: {refusal.partition(COLD)[2].strip(': ')}"
+        return [Check("warm start", NOTE, what, "`jupyter trainjob cluster stop`, and the next job tries again.")]
     return [Check("warm start", OK, f"{sys.executable} has torch: jobs of torch-distributed start from a fork server")]
+
+
+def _log_lines() -> list[str]:
+    """Return the end of the daemon's log."""
+    try:
+        return state_dir().log.read_text(errors="replace").splitlines()[-200:]
+    except OSError:
+        return []
 
 
 def _last_words(state: StateDir) -> str:
     """Return the last error in the daemon's log, if it has one."""
-    try:
-        lines = state.log.read_text(errors="replace").splitlines()[-200:]
-    except OSError:
-        return ""
-    bad = [line for line in lines if " ERROR " in line or line.startswith("Traceback")]
+    bad = [line for line in _log_lines() if " ERROR " in line or line.startswith("Traceback")]
     return f" The last error in {state.log}: {bad[-1]}" if bad else ""
 
 
 LOOKS: tuple[tuple[str, Callable[[], Sequence[Check]]], ...] = (
     ("state folder", state_folder),
     ("daemon", daemon),
+    ("settings", chosen_settings),
+    ("surroundings", around),
     ("isolation", namespaces),
+    ("limits", limits),
     ("warm start", warm_start),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,27 @@ def test_a_daemon_that_does_not_run_is_no_problem_and_its_last_error_is_shown(st
     (check,) = computer.daemon()
     assert check.verdict == OK
     assert "it broke" in check.what
+
+
+def test_an_interpreter_that_starts_cold_is_told_why(state: Path) -> None:
+    (state / "cluster").mkdir(parents=True)
+    (state / "cluster" / "daemon.log").write_text(
+        f"a INFO b: {sys.executable} does not start programs warm: it hangs\n"
+    )
+    (check,) = computer.warm_start()
+    assert check.verdict == NOTE
+    assert check.what.endswith(": it hangs") or "no torch" in check.what
+
+
+def test_settings_that_make_no_sense_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [check.verdict for check in computer.chosen_settings()] == [OK]
+    monkeypatch.setenv("TRAINJOB_KEEP_DAYS", "many")
+    assert [check.verdict for check in computer.chosen_settings()] == [PROBLEM]
+
+
+def test_who_holds_programs_to_their_limits_is_told() -> None:
+    (check,) = computer.limits()
+    assert check.what.startswith("memory is held by ")
 
 
 def test_a_cluster_that_does_not_answer_is_a_problem_of_its_own(state: Path, kubeconfig: Path) -> None:

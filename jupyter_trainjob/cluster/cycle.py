@@ -72,6 +72,8 @@ class _Pass:
 
     def run(self, units: Iterable[Unit]) -> Outcome:
         for unit in in_turn(units, self._shares):
+            if unit.gathers:
+                continue
             if unit.refused:
                 self._leave(unit.pods, f"{placement.none_of(self._rooms)}: {unit.refused}.")
             elif not self._place(unit) and (self._preempt(unit) or unit.holds):

@@ -26,6 +26,9 @@ from jupyter_trainjob.cluster.podcache import Counts, Waiting
 PATIENCE_SECONDS: Final = 60.0
 """How long a pod lets others overtake it. A gang holds room from the start: that is what its timeout limits."""
 
+GATHERING_SECONDS: Final = 3.0
+"""How long after one of its pods a gang is expected to get the next; whole seconds are rounded off such times."""
+
 GroupKey = tuple[str, str]
 
 
@@ -44,6 +47,8 @@ class Unit:
     """Why it comes behind all others of its priority; empty if it does not."""
     refused: str = ""
     """Why it is not even tried; empty if it is."""
+    gathers: bool = False
+    """Whether its pods are just being made, so that there is nothing to say yet about those that are missing."""
     changes_in: float | None = None
     """The seconds until it holds or steps back."""
 
@@ -130,10 +135,10 @@ def _single(pod: Waiting, now: float) -> Unit:
 
 
 def _gang(pods: list[Waiting], group: Object | None, counts: Counts, now: float) -> list[Unit]:
-    if group is None:
-        return [Unit((pod,), refused=gang.NOT_FOUND) for pod in pods]
-    if why := gang.refusal(group, counts, pods[0].name):
-        return [Unit(tuple(pods), refused=why)]
+    why = gang.NOT_FOUND if group is None else gang.refusal(group, counts, pods[0].name)
+    if group is None or why:
+        left = GATHERING_SECONDS - (now - max(pod.since for pod in pods))
+        return [Unit(tuple(pods), refused=why, gathers=left > 0, changes_in=left if left > 0 else None)]
     least = gang.missing(group, counts)
     if not least:
         return [_single(pod, now) for pod in pods]

@@ -112,14 +112,15 @@ class TestGangs:
         assert whys(outcome) == {"0": why, "1": why}
 
     def test_it_waits_for_its_pods_to_be_made(self) -> None:
-        outcome = run(pod("0", group="g"), groups=[group()])
+        assert whys(run(pod("0", group="g"), groups=[group()])) == {}, "the next comes in a moment"
+        outcome = run(pod("0", group="g", waited=3), groups=[group()])
         assert whys(outcome)["0"] == (
             "0/1 nodes are available: pre-filter pod 0 cannot find enough sibling pods, current pods number: 1, "
             "minMember of group: 2."
         )
 
     def test_a_group_that_is_not_there_is_waited_for(self) -> None:
-        assert whys(run(pod("0", group="g")))["0"] == "0/1 nodes are available: PodGroup not found."
+        assert whys(run(pod("0", group="g", waited=3)))["0"] == "0/1 nodes are available: PodGroup not found."
 
     def test_a_member_that_is_made_again_joins_those_that_run(self) -> None:
         assert placed(run(pod("0", group="g", on="n"), pod("1", group="g"), groups=[group()])) == ["a/1"]

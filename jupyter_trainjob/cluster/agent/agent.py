@@ -11,6 +11,8 @@ import fcntl
 import logging
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO
@@ -51,8 +53,10 @@ class Agent:
         warm: tuple[str, ...] = (),
         keep: PodKeeper | None = None,
         isolation: Isolation | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare an agent; `isolation` overrides what the kernel allows (tests run both ways)."""
+        self._clock = clock
         self._client = client
         self._root = root
         self._default_python = default_python
@@ -91,6 +95,7 @@ class Agent:
             keep=self._keep,
             stopped=self._stopped,
             forget=self._forget,
+            clock=self._clock,
         )
         self._informer.on_change(lambda old, new: self._on_change(agency, old, new))
         self._informer.start()

@@ -16,10 +16,13 @@ from typing import Protocol
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.cluster.agent import network
 from jupyter_trainjob.cluster.agent.changes import Changes
 from jupyter_trainjob.cluster.agent.launch import Launched, launch
+from jupyter_trainjob.cluster.agent.pacing import COLD, WARM, Pacing, Start
 from jupyter_trainjob.cluster.agent.plan import Problem
 from jupyter_trainjob.cluster.agent.prepare import Host, Place, looking, prepare
+from jupyter_trainjob.cluster.agent.probes import Prober, port_of
 from jupyter_trainjob.cluster.agent.run import Run, State
 from jupyter_trainjob.cluster.agent.status import Extra
 from jupyter_trainjob.cluster.agent.waiting import LookUp, NotYet, Refused
@@ -48,10 +51,13 @@ class Agency:
     host: Host
     events: Recorder
     pool: WarmPool
+    pacing: Pacing
     changes: Changes
     keep: PodKeeper | None
     stopped: threading.Event
     forget: Callable[[str], None]
+    clock: Callable[[], float]
+    """Unix seconds, by which back-off and deadlines are reckoned."""
 
 
 class ContainerRun:
@@ -76,6 +82,8 @@ class ContainerRun:
         self.problem: Problem | None = None
         self.refused: Problem | None = None
         self.condition: Extra | None = None
+        self._prober: Prober | None = None
+        self._entered: Start | None = None
         self._agency = agency
         self._pod = pod
         self._container = container
@@ -86,6 +94,11 @@ class ContainerRun:
         self._watch: Watch | None = None
         name = f"pod-{pod['metadata']['name']}-{container['name']}"
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    @property
+    def ready(self) -> bool:
+        """Return whether the running program is ready to be used."""
+        return self._prober is None or self._prober.ready
 
     def start(self) -> None:
         """Begin."""
@@ -99,6 +112,7 @@ class ContainerRun:
         if watch is not None:
             watch.close()
         self._agency.pool.wake()
+        self._agency.pacing.wake()
 
     def join(self) -> None:
         """Wait for the end."""
@@ -111,9 +125,12 @@ class ContainerRun:
                 launched = self._launch()
                 if launched is None:
                     return
+            self._probe()
             self.started = True
             self._changed()
             self.run.wait()
+            if self._prober is not None:
+                self._prober.stop()
             if launched is not None:
                 launched.reap()
             self.run.declare_lost()
@@ -122,8 +139,25 @@ class ContainerRun:
             _log.exception("pod %s: the agent failed", self._pod["metadata"]["name"])
             self.refused = Problem("AgentError", "the agent failed to run this pod; the daemon's log says why")
         finally:
+            if self._entered is not None:
+                self._entered.over()
             self.done = True
             self._changed()
+
+    def _probe(self) -> None:
+        """Begin to ask the program whether it is ready, where its container wants that."""
+        probe = self._container.get("readinessProbe")
+        kind = (probe or {}).get("httpGet") or (probe or {}).get("tcpSocket")
+        if not probe or not kind:
+            return
+        address = network.address(self._pod["metadata"]["namespace"], network.qualified(self._pod))
+        port = port_of(self._container, kind["port"], self._agency.host.ports.lease(network.lease_key(self._pod)))
+        self._prober = Prober(probe, address, port, changed=self._changed, failed=self._say_unhealthy)
+        self._prober.start()
+
+    def _say_unhealthy(self, wrong: str) -> None:
+        text = f"Readiness probe failed: {wrong}"
+        self._agency.events.record(self._pod, kind=WARNING, reason="Unhealthy", message=text)
 
     def _launch(self) -> Launched | None:
         """Return a shim whose program has started or failed to; None if the run is refused or given up."""
@@ -156,12 +190,21 @@ class ContainerRun:
         self.condition = prepared.condition
         document = {**prepared.document, "due": self.due}
         warm = agency.pool.warm(prepared.program, document, error_file=run.error_file, cancelled=self._is_over)
-        if self._is_over():
+        start = self._entered = agency.pacing.enter(WARM if warm else COLD, self._is_over)
+        if start is None:
             return None
-        launched = launch(run, warm.document, warm.fork) if warm else launch(run, document)
-        if launched.started() is None:
+        try:
+            launched = launch(run, warm.document, warm.fork) if warm else launch(run, document)
+            began = launched.started()
+        except BaseException:
+            start.over()
+            raise
+        if began is None:
+            start.over()
             run.wait()
             launched.reap()
+        else:
+            start.launched(began["pid"])
         self.problem = None
         return launched
 

@@ -23,20 +23,18 @@ from jupyter_trainjob.cluster.agent.backoff import following, pause
 from jupyter_trainjob.cluster.agent.container import RETRY_SECONDS, Agency, ContainerRun
 from jupyter_trainjob.cluster.agent.plan import Plan, Problem, View
 from jupyter_trainjob.cluster.agent.prepare import Place, lay_out
+from jupyter_trainjob.cluster.agent.profile import look
 from jupyter_trainjob.cluster.agent.program import DEFAULT_GRACE
-from jupyter_trainjob.cluster.agent.run import State
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
-from jupyter_trainjob.cluster.agent.status import Verdict
+from jupyter_trainjob.cluster.agent.status import DEADLINE, Verdict
+from jupyter_trainjob.cluster.agent.teller import Teller, full_name
 from jupyter_trainjob.cluster.agent.views import Lookout
 from jupyter_trainjob.cluster.agent.waiting import LookUp
-from jupyter_trainjob.controller.events import NORMAL, WARNING
 
-STARTED = "Started"
 LOOK_AGAIN_SECONDS = 0.5
 """How soon to look again at what has no event: a shim of an earlier agent that is not yet up."""
 TOLERANCE = 0.05
 """By how much a request to end must come sooner than an earlier one to be made again."""
-DEADLINE = Verdict("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +66,7 @@ class PodWorker:
         self._stop: Stop | None = None
         self._asked: dict[str, tuple[int, float]] = {}
         self._unheard = False
-        self._told: set[tuple[str, int, str]] = set()
+        self._teller = Teller(agency.events, ())
         self._gone = False
         self._left = False
         self._served = False
@@ -85,11 +83,20 @@ class PodWorker:
         self.update(self._pod)
 
     def update(self, pod: Object) -> None:
-        """Take notice of a change."""
-        self._pod = pod
+        """Take notice of a change; most are our own of the status."""
+        before = self._pod
+        self._take(pod)
+        if (before["spec"], before["metadata"].get("annotations")) != (pod["spec"], pod["metadata"].get("annotations")):
+            self._wake.set()
         if pod["metadata"].get("deletionTimestamp"):
             seconds = pod["metadata"].get("deletionGracePeriodSeconds")
             self._leave(DEFAULT_GRACE if seconds is None else float(seconds))
+
+    def _take(self, pod: Object) -> None:
+        """Know the pod as it is here, unless a newer state is known: the informer lags behind our own writes."""
+        with self._lock:
+            if _version(pod) >= _version(self._pod):
+                self._pod = pod
 
     def removed(self) -> None:
         """Take notice that the API has no such pod any more."""
@@ -139,10 +146,13 @@ class PodWorker:
                 self._end(self._grace())
         else:
             self._lookout.recover(self._pod)
-        # Of what an earlier agent did it told itself.
-        self._told = {
-            (one.container, one.attempt, STARTED) for one in self._box.all_runs() if one.state() is not State.NEW
-        }
+        self._teller = Teller(self._agency.events, self._box.all_runs())
+        findings = look(self._pod)
+        if findings.refused:
+            with self._lock:
+                self._end(self._grace(), Verdict("UnsupportedPod", findings.refused))
+        elif findings.ignored and self._teller.new and not ended:
+            self._teller.ignored(self._pod, findings.ignored)
         while not self._agency.stopped.is_set():
             self._wake.clear()
             views = self._look()
@@ -170,7 +180,7 @@ class PodWorker:
     def _decide(self, views: Mapping[str, View]) -> Plan:
         """Return what to do; a pod that has to end for a reason of its own is told so here."""
         refused = next((run.refused for run in self._runs.values() if run.refused is not None), None)
-        decision = plan.decide(self._pod["spec"], views, time.time())
+        decision = plan.decide(self._pod["spec"], views, self._agency.clock())
         with self._lock:
             if self._stop is None:
                 if refused is not None:
@@ -258,7 +268,7 @@ class PodWorker:
 
     def _crash_loop(self, name: str, view: View) -> Problem:
         seconds = int(pause(view.due, 0.0))
-        what = f"restarting failed container={name} pod={self._full_name()}"
+        what = f"restarting failed container={name} pod={full_name(self._pod)}"
         return Problem("CrashLoopBackOff", f"back-off {_duration(seconds)} {what}")
 
     def _write(self, document: Object) -> bool:
@@ -273,8 +283,8 @@ class PodWorker:
         metadata = self._pod["metadata"]
         patch = {"metadata": {"uid": self.uid}, "status": document}
         try:
-            self._pod = self._client.patch(
-                PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status"
+            self._take(
+                self._client.patch(PODS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status")
             )
         except (errors.NotFound, errors.Conflict):
             self._gone = True
@@ -287,38 +297,13 @@ class PodWorker:
 
     def _tell(self, decision: Plan, views: Mapping[str, View]) -> None:
         """Write the events of what has happened since."""
-        for container in self._containers():
-            name = container["name"]
-            self._tell_start(container, views[name])
-            if decision.later.get(name):
-                message = f"Back-off restarting failed container {name} in pod {self._full_name()}"
-                self._record(name, views[name].attempt, WARNING, "BackOff", message)
-        stop = self._stop
-        if stop is not None and stop.verdict is not None:
-            kind = NORMAL if stop.verdict is DEADLINE else WARNING
-            self._record("", 0, kind, stop.verdict.reason, stop.verdict.message)
-        for name, (attempt, _) in self._asked.items():
-            self._record(name, attempt, NORMAL, "Killing", f"Stopping container {name}")
-
-    def _tell_start(self, container: Object, view: View) -> None:
-        name, attempt, end = container["name"], view.attempt, view.end
-        if (not view.running and end is None) or (name, attempt, STARTED) in self._told:
+        if self._gone:
             return
-        image = container.get("image", "")
-        pulled = f'Container image "{image}" is recorded, not used: the program runs from the files of this computer'
-        self._record(name, attempt, NORMAL, "Pulled", pulled)
-        self._record(name, attempt, NORMAL, "Created", "Container created")
-        if end is not None and end.reason == plan.START_ERROR:
-            self._record(name, attempt, WARNING, "Failed", f"Error: {end.document.get('message', '')}")
-            self._told.add((name, attempt, STARTED))
-        else:
-            self._record(name, attempt, NORMAL, STARTED, "Container started")
-
-    def _record(self, name: str, attempt: int, kind: str, reason: str, message: str) -> None:
-        key = (name, attempt, reason)
-        if key not in self._told and not self._gone:
-            self._told.add(key)
-            self._agency.events.record(self._pod, kind=kind, reason=reason, message=message)
+        for container in self._containers():
+            self._teller.started(self._pod, container, views[container["name"]])
+        self._teller.held_back(self._pod, views, decision.later)
+        self._teller.stopped(self._pod, {name: attempt for name, (attempt, _) in self._asked.items()})
+        self._teller.ended(self._pod, self._stop.verdict if self._stop is not None else None)
 
     def _pause(self, decision: Plan, views: Mapping[str, View], *, written: bool) -> float | None:
         """Return after how long to look again if nothing happens; None: it need not."""
@@ -387,11 +372,11 @@ class PodWorker:
         if seconds is None:
             return math.inf
         began = (self._pod.get("status") or {}).get("startTime")
-        return float(seconds) - (time.time() - times.seconds(began) if began else 0.0)
+        return float(seconds) - (self._agency.clock() - times.seconds(began) if began else 0.0)
 
-    def _full_name(self) -> str:
-        metadata = self._pod["metadata"]
-        return f"{metadata['name']}_{metadata['namespace']}({self.uid})"
+
+def _version(pod: Object) -> int:
+    return int(pod["metadata"].get("resourceVersion") or 0)
 
 
 def _duration(seconds: int) -> str:

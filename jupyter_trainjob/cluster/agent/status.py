@@ -31,6 +31,9 @@ class Verdict:
     message: str
 
 
+DEADLINE = Verdict("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+
+
 def of_pod(
     pod: Object,
     views: Mapping[str, View],

@@ -49,7 +49,8 @@ class Lookout:
             due = following(float(runs[-2].spec().get("due", 0.0)), last.ran)
         pids = run.pids() if state is State.RUNNING and (current is None or current.started) else None
         if pids is not None:
-            return View(attempt=run.attempt, running=str(pids["started"]), ready=True, last=last, due=due)
+            ready = current is None or current.ready
+            return View(attempt=run.attempt, running=str(pids["started"]), ready=ready, last=last, due=due)
         problem = (current.refused or current.problem) if current is not None else None
         starting = busy or state is State.RUNNING
         return View(attempt=run.attempt, starting=starting, last=last, due=due, problem=problem)

@@ -7,12 +7,15 @@ that have it, so that the ten thousand that are finished do not slow down a ques
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import Protocol
+from typing import Final, Protocol
 
 from jupyter_trainjob.cluster.changelog import Entry, Key
 
 Term = tuple[str, str, str]
 """``label`` or ``field``, its name, its value."""
+
+INDEXED_FIELDS: Final = frozenset({"involvedObject.uid", "involvedObject.name", "spec.nodeName", "status.phase"})
+"""The fields by which clients ask for few among many; the others would cost more memory than they save time."""
 
 
 class Predicate(Protocol):
@@ -66,7 +69,8 @@ class ObjectIndex:
         """Return the objects among which are all that are wanted: a list of the caller's own."""
         if wanted is None:
             return list(self._entries.items())
-        keys: list[Set[Key]] = [self._having.get(term, frozenset()) for term in wanted.terms]
+        indexed = [term for term in wanted.terms if term[0] == "label" or term[1] in INDEXED_FIELDS]
+        keys: list[Set[Key]] = [self._having.get(term, frozenset()) for term in indexed]
         if wanted.name is not None and namespace is not None:
             keys.append({(namespace, wanted.name)})
         if not keys:
@@ -87,4 +91,4 @@ class ObjectIndex:
 
 def _terms(entry: Entry) -> Iterator[Term]:
     yield from (("label", name, value) for name, value in entry.labels.items())
-    yield from (("field", name, value) for name, value in entry.fields.items())
+    yield from (("field", name, value) for name, value in entry.fields.items() if name in INDEXED_FIELDS)

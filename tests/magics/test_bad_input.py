@@ -22,6 +22,22 @@ WRONG = {
     "a shell command in the cell": ("%%trainjob\n!ls\n1", ["!ls"]),
     "an out name that the cell never sets": ("%%trainjob --out weights\n1", ["weights"]),
     "an environment variable without a value": ("%%trainjob --env A\n1", ["NAME=VALUE"]),
+    "an amount of memory that would be bytes": ("%%trainjob --memory 4\n1", ["'4'", "4Gi"]),
+    "a deadline without a unit": ("%%trainjob --deadline 90\n1", ["90m or 90s"]),
+    "less than no retry": ("%%trainjob --retries -1\n1", ["retries", "at least 0"]),
+    "more CPUs than this computer has": (
+        "%%trainjob --cpus 4000 --runtime plain\n1",
+        ["this computer has 4000 CPUs", "nearest", "Nothing was sent"],
+    ),
+    "a GPU where no node has any": ("%%trainjob --gpus 999 --runtime plain\n1", ["GPU", "Nothing was sent"]),
+    "more nodes with a CPU each than there are CPUs": (
+        "%%trainjob --nodes 500 --cpus 1 --runtime plain\n1",
+        ["do not fit", "at once", "Nothing was sent"],
+    ),
+    "processes of a runtime that starts one": (
+        "%%trainjob --procs-per-node 2 --runtime plain\n1",
+        ["torchrun", "--nodes"],
+    ),
     "a job that is not there": ("%trainjob show nothing", ["nothing", "There is"]),
 }
 
@@ -73,6 +89,9 @@ def test_help_is_complete_both_ways(shell: Shell, capsys: pytest.CaptureFixture[
     asked = capsys.readouterr().out
     shell.run("%trainjob?")
     pinned = capsys.readouterr().out
-    for option in ("--nodes", "--runtime", "--env", "--out", "--context", "--namespace", "--wait", "--dry-run"):
+    options = (
+        "nodes gpus cpus memory procs-per-node runtime image env deadline retries out context namespace wait dry-run"
+    )
+    for option in (f"--{name}" for name in options.split()):
         assert option in asked
         assert option in pinned

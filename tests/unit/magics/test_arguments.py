@@ -37,6 +37,32 @@ def test_everything_that_may_be_typed_is_understood() -> None:
     assert (chosen.context, chosen.namespace, chosen.wait) == ("c", "n", True)
 
 
+def test_resources_are_understood() -> None:
+    line = "--gpus 2 --cpus 0.5 --memory 4Gi --procs-per-node 2 --image a/b:1 --deadline 2h30m --retries 3"
+    chosen = arguments.parse(arguments.cell_parser(), line)
+    assert (chosen.gpus, chosen.cpus, chosen.memory, chosen.procs_per_node) == (2, "0.5", "4Gi", 2)
+    assert (chosen.image, chosen.deadline, chosen.retries) == ("a/b:1", "2h30m", 3)
+
+
+COMMANDS = [
+    "list",
+    "show a",
+    "logs a --rank 1",
+    "events a",
+    "stop a",
+    "resume a",
+    "delete a",
+    "runtimes",
+    "doctor",
+    "use",
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_of_the_line_is_understood(line: str) -> None:
+    assert arguments.parse(arguments.line_parser(), line).command == line.split(maxsplit=1)[0]
+
+
 def test_help_is_printed_not_an_exit() -> None:
     with pytest.raises(arguments.HelpAsked) as asked:
         arguments.parse(arguments.cell_parser(), "--help")

@@ -12,23 +12,27 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, Object
-from jupyter_trainjob.cluster.agent import network
+from jupyter_trainjob.cluster.agent import means, network
 from jupyter_trainjob.cluster.agent.changes import Changes
 from jupyter_trainjob.cluster.agent.container import Agency, PodKeeper
+from jupyter_trainjob.cluster.agent.gpus import Gpu
 from jupyter_trainjob.cluster.agent.isolation import Isolation, probe
+from jupyter_trainjob.cluster.agent.limits import Enforcement
 from jupyter_trainjob.cluster.agent.logs import Logs
+from jupyter_trainjob.cluster.agent.means import Means
 from jupyter_trainjob.cluster.agent.node import NodeStatus, cpus
+from jupyter_trainjob.cluster.agent.pacing import Pacing
 from jupyter_trainjob.cluster.agent.pod import PodWorker
 from jupyter_trainjob.cluster.agent.prepare import Host
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
-from jupyter_trainjob.cluster.agent.warm import WarmPool
+from jupyter_trainjob.cluster.agent.warm import Limits, WarmPool
 from jupyter_trainjob.constants import NODE_NAME
 from jupyter_trainjob.controller.events import Recorder
 from jupyter_trainjob.kube.client import Client
@@ -51,11 +55,19 @@ class Agent:
         node: str = NODE_NAME,
         default_python: str = sys.executable,
         warm: tuple[str, ...] = (),
+        warm_limits: Limits | None = None,
         keep: PodKeeper | None = None,
         isolation: Isolation | None = None,
+        devices: Sequence[Gpu] | None = None,
+        enforcement: Enforcement | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Prepare an agent; `isolation` overrides what the kernel allows (tests run both ways)."""
+        """Prepare an agent.
+
+        `isolation`, `devices` and `enforcement` override what is found on this computer: tests run all ways.
+        """
+        found = means.devices() if devices is None else devices
+        self._means = Means(root, claims=root / "claims", devices=found, enforcement=enforcement)
         self._clock = clock
         self._client = client
         self._root = root
@@ -68,13 +80,13 @@ class Agent:
         self._pods = root / "pods"
         self._pods.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._changes = Changes()
-        self._pool = WarmPool(root / "warm")
+        self._pool = WarmPool(root / "warm", warm_limits)
         self._ports = network.PortLeases(root / "ports.json")
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._workers: dict[str, PodWorker] = {}
         self._informer = Informer(client, PODS, fields=f"spec.nodeName={node}")
-        self._status = NodeStatus(client, node)
+        self._status = NodeStatus(client, node, found)
         self._held: BinaryIO | None = None
         self.logs = Logs(self._pods, self._changes)
 
@@ -88,9 +100,10 @@ class Agent:
         self._status.start()
         agency = Agency(
             pods=self._pods,
-            host=Host(self._client, self._default_python, self._isolation, self._ports, cpus()),
+            host=Host(self._client, self._default_python, self._isolation, self._ports, cpus(), self._means),
             events=Recorder(self._client, controller=COMPONENT),
             pool=self._pool,
+            pacing=Pacing(cpus()),
             changes=self._changes,
             keep=self._keep,
             stopped=self._stopped,
@@ -178,4 +191,6 @@ class Agent:
     def _release_ports(self) -> None:
         with self._lock:
             keys = {network.lease_key(worker.pod) for worker in self._workers.values()}
+            uids = list(self._workers)
         self._ports.keep(keys)
+        self._means.gpus.keep(uids)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jupyter_trainjob.api.resources import CONFIGMAPS, SECRETS, Object, Resource
-from jupyter_trainjob.cluster.agent.fields import field
-from jupyter_trainjob.cluster.agent.volumes import content
+from jupyter_trainjob.cluster.agent.contents import Asker, data_of
+from jupyter_trainjob.cluster.agent.fields import amount, container_named, field
 from jupyter_trainjob.cluster.agent.waiting import LookUp, NotYet, Refused
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -38,15 +38,15 @@ def base(python: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]
     return env | {"PATH": ":".join([own, *rest])}
 
 
-def of_container(pod: Object, container: Object, look_up: LookUp) -> dict[str, str]:
+def of_container(asker: Asker, container: Object) -> dict[str, str]:
     """Return the container's own variables, ``$(NAME)`` expanded with those before it."""
     env: dict[str, str] = {}
     for source in container.get("envFrom") or ():
-        env |= _all_of(source, look_up)
+        env |= _all_of(source, asker.look_up)
     for variable in container.get("env") or ():
         name = variable["name"]
         if "valueFrom" in variable:
-            value = _value_from(pod, name, variable["valueFrom"], look_up)
+            value = _value_from(asker, container, variable)
             if value is not None:
                 env[name] = value
         else:
@@ -65,22 +65,34 @@ def expand(text: str, env: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
-def _value_from(pod: Object, name: str, source: Object, look_up: LookUp) -> str | None:
+def unknown(text: str, env: Mapping[str, str]) -> list[str]:
+    """Return the names that `text` refers to and that have no value."""
+    names = {match[1] for match in _REFERENCE.finditer(text) if match[0] != "$$"}
+    return sorted(name for name in names if not env.get(name))
+
+
+def _value_from(asker: Asker, container: Object, variable: Object) -> str | None:
+    source = variable["valueFrom"]
     if "fieldRef" in source:
-        return field(pod, source["fieldRef"]["fieldPath"])
+        return field(asker.pod, source["fieldRef"]["fieldPath"])
+    if "resourceFieldRef" in source:
+        reference = source["resourceFieldRef"]
+        named = container_named(asker.pod, reference.get("containerName") or container["name"])
+        return amount(named or container, reference, asker.allocatable)
     for kind, resource in (("secretKeyRef", SECRETS), ("configMapKeyRef", CONFIGMAPS)):
         if kind in source:
-            return _key(resource, source[kind], look_up)
+            return _key(resource, source[kind], asker.look_up)
     raise Refused(
         "CreateContainerConfigError",
-        f"env {name}: {', '.join(source)} is not supported; use value, fieldRef, secretKeyRef or configMapKeyRef",
+        f"env {variable['name']}: {', '.join(source)} is not supported; use value, fieldRef, resourceFieldRef, "
+        "secretKeyRef or configMapKeyRef",
     )
 
 
 def _key(resource: Resource, reference: Object, look_up: LookUp) -> str | None:
     name, key, optional = reference.get("name") or "", reference["key"], reference.get("optional")
     obj = look_up(resource, name)
-    data = content(obj) if obj else {}
+    data = data_of(obj) if obj else {}
     if key in data:
         return data[key].decode(errors="replace")
     if optional:
@@ -99,5 +111,5 @@ def _all_of(source: Object, look_up: LookUp) -> dict[str, str]:
                 message = f'{resource.singular} "{name}" not found'
                 raise NotYet("CreateContainerConfigError", message, resource=resource, name=name)
             prefix = source.get("prefix") or ""
-            return {prefix + key: value.decode(errors="replace") for key, value in content(obj or {}).items()}
+            return {prefix + key: value.decode(errors="replace") for key, value in data_of(obj or {}).items()}
     return {}

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from jupyter_trainjob.api.resources import JOBSETS, Object, Resource
 from jupyter_trainjob.cluster.agent import environment, network, volumes
+from jupyter_trainjob.cluster.agent.contents import Asker
 from jupyter_trainjob.cluster.agent.isolation import Isolation
+from jupyter_trainjob.cluster.agent.means import Means
 from jupyter_trainjob.cluster.agent.program import Program, build, substituted, termination_path
 from jupyter_trainjob.cluster.agent.run import Run
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
@@ -35,6 +37,7 @@ class Host:
     isolation: Future[Isolation]
     ports: network.PortLeases
     cpus: int
+    means: Means
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,7 @@ class Place:
     pod: Object
     """With its addresses in its status, for the downward API."""
     box: Sandbox
-    sources: dict[str, Path]
-    """The folder of each volume."""
+    sources: dict[str, volumes.Source]
     port: int
     peers: list[str]
     names: set[str] = field(default_factory=set)
@@ -69,7 +71,8 @@ def lay_out(pod: Object, box: Sandbox, host: Host, look_up: LookUp) -> Place:
     own = network.address(namespace, network.qualified(pod))
     pod = {**pod, "status": {**(pod.get("status") or {}), "podIP": own, "hostIP": network.HOST_IP}}
     box.create(pod)
-    sources = volumes.lay_out(pod, box.volumes, look_up)
+    asker = Asker(pod, look_up, host.means.allocatable)
+    sources = volumes.lay_out(asker, volumes.Shelf(box.volumes, host.means.claims))
     port = host.ports.lease(network.lease_key(pod))
     return Place(pod, box, sources, port, _peers(pod, host.client))
 
@@ -78,12 +81,13 @@ def prepare(place: Place, container: Object, run: Run, host: Host, look_up: Look
     """Make everything that one container needs, in the folder of its run."""
     pod = place.pod
     namespace = pod["metadata"]["namespace"]
+    own_env = environment.of_container(Asker(pod, look_up, host.means.allocatable), container)
     program = build(
         pod,
         container,
         default_python=host.default_python,
-        own_env=environment.of_container(pod, container, look_up),
-        mounts=volumes.mounts(container, place.sources),
+        own_env={**host.means.env(pod, container), **own_env},
+        mounts=volumes.mounts(container, place.sources, own_env),
         port=place.port,
         peers=len(place.peers),
         cpus=host.cpus,
@@ -91,9 +95,11 @@ def prepare(place: Place, container: Object, run: Run, host: Host, look_up: Look
     names = {*place.peers, *network.mentioned(pod, [*program.argv, *program.env.values()])}
     isolation = host.isolation.result()
     run.create()
+    limits = host.means.limits(pod, container, run)
     if isolation.namespaces:
         _write_hosts(place, names)
-        return Prepared(program, program.document(_plan(container, program, place, run, isolation)), None)
+        document = program.document(_plan(container, program, place, run, isolation), limits)
+        return Prepared(program, document, None)
     paths = {mount.target: mount.source for mount in program.mounts}
     addresses = {name: network.address(namespace, name) for name in names}
     local = substituted(program, substitution(paths, addresses), str(run.termination_log))
@@ -102,7 +108,7 @@ def prepare(place: Place, container: Object, run: Run, host: Host, look_up: Look
         "NamespacesRefused",
         f"{isolation.refusal}: mountPaths and host names are replaced in command, args and env only",
     )
-    return Prepared(program, local.document(None), condition)
+    return Prepared(program, local.document(None, limits), condition)
 
 
 def looking(client: Client, namespace: str) -> LookUp:

@@ -35,7 +35,7 @@ class Program:
     grace: float
     mounts: list[Mount] = field(default_factory=list)
 
-    def document(self, namespaces: Object | None) -> Object:
+    def document(self, namespaces: Object | None, limits: Object | None) -> Object:
         """Return what the shim reads."""
         return {
             "argv": self.argv,
@@ -43,6 +43,7 @@ class Program:
             "cwd": self.cwd,
             "grace": self.grace,
             "namespaces": namespaces,
+            "limits": limits,
             "log": {"size": LOG_SIZE, "files": LOG_FILES, "frame": FRAME, "kept_size": KEPT_SIZE},
         }
 
@@ -74,14 +75,15 @@ def build(
             f'"{container.get("image", "")}" is recorded, not used. Name the command in the pod template.',
         )
     argv = [network.with_endpoint(environment.expand(word, own), port) for word in words]
-    env = environment.base(python) | {"HOSTNAME": network.hostname(pod)} | threads(own, peers=peers, cpus=cpus) | own
+    own_name = network.kernel_name(pod)
+    env = environment.base(python) | {"HOSTNAME": own_name} | threads(own, peers=peers, cpus=cpus) | own
     annotations = pod["metadata"].get("annotations") or {}
     return Program(
         argv=with_python(argv, python),
         env=env,
         cwd=container.get("workingDir") or annotations.get(WORKDIR_ANNOTATION) or str(Path.home()),
         python=python,
-        hostname=network.hostname(pod),
+        hostname=own_name,
         grace=float(pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)),
         mounts=mounts,
     )

@@ -29,7 +29,7 @@ from typing import Any
 
 import psutil
 
-from jupyter_trainjob.cluster.agent import logwriter, processes, shim
+from jupyter_trainjob.cluster.agent import limits, logwriter, processes, shim
 
 START_TOLERANCE = 2.0
 KILLED, UNKNOWN = 137, 255
@@ -129,6 +129,7 @@ class Run:
             reason = MACHINE_RESTARTED
         elif is_same(pids["program"]):
             _kill_tree(pids["program"]["pid"])
+        limits.release(self.folder)
         self.write_end(reason, started=(pids or {}).get("started", ""))
 
     def write_end(self, reason: str, *, started: str = "") -> None:

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.cluster.agent import shim
+from jupyter_trainjob.cluster.agent import shim, volumes
 from jupyter_trainjob.cluster.agent.run import Run, read_json
 
 
@@ -57,5 +57,6 @@ class Sandbox:
         return []
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove the folder, and what its volumes keep elsewhere."""
+        volumes.remove(self.volumes)
         shutil.rmtree(self.folder, ignore_errors=True)

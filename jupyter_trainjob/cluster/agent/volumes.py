@@ -1,23 +1,48 @@
 """A pod's volumes as folders: what kubelet's volume plugins do.
 
-In: the pod, a look-up of Secrets and ConfigMaps, the folder that volumes may use. Out: for each volume the path that
-its mounts show. Contents are written once, before the program starts. A missing Secret or ConfigMap raises `NotYet`,
-a volume that this node does not know `Refused`.
+In: the pod, and where a node keeps things (`Shelf`). Out: for each volume the path that its mounts show, then for each
+container its mounts. A missing object raises `NotYet`, a volume that this node does not know `Refused`. All containers
+of a pod see the same folders; what lies on the memory file system or belongs to a claim is only linked from the pod's.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_trainjob.api.resources import CONFIGMAPS, SECRETS, Object, Resource
-from jupyter_trainjob.cluster.agent.fields import field
-from jupyter_trainjob.cluster.agent.waiting import LookUp, NotYet, Refused
+from jupyter_trainjob.api.resources import PERSISTENTVOLUMECLAIMS, Object
+from jupyter_trainjob.cluster.agent import contents, payload
+from jupyter_trainjob.cluster.agent.contents import Asker
+from jupyter_trainjob.cluster.agent.environment import expand, unknown
+from jupyter_trainjob.cluster.agent.waiting import NotYet, Refused
 
-DEFAULT_MODE = 0o644
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the file system that lies in memory
+KNOWN = "secret, configMap, downwardAPI, projected, emptyDir, persistentVolumeClaim, ephemeral and hostPath"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where a node keeps volumes."""
+
+    pod: Path
+    """The folder of this pod's volumes."""
+    claims: Path
+    """What outlives pods."""
+    memory: Path = SHARED_MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A volume as it lies on this computer."""
+
+    path: Path
+    readonly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,144 +58,142 @@ class Mount:
         return {"source": self.source, "target": self.target, "readonly": self.readonly}
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file of a volume."""
-
-    data: bytes
-    mode: int
+def lay_out(asker: Asker, shelf: Shelf) -> dict[str, Source]:
+    """Make every volume of the pod and return it by name."""
+    return {str(volume["name"]): _lay_out(asker, volume, shelf) for volume in asker.pod["spec"].get("volumes") or ()}
 
 
-def lay_out(pod: Object, folder: Path, look_up: LookUp) -> dict[str, Path]:
-    """Make every volume of `pod` below `folder` and return its path by name."""
-    return {volume["name"]: _lay_out(pod, volume, folder, look_up) for volume in pod["spec"].get("volumes") or ()}
+def refresh(asker: Asker, shelf: Shelf) -> bool:
+    """Renew the volumes whose content comes from objects; return whether any has changed.
+
+    An object that is gone by now, or lacks a key, leaves its volume as it is.
+    """
+    changed = False
+    for volume in asker.pod["spec"].get("volumes") or ():
+        for kind in contents.KINDS:
+            with contextlib.suppress(NotYet):
+                if kind in volume:
+                    found = contents.files(asker, volume["name"], kind, volume[kind] or {})
+                    changed |= payload.write(shelf.pod / volume["name"], found)
+    return changed
 
 
-def mounts(container: Object, sources: Mapping[str, Path]) -> list[Mount]:
-    """Return the mounts of one container."""
+def mounts(container: Object, sources: Mapping[str, Source], env: Mapping[str, str]) -> list[Mount]:
+    """Return the mounts of one container, whose variables are `env`."""
     found = []
     for mount in container.get("volumeMounts") or ():
-        if mount.get("subPathExpr"):
-            raise Refused("UnsupportedVolume", f'volume "{mount["name"]}": subPathExpr is not supported; use subPath')
-        if mount["name"] not in sources:
+        source = sources.get(mount["name"])
+        if source is None:
             raise Refused(
                 "UnknownVolume", f'the container mounts volume "{mount["name"]}", which the pod does not have'
             )
-        source = sources[mount["name"]]
-        if sub := mount.get("subPath"):
-            source = source / _relative(sub)
-            if not source.exists():
-                source.mkdir(parents=True)
+        path = _part(source, mount, env)
         target = "/" + str(mount["mountPath"]).strip("/")
-        found.append(Mount(str(source), target, bool(mount.get("readOnly"))))
+        found.append(Mount(str(path), target, source.readonly or bool(mount.get("readOnly"))))
     return found
 
 
-def _lay_out(pod: Object, volume: Object, folder: Path, look_up: LookUp) -> Path:
-    path = folder / str(volume["name"])
-    if "hostPath" in volume:
-        return _host_path(volume["name"], volume["hostPath"])
-    if "emptyDir" in volume:
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-    for kind in ("secret", "configMap", "downwardAPI", "projected"):
+def remove(folder: Path, memory: Path = SHARED_MEMORY) -> None:
+    """Remove what a pod's volumes keep outside of `folder`, which goes with the pod."""
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.is_symlink() and (target := entry.readlink()).is_relative_to(memory):
+            shutil.rmtree(target, ignore_errors=True)
+
+
+def _lay_out(asker: Asker, volume: Object, shelf: Shelf) -> Source:
+    name = str(volume["name"])
+    path = shelf.pod / name
+    for kind in contents.KINDS:
         if kind in volume:
-            _write(path, _files(pod, volume["name"], kind, volume[kind] or {}, look_up))
-            return path
+            payload.write(path, contents.files(asker, name, kind, volume[kind] or {}))
+            return Source(path, readonly=True)
+    if "hostPath" in volume:
+        return Source(_host_path(name, volume["hostPath"]))
+    if "persistentVolumeClaim" in volume:
+        return _claim(asker, name, volume["persistentVolumeClaim"], shelf)
+    if (volume.get("emptyDir") or {}).get("medium") == "Memory" and shelf.memory.is_dir():
+        return Source(_in_memory(asker, path, shelf))
+    if "emptyDir" in volume or "ephemeral" in volume:
+        path.mkdir(parents=True, exist_ok=True)
+        return Source(path)
     kinds = ", ".join(key for key in volume if key != "name") or "nothing"
-    raise Refused(
-        "UnsupportedVolume",
-        f'volume "{volume["name"]}" is a {kinds}; the embedded cluster knows secret, configMap, downwardAPI, '
-        "projected, emptyDir and hostPath",
-    )
+    raise Refused("UnsupportedVolume", f'volume "{name}" is a {kinds}; the embedded cluster knows {KNOWN}')
 
 
-def _files(pod: Object, volume: str, kind: str, source: Object, look_up: LookUp) -> dict[str, File]:
-    mode = int(source.get("defaultMode", DEFAULT_MODE))
-    if kind == "projected":
-        found: dict[str, File] = {}
-        for part in source.get("sources") or ():
-            for name, content in part.items():
-                if name not in ("secret", "configMap", "downwardAPI"):
-                    raise Refused("UnsupportedVolume", f'volume "{volume}" projects a {name}, which is not supported')
-                found |= _files(pod, volume, name, {"defaultMode": mode, **content}, look_up)
-        return found
-    if kind == "downwardAPI":
-        return {
-            item["path"]: File(field(pod, _field_path(volume, item)).encode(), int(item.get("mode", mode)))
-            for item in source.get("items") or ()
-        }
-    resource = SECRETS if kind == "secret" else CONFIGMAPS
-    return _keys(volume, resource, source, mode, look_up)
+def _in_memory(asker: Asker, path: Path, shelf: Shelf) -> Path:
+    """Make a folder in memory that the pod's containers share, and that `remove` finds by a link."""
+    target = shelf.memory / f"trainjob-{os.geteuid()}-{asker.pod['metadata']['uid']}-{path.name}"
+    target.mkdir(mode=0o700, exist_ok=True)
+    if target.is_symlink() or target.stat().st_uid != os.geteuid():
+        raise Refused("FailedMount", f'volume "{path.name}": {target} belongs to somebody else')
+    if not path.is_symlink():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+    return target
 
 
-def _keys(volume: str, resource: Resource, source: Object, mode: int, look_up: LookUp) -> dict[str, File]:
-    name = source.get("secretName") or source.get("name") or ""
-    what, optional = resource.singular, bool(source.get("optional"))
-    obj = look_up(resource, name)
-    if obj is None:
-        if optional:
-            return {}
-        raise NotYet(
-            "FailedMount",
-            f'MountVolume.SetUp failed for volume "{volume}" : {what} "{name}" not found',
-            resource=resource,
-            name=name,
-        )
-    data = content(obj)
-    if not source.get("items"):
-        return {key: File(value, mode) for key, value in data.items()}
-    found = {}
-    for item in source["items"]:
-        if item["key"] in data:
-            found[item["path"]] = File(data[item["key"]], int(item.get("mode", mode)))
-        elif not optional:
-            raise NotYet(
-                "FailedMount",
-                f'MountVolume.SetUp failed for volume "{volume}" : {what} "{name}" has no key "{item["key"]}"',
-                resource=resource,
-                name=name,
-            )
-    return found
-
-
-def content(obj: Object) -> dict[str, bytes]:
-    """Return the keys of a Secret or ConfigMap."""
-    if obj.get("kind") == SECRETS.kind:
-        return {key: base64.b64decode(value) for key, value in (obj.get("data") or {}).items()}
-    text = {key: str(value).encode() for key, value in (obj.get("data") or {}).items()}
-    return text | {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
-
-
-def _field_path(volume: str, item: Object) -> str:
-    if "fieldRef" not in item:
-        raise Refused("UnsupportedVolume", f'volume "{volume}": only fieldRef is supported in a downwardAPI')
-    return str(item["fieldRef"]["fieldPath"])
-
-
-def _write(path: Path, files: Mapping[str, File]) -> None:
+def _claim(asker: Asker, volume: str, source: Object, shelf: Shelf) -> Source:
+    name = str(source["claimName"])
+    claim = asker.look_up(PERSISTENTVOLUMECLAIMS, name)
+    problem = ""
+    if claim is None:
+        problem = f'persistentvolumeclaim "{name}" not found'
+    elif "deletionTimestamp" in claim["metadata"]:
+        problem = f'persistentvolumeclaim "{name}" is being deleted'
+    if claim is None or problem:
+        raise NotYet("FailedMount", problem, resource=PERSISTENTVOLUMECLAIMS, name=name)
+    metadata = claim["metadata"]
+    if claim["spec"].get("volumeMode") == "Block":
+        raise Refused("UnsupportedVolume", f'volume "{volume}": there are no block devices; claim a Filesystem')
+    path = shelf.claims / metadata["namespace"] / metadata["uid"]
     path.mkdir(parents=True, exist_ok=True)
-    for name, file in files.items():
-        target = path / _relative(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.data)
-        target.chmod(file.mode)
+    return Source(path, bool(source.get("readOnly")))
 
 
-def _relative(path: str) -> Path:
-    relative = Path(path)
-    if relative.is_absolute() or ".." in relative.parts:
-        raise Refused("InvalidPath", f'"{path}" must be a relative path without ".."')
-    return relative
+def _part(source: Source, mount: Object, env: Mapping[str, str]) -> Path:
+    """Return the part of a volume that a mount shows; a folder is made where there is nothing."""
+    sub = str(mount.get("subPath") or "")
+    if expression := mount.get("subPathExpr"):
+        sub = _expanded(mount, str(expression), env)
+    if not sub:
+        return source.path
+    root = source.path.resolve()
+    path = (root / payload.relative(sub)).resolve()
+    if not path.is_relative_to(root):
+        raise Refused("InvalidPath", f'subPath "{sub}" of volume "{mount["name"]}" leads out of the volume')
+    if not path.exists():
+        path.mkdir(parents=True)
+    return path
+
+
+def _expanded(mount: Object, expression: str, env: Mapping[str, str]) -> str:
+    if missing := unknown(expression, env):
+        message = f'volume "{mount["name"]}": subPathExpr "{expression}": missing value for {", ".join(missing)}'
+        raise Refused("CreateContainerConfigError", message)
+    return expand(expression, env)
 
 
 def _host_path(volume: str, source: Any) -> Path:
     path, kind = Path(source["path"]), source.get("type") or ""
-    if kind == "DirectoryOrCreate":
+    if kind in ("", "DirectoryOrCreate") and not path.exists():
         path.mkdir(parents=True, exist_ok=True)
-    elif kind == "FileOrCreate":
-        path.touch()
-    right = {"Directory": path.is_dir, "DirectoryOrCreate": path.is_dir, "File": path.is_file}
-    if not right.get(kind, path.exists)():
-        raise Refused("FailedMount", f'volume "{volume}": hostPath "{path}" is not a {kind or "file or folder here"}')
+    elif kind == "FileOrCreate" and not path.exists():
+        path.touch(mode=0o644)
+    if kind in _RIGHT and not _RIGHT[kind][0](path):
+        raise Refused("FailedMount", f'volume "{volume}": hostPath type check failed: {path} is not {_RIGHT[kind][1]}')
     return path
+
+
+def _is(check: Callable[[int], bool]) -> Callable[[Path], bool]:
+    return lambda path: path.exists() and check(path.stat().st_mode)
+
+
+_RIGHT: dict[str, tuple[Callable[[Path], bool], str]] = {
+    "Directory": (Path.is_dir, "a directory"),
+    "DirectoryOrCreate": (Path.is_dir, "a directory"),
+    "File": (Path.is_file, "a file"),
+    "FileOrCreate": (Path.is_file, "a file"),
+    "Socket": (_is(stat.S_ISSOCK), "a socket file"),
+    "CharDevice": (_is(stat.S_ISCHR), "a character device"),
+    "BlockDevice": (_is(stat.S_ISBLK), "a block device"),
+}

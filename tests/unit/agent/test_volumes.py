@@ -27,7 +27,8 @@ SHOW = """
 import json, os, stat, sys
 found = {}
 for root in sys.argv[1:]:
-    for folder, _, names in os.walk(root):
+    for folder, below, names in os.walk(root, followlinks=True):
+        below[:] = [name for name in below if not name.startswith('..')]
         for name in names:
             path = os.path.join(folder, name)
             mode = oct(stat.S_IMODE(os.stat(path).st_mode))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.doctor.check import NOTE, OK, PROBLEM, Check
 from jupyter_trainjob.cluster import launch, settings, surroundings
-from jupyter_trainjob.cluster.agent import isolation
+from jupyter_trainjob.cluster.agent import gpus, isolation
 from jupyter_trainjob.cluster.agent import limits as enforcement
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.constants import STATE_DIR_ENV, VERSION
@@ -84,6 +84,16 @@ def limits() -> list[Check]:
     return [Check("limits", NOTE, f"{what}: {found.refusal}" if found.refusal else what, "" if found.memory else todo)]
 
 
+def devices() -> list[Check]:
+    """Look for GPUs, through NVIDIA's library of management."""
+    found = gpus.found(gpus.Library())
+    if not found:
+        hidden = f" ({gpus.SETTING}={os.environ[gpus.SETTING]})" if os.environ.get(gpus.SETTING) else ""
+        return [Check("GPUs", OK, f"none{hidden}; jobs run on CPUs")]
+    names = ", ".join(f"{gpu.index}: {gpu.name}, {gpu.memory / 2**30:.0f} GiB" for gpu in found)
+    return [Check("GPUs", OK, f"{len(found)} for --gpus ({names})")]
+
+
 def around() -> list[Check]:
     """Look at what ends the daemon and its jobs early here, or takes their files."""
     return [Check(each.name, NOTE, each.what, each.what_to_do) for each in surroundings.look(state_dir().root)]
@@ -134,5 +144,6 @@ LOOKS: tuple[tuple[str, Callable[[], Sequence[Check]]], ...] = (
     ("surroundings", around),
     ("isolation", namespaces),
     ("limits", limits),
+    ("GPUs", devices),
     ("warm start", warm_start),
 )

@@ -13,7 +13,7 @@ import psutil
 
 from jupyter_trainjob.client import context
 from jupyter_trainjob.client.jobs import list_jobs
-from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster import launch, presence
 from jupyter_trainjob.cluster.state import StateDir
 from jupyter_trainjob.constants import STATE_DIR_ENV
 
@@ -50,7 +50,7 @@ def kill_daemon(state: StateDir) -> int:
     assert daemon is not None
     os.kill(daemon.pid, signal.SIGKILL)
     with state.lock.open("rb") as lock:
-        wait_for(lambda: launch.is_free(lock))
+        wait_for(lambda: presence.is_free(lock))
     return daemon.pid
 
 

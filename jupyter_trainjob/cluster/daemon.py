@@ -9,23 +9,42 @@ from __future__ import annotations
 
 import argparse
 import copy
-import fcntl
-import json
+import faulthandler
 import logging
 import os
 import signal
+import sqlite3
 import sys
+from contextlib import suppress
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api import defaults, runtimes
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES
-from jupyter_trainjob.cluster import claims, credentials, garbage, job, leftovers, podgroup, scheduler
+from jupyter_trainjob.cluster import (
+    claims,
+    credentials,
+    garbage,
+    job,
+    leftovers,
+    podgroup,
+    presence,
+    scheduler,
+    settings,
+)
 from jupyter_trainjob.cluster.agent.agent import Agent
+from jupyter_trainjob.cluster.agent.warm import Limits
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.apiserver.http import HttpFront
 from jupyter_trainjob.cluster.expiry import EventExpiry
+from jupyter_trainjob.cluster.idle import Activity, anything_unfinished
 from jupyter_trainjob.cluster.informers import Informers
+from jupyter_trainjob.cluster.life import Life, Verdict, limit_log
+from jupyter_trainjob.cluster.presence import Claim, Phase
+from jupyter_trainjob.cluster.retention import Retention
+from jupyter_trainjob.cluster.settings import Settings
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.cluster.upgrade import Watcher
 from jupyter_trainjob.constants import VERSION
 from jupyter_trainjob.controller.manager import Manager, controllers
 from jupyter_trainjob.kube.client import Client
@@ -34,32 +53,59 @@ from jupyter_trainjob.metrics.history import History, Keeper
 _log = logging.getLogger("jupyter_trainjob.cluster")
 
 
+END_SECONDS = 15.0
+"""Ending takes a second. After so many something hangs: the log gets every stack, and this process ends."""
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the daemon until SIGTERM or SIGINT."""
+    """Run the daemon until SIGTERM or SIGINT, or until it is of no use."""
     parser = argparse.ArgumentParser(prog="jupyter_trainjob.cluster.daemon")
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets one byte once requests are answered")
     parser.add_argument("--warm", action="append", default=[], metavar="PYTHON", help="interpreter to warm up")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    faulthandler.register(signal.SIGUSR1)
     state = state_dir().create()
-    with state.lock.open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    limit_log(state.log)
+    warm = tuple(options.warm) or (sys.executable,)
+    with presence.claim(state, patience=END_SECONDS) as claim:
+        if claim is None:
             _log.info("another daemon serves %s", state.root)
             _tell(options.ready_fd)
             return 0
-        serve(state, warm=tuple(options.warm) or (sys.executable,), ready_fd=options.ready_fd)
+        try:
+            verdict = serve(state, claim, settings.load(), warm=warm, ready_fd=options.ready_fd)
+        except (errors.TrainJobError, OSError, sqlite3.OperationalError) as error:
+            _log.error("cannot serve %s: %s", state.root, error)
+            return 1
+    faulthandler.cancel_dump_traceback_later()
+    if verdict is Verdict.MAKE_WAY:
+        words = [word for python in warm for word in ("--warm", python)]
+        os.execv(sys.executable, [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", *words])  # noqa: S606
     return 0
 
 
-def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None) -> None:
-    """Start every part in the order of its needs, answer requests until a signal, and end in the opposite order."""
+def serve(
+    state: StateDir,
+    claim: Claim,
+    chosen: Settings,
+    *,
+    warm: tuple[str, ...],
+    ready_fd: int | None = None,
+) -> Verdict:
+    """Start every part in the order of its needs, answer requests until the end, and end in the opposite order."""
     store = Store(state.store)
     core = Core(store, version=VERSION)
     client = Client(core)
     history = History(state.history)
-    agent = Agent(client, state.agent, default_python=sys.executable, warm=warm, keep=Keeper(history, client))
+    agent = Agent(
+        client,
+        state.agent,
+        default_python=sys.executable,
+        warm=warm,
+        keep=Keeper(history, client),
+        warm_limits=Limits(servers=int(chosen.fork_servers), idle_seconds=chosen.idle_minutes * 60),
+    )
     core.logs = agent.logs
     _install_runtimes(client)
     agent.start()
@@ -79,23 +125,38 @@ def serve(state: StateDir, *, warm: tuple[str, ...], ready_fd: int | None = None
     expiry = EventExpiry(store)
     expiry.start()
     secrets = credentials.ensure(state.cluster)
-    front = _listen(core, secrets, preferred_port=_last_port(state))
+    activity = Activity()
+    front = _listen(core, secrets, preferred_port=claim.port, activity=activity)
+    life = Life(
+        chosen,
+        activity,
+        look=Watcher().look,
+        anything_unfinished=lambda: anything_unfinished(client),
+        sweep=Retention(client, history, state, chosen).sweep,
+        log=state.log,
+        end=front.stop,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: front.stop())
     credentials.write_private(state.kubeconfig, credentials.kubeconfig(secrets, port=front.port))
-    about = {"pid": os.getpid(), "port": front.port, "version": VERSION}
-    credentials.write_private(state.daemon, json.dumps(about).encode())
-    _log.info("serving %s on port %d", state.root, front.port)
+    claim.say(Phase.SERVING, port=front.port)
+    _log.info("version %s serves %s on port %d", VERSION, state.root, front.port)
     _tell(ready_fd)
+    life.start()
     try:
         front.run()
     finally:
+        faulthandler.dump_traceback_later(END_SECONDS, exit=True)
+        with suppress(OSError):  # A full disk keeps nobody from ending.
+            claim.say(Phase.ENDING)
+        life.stop()
         expiry.stop()
         manager.stop()
         agent.stop()
         history.close()
         store.close()
         _log.info("ended")
+    return life.verdict
 
 
 def _install_runtimes(client: Client) -> None:
@@ -110,19 +171,19 @@ def _install_runtimes(client: Client) -> None:
             client.create(CLUSTERTRAININGRUNTIMES, runtime)
 
 
-def _listen(core: Core, files: credentials.Credentials, *, preferred_port: int) -> HttpFront:
+def _listen(core: Core, files: credentials.Credentials, *, preferred_port: int, activity: Activity) -> HttpFront:
     """Listen on the port of the last daemon, so that kubeconfigs in use stay valid; on any other if it is taken."""
-    try:
-        return HttpFront(core, certificate=files.certificate, key=files.key, token=files.token, port=preferred_port)
-    except OSError:
-        return HttpFront(core, certificate=files.certificate, key=files.key, token=files.token)
 
+    def on(port: int) -> HttpFront:
+        return HttpFront(
+            core, certificate=files.certificate, key=files.key, token=files.token, port=port, activity=activity
+        )
 
-def _last_port(state: StateDir) -> int:
     try:
-        return int(json.loads(state.daemon.read_bytes())["port"])
-    except (OSError, ValueError, KeyError):
-        return 0
+        return on(preferred_port)
+    except OSError as error:
+        _log.info("port %d of the last daemon is taken (%s); taking another", preferred_port, error)
+        return on(0)
 
 
 def _tell(ready_fd: int | None) -> None:

@@ -1,7 +1,8 @@
 """Find the embedded cluster's daemon, or start it; and the transport that does so when the daemon goes away.
 
 Whoever needs the cluster first starts it: a kernel, the command line, a test. Starters race for ``launch.lock`` and
-the losers find the winner's daemon. The daemon says that it is ready through a pipe, so nobody polls.
+the losers find the winner's daemon. The daemon says that it is ready through a pipe, so nobody polls; only who finds
+one that somebody else has started, or that is about to end, looks at `presence` until that is over.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.cluster import presence, settings, surroundings
+from jupyter_trainjob.cluster.credentials import write_private
+from jupyter_trainjob.cluster.presence import Phase, Running
 from jupyter_trainjob.cluster.state import StateDir, state_dir
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT, STATE_DIR_ENV
 from jupyter_trainjob.kube import config
@@ -30,55 +32,62 @@ from jupyter_trainjob.kube.transport import Request, Response, Transport
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A running daemon, as it describes itself."""
-
-    pid: int
-    port: int
-    version: str
+Tell = Callable[[str], None]
 
 
 def running(state: StateDir) -> Running | None:
-    """Return the daemon of `state`, or None. A daemon runs exactly while it holds its lock."""
-    try:
-        with state.lock.open("rb") as file:
-            if is_free(file):
-                return None
-        return Running(**json.loads(state.daemon.read_bytes()))
-    except (FileNotFoundError, ValueError):
-        return None
+    """Return the daemon of `state` if there is one that answers requests."""
+    daemon = presence.find(state)
+    return daemon if daemon is not None and daemon.phase is Phase.SERVING else None
 
 
-def ensure(state: StateDir | None = None, *, warm: str = sys.executable) -> Path:
+def ensure(state: StateDir | None = None, *, warm: str = sys.executable, tell: Tell | None = None) -> Path:
     """Return the kubeconfig of the running daemon, starting one if needed.
 
-    `warm` is the interpreter whose framework the new daemon imports ahead of the first job. Raises
-    `errors.ClusterError` if no daemon can be started.
+    `warm` is the interpreter whose framework the new daemon imports ahead of the first job. What the user should know
+    of the surroundings goes to `tell` (standard error if None), once for each state folder. Raises
+    `errors.ClusterError` if no daemon can be started, or the running one is not for this version or place.
     """
     state = (state or state_dir()).create()
-    if running(state) is None:
+    daemon = running(state)
+    if daemon is None:
         with _locked(state.launch_lock):
-            if running(state) is None:
+            daemon = _settled(state)
+            if daemon is None:
+                settings.load()
+                _tell_surroundings(state, tell or _print)
                 _start(state, warm)
+                daemon = _settled(state)
+    if daemon is None:
+        raise errors.ClusterError(
+            f"The embedded cluster's daemon ended as soon as it had started. Its log: {state.log}"
+        )
+    presence.check(daemon, state)
     return state.kubeconfig
 
 
 def stop(state: StateDir | None = None) -> bool:
     """End the daemon; running programs go on in their shims. Returns False if there was none."""
     state = state or state_dir()
-    daemon = running(state)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    daemon = presence.find(state)
+    while daemon is not None and not daemon.pid and time.monotonic() < deadline:
+        time.sleep(0.02)  # It has its lock, and is about to say who it is.
+        daemon = presence.find(state)
     if daemon is None:
         return False
+    presence.check_reach(daemon, state)
     with state.lock.open("rb") as file:
-        os.kill(daemon.pid, signal.SIGTERM)
-        if not _lock_within(file, STOP_TIMEOUT):
-            message = (
-                f"The embedded cluster (pid {daemon.pid}) did not end within {STOP_TIMEOUT:.0f} s. Its log is "
-                f"{state.log}; `kill -9 {daemon.pid}` ends it without harm to stored objects and running jobs."
-            )
-            raise errors.ClusterError(message)
+        with suppress(ProcessLookupError):
+            os.kill(daemon.pid, signal.SIGTERM)
+        while not presence.is_free(file):
+            if time.monotonic() > deadline:
+                message = (
+                    f"The embedded cluster (pid {daemon.pid}) did not end within {STOP_TIMEOUT:.0f} s. Its log is "
+                    f"{state.log}; `kill -9 {daemon.pid}` ends it without harm to stored objects and running jobs."
+                )
+                raise errors.ClusterError(message)
+            time.sleep(0.02)
     return True
 
 
@@ -95,8 +104,8 @@ class EmbeddedTransport:
         inner = self._connected()
         try:
             return inner.send(request, timeout=timeout)
-        except errors.ClusterError:
-            if running(self._state) is not None and request.method == "POST":
+        except errors.ClusterError as error:
+            if running(self._state) is not None and request.method == "POST" and not _unsent(error):
                 raise  # It may have been carried out: creating twice is worse than an error.
             with self._lock:
                 if self._inner is inner:
@@ -115,6 +124,7 @@ def _start(state: StateDir, warm: str) -> None:
     command = [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", "--ready-fd", str(told), "--warm", warm]
     try:
         with state.log.open("ab") as log:
+            begin = log.tell()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -125,6 +135,11 @@ def _start(state: StateDir, warm: str) -> None:
                 pass_fds=(told,),
                 start_new_session=True,
             )
+    except OSError as error:
+        os.close(ready)
+        raise errors.ClusterError(
+            f"The embedded cluster's daemon cannot be started: {error}. It runs {command[0]} and writes to {state.log}."
+        ) from error
     finally:
         os.close(told)
     # Reap the daemon if it ends before this process does.
@@ -133,33 +148,58 @@ def _start(state: StateDir, warm: str) -> None:
         answered, _, _ = select.select([pipe], [], [], START_TIMEOUT)
         if answered and pipe.read(1):
             return
-    tail = "\n".join(state.log.read_text(errors="replace").splitlines()[-15:])
+    with state.log.open("rb") as log:
+        log.seek(begin)
+        tail = "\n".join(log.read().decode(errors="replace").splitlines()[-15:])
     why = "ended at once" if answered else f"was not ready after {START_TIMEOUT:.0f} s"
     message = f"The embedded cluster's daemon {why}. The end of its log ({state.log}):\n{tail}"
     raise errors.ClusterError(message)
 
 
-def is_free(file: IO[bytes]) -> bool:
-    """Return whether nobody holds the lock of `file`."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return True
-
-
-def _lock_within(file: IO[bytes], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_free(file):
+def _settled(state: StateDir) -> Running | None:
+    """Return the daemon that serves, or None for nobody; wait for one that starts, and for the end of one that ends."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while (daemon := presence.find(state)) is not None and daemon.phase is not Phase.SERVING:
         if time.monotonic() > deadline:
-            return False
+            raise errors.ClusterError(
+                f"The embedded cluster's daemon (pid {daemon.pid or 'unknown'}) is {daemon.phase.value} for more than "
+                f"{START_TIMEOUT:.0f} s. Its log is {state.log}; `kill -9` ends it without harm to stored objects and "
+                "running jobs."
+            )
         time.sleep(0.02)
-    return True
+    return daemon
+
+
+def _tell_surroundings(state: StateDir, tell: Tell) -> None:
+    """Tell what ends a daemon early here, and where its files are if not where they are expected: once."""
+    try:
+        told = set(json.loads(state.told.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        told = set()
+    found = surroundings.look(state.root)
+    if state.moved_from is not None:
+        found.append(surroundings.moved(state.moved_from, state.root))
+    if new := [finding for finding in found if finding.name not in told]:
+        for finding in new:
+            tell(f"jupyter_trainjob: {finding}")
+        names = sorted(told | {finding.name for finding in new})
+        with suppress(OSError):
+            write_private(state.told, json.dumps(names).encode())
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _unsent(error: errors.ClusterError) -> bool:
+    """Return whether a request failed before it was sent, since nobody listened."""
+    from urllib3.exceptions import NewConnectionError
+
+    return isinstance(error.__cause__, NewConnectionError)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("wb") as file:
+    with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

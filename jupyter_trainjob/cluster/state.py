@@ -5,11 +5,15 @@ Everything in it is private to the user (0700). The folder must be on a local di
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.cluster import surroundings
 from jupyter_trainjob.constants import STATE_DIR_ENV
 
 
@@ -18,6 +22,8 @@ class StateDir:
     """The paths inside the state folder."""
 
     root: Path
+    moved_from: Path | None = None
+    """The folder on a network file system that this one stands in for."""
 
     @property
     def cluster(self) -> Path:
@@ -36,13 +42,18 @@ class StateDir:
 
     @property
     def daemon(self) -> Path:
-        """Return the file with the running daemon's pid, port and version."""
+        """Return the file in which the daemon says who and how far it is."""
         return self.cluster / "daemon.json"
 
     @property
     def kubeconfig(self) -> Path:
         """Return the kubeconfig of the embedded cluster."""
         return self.cluster / "kubeconfig"
+
+    @property
+    def told(self) -> Path:
+        """Return the file with the names of what the user has been told about the surroundings."""
+        return self.cluster / "told.json"
 
     @property
     def log(self) -> Path:
@@ -62,7 +73,7 @@ class StateDir:
     @property
     def claims(self) -> Path:
         """Return the folder of what outlives pods: one folder per PersistentVolumeClaim."""
-        return self.cluster / "claims"
+        return self.agent / "claims"
 
     @property
     def captures(self) -> Path:
@@ -75,25 +86,57 @@ class StateDir:
         return self.root / "history.db"
 
     def create(self) -> StateDir:
-        """Make the folders; raise `errors.ClusterError` where that is not possible."""
+        """Make the folders; raise `errors.ClusterError` where that is not possible, or not wise."""
+        if kind := surroundings.network_file_system(self.root):
+            raise errors.ClusterError(
+                f"The state folder {self.root} is on a network file system ({kind}), where locks and SQLite do not "
+                f"hold. Set {STATE_DIR_ENV} to a folder on a local disk of this computer."
+            )
         try:
-            self.cluster.mkdir(parents=True, exist_ok=True, mode=0o700)
-            probe = self.cluster / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.cluster.mkdir(exist_ok=True, mode=0o700)
+            owner = self.cluster.stat().st_uid
+            probe = self.cluster / f".writable-{os.getpid()}-{threading.get_ident()}"
+            try:
+                probe.write_bytes(b"x" * 4096)  # A full disk takes a file, but nothing into it.
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
+            why = _REMEDIES.get(error.errno or 0, f"Set {STATE_DIR_ENV} to a folder on a local disk that you own.")
             message = (
                 f"The state folder {self.root} cannot be written: {error.strerror or error}. The embedded cluster "
-                f"keeps its objects and logs there. Set {STATE_DIR_ENV} to a folder on a local disk that you own."
+                f"keeps its objects and logs there. {why}"
             )
             raise errors.ClusterError(message) from error
+        if owner != os.getuid():
+            raise errors.ClusterError(
+                f"The state folder {self.root} belongs to another user (uid {owner}), who could read your jobs. "
+                f"Set {STATE_DIR_ENV} to a folder that you own."
+            )
         return self
 
 
+_REMEDIES = {
+    errno.ENOSPC: f"Free some space, or set {STATE_DIR_ENV} to a folder on another local disk.",
+    errno.EDQUOT: f"Your quota is used up: remove something, or set {STATE_DIR_ENV} to a folder on another local disk.",
+}
+_LOCAL = (Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108 - a folder of the user's own in it
+"""Where local folders that outlive a restart may be made by everybody."""
+
+
 def state_dir() -> StateDir:
-    """Return the user's state folder: ``TRAINJOB_STATE_DIR``, else ``XDG_STATE_HOME``, else ``~/.local/state``."""
+    """Return the user's state folder: ``TRAINJOB_STATE_DIR``, else ``XDG_STATE_HOME``, else ``~/.local/state``.
+
+    Where the last two are on a network file system, as home folders are on clusters, it is a local folder instead.
+    """
     chosen = os.environ.get(STATE_DIR_ENV)
     if chosen:
         return StateDir(Path(chosen).expanduser().absolute())
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return StateDir(Path(base) / "jupyter_trainjob")
+    usual = Path(base) / "jupyter_trainjob"
+    if surroundings.network_file_system(usual) is None:
+        return StateDir(usual)
+    local = next((folder for folder in _LOCAL if surroundings.network_file_system(folder) is None), None)
+    if local is None:
+        return StateDir(usual)  # `create` refuses it and says what to do.
+    return StateDir(local / f"jupyter_trainjob-{os.getuid()}", moved_from=usual)

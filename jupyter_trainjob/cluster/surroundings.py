@@ -87,6 +87,16 @@ def judge(known: Facts, state: Path | None = None) -> list[Finding]:
     return found
 
 
+def moved(usual: Path, state: Path) -> Finding:
+    """Return what to know where the state folder is not in its usual place."""
+    return Finding(
+        "state-moved",
+        f"{usual} is on a network file system, where locks and SQLite do not hold, so the embedded cluster keeps its "
+        f"state in {state}, on this computer only.",
+        "Set TRAINJOB_STATE_DIR to choose another local folder.",
+    )
+
+
 def facts() -> Facts:
     """Return the facts of this process."""
     return Facts(

@@ -8,14 +8,18 @@ the newest `MAX_LINES` lines a pod; frames are bounded by the worker.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api.pods import completion_index
 from jupyter_trainjob.api.resources import TRAINJOBS, Object
-from jupyter_trainjob.constants import JOBSET_NAME
+from jupyter_trainjob.constants import JOBSET_NAME, STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.loglines import Line, parse
 from jupyter_trainjob.worker.protocol import Frame, decode
@@ -31,7 +35,9 @@ CREATE TABLE IF NOT EXISTS lines (
   job TEXT, pod TEXT, stamp TEXT, number INTEGER, node INTEGER NOT NULL, text BLOB NOT NULL,
   PRIMARY KEY (job, pod, stamp, number)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, read REAL NOT NULL) WITHOUT ROWID;
 """
+_log = logging.getLogger(__name__)
 
 
 class History:
@@ -40,13 +46,23 @@ class History:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, timeout=BUSY_TIMEOUT, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database = _open(path)
+        except sqlite3.OperationalError as error:
+            raise errors.ClusterError(
+                f"The history of jobs in {path} cannot be opened: {error}. Free some space there, or set "
+                f"{STATE_DIR_ENV} to a folder on another local disk."
+            ) from error
+        except sqlite3.DatabaseError:  # It only repeats what others know: begin a new one.
+            aside = path.with_name(f"{path.name}.damaged")
+            _log.warning("%s is damaged; it is %s now", path, aside)
+            path.replace(aside)
+            for name in (f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+            self._database = _open(path)
 
-    def add(self, job: str, pod: str, node: int, lines: Iterable[Line]) -> None:
-        """Keep lines of one pod, frames and text alike.
+    def add(self, job: str, pod: str, node: int, lines: Iterable[Line]) -> bool:
+        """Keep lines of one pod, frames and text alike; False where the disk takes nothing (the log says so).
 
         `job` is the uid of the TrainJob, `pod` that of the pod, `node` the pod's completion index.
         """
@@ -57,17 +73,21 @@ class History:
                 frames.append((job, frame.rank, frame.attempt, frame.seq, line.text))
             else:
                 texts.append((job, pod, line.stamp, line.number, node, line.text))
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("INSERT OR IGNORE INTO frames VALUES (?,?,?,?,?)", frames)
-            self._database.executemany("INSERT OR IGNORE INTO lines VALUES (?,?,?,?,?,?)", texts)
-            if texts:
-                self._database.execute(
-                    "DELETE FROM lines WHERE job = ?1 AND pod = ?2 AND stamp < "
-                    "(SELECT stamp FROM lines WHERE job = ?1 AND pod = ?2 ORDER BY stamp DESC LIMIT 1 OFFSET ?3)",
-                    (job, pod, MAX_LINES),
-                )
-            self._database.execute("COMMIT")
+        try:
+            with self._lock, self._transaction():
+                self._database.executemany("INSERT OR IGNORE INTO frames VALUES (?,?,?,?,?)", frames)
+                self._database.executemany("INSERT OR IGNORE INTO lines VALUES (?,?,?,?,?,?)", texts)
+                self._database.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?)", (job, time.time()))
+                if texts:
+                    self._database.execute(
+                        "DELETE FROM lines WHERE job = ?1 AND pod = ?2 AND stamp < "
+                        "(SELECT stamp FROM lines WHERE job = ?1 AND pod = ?2 ORDER BY stamp DESC LIMIT 1 OFFSET ?3)",
+                        (job, pod, MAX_LINES),
+                    )
+        except sqlite3.OperationalError as error:
+            _log.warning("what was read of pod %s is not kept: %s", pod, error)
+            return False
+        return True
 
     def frames(self, job: str) -> list[Frame]:
         """Return all frames of a job, by rank, attempt and sequence."""
@@ -85,9 +105,39 @@ class History:
 
     def forget(self, job: str) -> None:
         """Drop everything of a job."""
+        with self._lock, self._transaction():
+            for table in ("frames", "lines", "jobs"):
+                self._database.execute(f"DELETE FROM {table} WHERE job = ?", (job,))  # noqa: S608 - names of ours
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many bytes of each job are kept."""
+        query = (
+            "SELECT job, sum(size) FROM (SELECT job, sum(length(line)) AS size FROM frames GROUP BY job UNION ALL "
+            "SELECT job, sum(length(text)) FROM lines GROUP BY job) GROUP BY job"
+        )
         with self._lock:
-            self._database.execute("DELETE FROM frames WHERE job = ?", (job,))
-            self._database.execute("DELETE FROM lines WHERE job = ?", (job,))
+            return dict(self._database.execute(query))
+
+    def unread_since(self, moment: float) -> list[str]:
+        """Return the jobs of which nothing was added after `moment` (seconds since 1970)."""
+        with self._lock:
+            return [job for (job,) in self._database.execute("SELECT job FROM jobs WHERE read < ?", (moment,))]
+
+    def shrink(self) -> None:
+        """Give the space of what was forgotten back to the disk."""
+        with self._lock:
+            self._database.execute("PRAGMA incremental_vacuum").fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # A full disk has rolled it back already.
+                self._database.execute("ROLLBACK")
+            raise
 
     def close(self) -> None:
         """Close the database."""
@@ -113,6 +163,19 @@ class Keeper:
         if trainjob is None or trainjob["metadata"]["creationTimestamp"] > metadata["creationTimestamp"]:
             return
         self._history.add(trainjob["metadata"]["uid"], metadata["uid"], node_index(pod), parse(lines))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=BUSY_TIMEOUT, check_same_thread=False, isolation_level=None)
+    try:
+        database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts before the first table only
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.executescript(_SCHEMA)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def node_index(pod: Object) -> int:

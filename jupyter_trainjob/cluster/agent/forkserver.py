@@ -74,6 +74,11 @@ def _stamp(path: str) -> list[int]:
     return [info.st_mtime_ns, info.st_ino]
 
 
+def changed(folders: dict[str, Any]) -> bool:
+    """Return whether something was put into folders of packages, or taken out, since their stamps were made."""
+    return any(_stamp(path) != seen for path, seen in folders.items())
+
+
 def _pth_files(folder: str) -> list[Any]:
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".pth"))
@@ -91,11 +96,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     shim = load(here, "shim")
     files = load_framework()
-    if isinstance(files, str):
-        reply(connection, {"refusal": files})
-        return
-    if not probe():
-        reply(connection, {"refusal": f"a forked child did not compute within {PROBE_SECONDS:.0f} s"})
+    why = files if isinstance(files, str) else "" if probe() else f"a child did not compute in {PROBE_SECONDS:.0f} s"
+    if isinstance(files, str) or why:
+        reply(connection, {"refusal": why, "folders": {path: _stamp(path) for path in sys.path if os.path.isdir(path)}})
         return
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps our children.
     gc.collect()

@@ -27,8 +27,18 @@ from jupyter_trainjob.cluster.agent.program import Program
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
+RETRY_SECONDS = 60.0
+"""A server that died before it was ready is not started again so soon: every program would wait for it in vain."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much memory may be spent on being ready. Zero lifts a limit."""
+
+    servers: int = 3
+    idle_seconds: float = 1800.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Server:
         self.ready = False
         self.failed = False
         self.base = environment.base(python)
+        self.started = self.used = time.monotonic()
         self._told: dict[str, Any] = {}
         self._settled = settled
         self._asking = threading.Lock()
@@ -71,13 +82,16 @@ class Server:
         """Return whether it is known what became of the server."""
         return self.ready or self.failed
 
-    def usable(self) -> bool:
-        """Return whether it can fork, and what it imported is still what is installed."""
-        return (
-            self.ready
-            and self._process.poll() is None
-            and forkserver.stamps(self._told["files"]) == self._told["files"]
-        )
+    def outlived(self) -> bool:
+        """Return whether another server would do better: this one died, or packages have changed since it started."""
+        if not self.settled:
+            return False
+        if "folders" in self._told:
+            return forkserver.changed(self._told["folders"])
+        if "files" not in self._told:
+            return time.monotonic() - self.started >= RETRY_SECONDS
+        died = self.failed or self._process.poll() is not None
+        return died or forkserver.stamps(self._told["files"]) != self._told["files"]
 
     def fork(self, folder: str, lock: int, ready: int) -> bool:
         """Ask for a shim; False if the server is dead, then it is so for good."""
@@ -119,8 +133,8 @@ class Server:
             if self.failed:
                 return
             refusal = told.get("refusal")
+            self._told = told
             if not refusal:
-                self._told = told
                 self._socket.settimeout(ANSWER_SECONDS)
                 self.ready = True
             self._settled.notify_all()
@@ -132,27 +146,55 @@ class Server:
 class WarmPool:
     """The fork servers of an agent, by interpreter."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self._folder = folder
+        self._limits = limits or Limits()
         self._settled = threading.Condition()
         self._servers: dict[str, Server] = {}
-        self._stopped = False
+        self._stopped = threading.Event()
+        if self._limits.idle_seconds:
+            threading.Thread(target=self._watch, name="fork-servers", daemon=True).start()
 
     def start(self, python: str) -> Server | None:
-        """Start the server of an interpreter unless there is one; one whose packages were changed is replaced."""
+        """Start the server of an interpreter unless there is a good one; beyond the limit the least used one ends."""
         with self._settled:
             server = self._servers.get(python)
-            if self._stopped or (server is not None and (not server.ready or server.usable())):
+            if self._stopped.is_set():
+                return None
+            if server is not None and not server.outlived():
+                server.used = time.monotonic()
                 return server
-            old = server
+            gone = [] if server is None else [server]
             try:
                 server = self._servers[python] = Server(python, self._folder, self._settled)
             except OSError as error:
+                self._servers.pop(python, None)
                 _log.info("%s does not start programs warm: %s", python, error)
-                return None
-        if old is not None:
-            old.stop()
+                server = None
+            gone += self._beyond_limit(python)
+        for each in gone:
+            each.stop()
         return server
+
+    def trim(self) -> None:
+        """End the servers that nobody has used for long: they hold a framework in memory."""
+        before = time.monotonic() - self._limits.idle_seconds
+        with self._settled:
+            gone = [python for python, server in self._servers.items() if server.settled and server.used < before]
+            servers = [self._servers.pop(python) for python in gone]
+        for server in servers:
+            server.stop()
+
+    def _beyond_limit(self, newest: str) -> list[Server]:
+        alive = sorted(
+            (server.used, python) for python, server in self._servers.items() if not server.failed and python != newest
+        )
+        excess = len(alive) + 1 - self._limits.servers if self._limits.servers else 0
+        return [self._servers.pop(python) for _, python in alive[: max(excess, 0)]]
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(min(self._limits.idle_seconds, 30.0)):
+            self.trim()
 
     def warm(
         self, program: Program, document: Object, *, error_file: Path, cancelled: Callable[[], bool]
@@ -179,8 +221,8 @@ class WarmPool:
 
     def stop(self) -> None:
         """End all servers."""
+        self._stopped.set()
         with self._settled:
-            self._stopped = True
             servers = list(self._servers.values())
         for server in servers:
             server.stop()

@@ -15,7 +15,7 @@ import logging
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -43,7 +43,17 @@ _DRAIN_SECONDS = 1.0
 class HttpFront:
     """The socket of the embedded API server. `run` serves until `stop` is called."""
 
-    def __init__(self, core: Core, *, certificate: Path, key: Path, token: str, port: int = 0) -> None:
+    def __init__(
+        self,
+        core: Core,
+        *,
+        certificate: Path,
+        key: Path,
+        token: str,
+        port: int = 0,
+        activity: AbstractContextManager[None] | None = None,
+    ) -> None:
+        """Listen, without answering yet; `activity` is entered by every request that is let in, and left at its end."""
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(certificate, key)
         self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
@@ -54,6 +64,7 @@ class HttpFront:
         self._streams: dict[Stream, asyncio.Future[None]] = {}
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="apiserver")
         options = {"core": core, "token": token, "pool": self._pool, "streams": self._streams}
+        options["activity"] = nullcontext() if activity is None else activity
         self._application = Application([(r"/.*", _Handler, options)], log_function=_log_request)
 
     def run(self) -> None:
@@ -89,8 +100,14 @@ class _Handler(RequestHandler):
     SUPPORTED_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
     def initialize(
-        self, core: Core, token: str, pool: ThreadPoolExecutor, streams: dict[Stream, asyncio.Future[None]]
+        self,
+        core: Core,
+        token: str,
+        pool: ThreadPoolExecutor,
+        streams: dict[Stream, asyncio.Future[None]],
+        activity: AbstractContextManager[None],
     ) -> None:
+        self._activity = activity
         self._core = core
         self._token = token
         self._pool = pool
@@ -120,12 +137,13 @@ class _Handler(RequestHandler):
             self.set_header("WWW-Authenticate", "Bearer")
             await self._answer(refusal(status.unauthorized()))
             return
-        loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._pool, self._core.send, _request(self.request))
-        if isinstance(response, Stream):
-            await self._pass_on(response)
-        else:
-            await self._answer(response)
+        with self._activity:
+            loop = asyncio.get_running_loop()
+            response = await loop.run_in_executor(self._pool, self._core.send, _request(self.request))
+            if isinstance(response, Stream):
+                await self._pass_on(response)
+            else:
+                await self._answer(response)
 
     def _is_authorized(self) -> bool:
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")

@@ -29,7 +29,7 @@ class Room:
     node: Object
     free: Amounts
     kept: set[str] = field(default_factory=set)
-    """The resources that are kept for pods that have waited longer."""
+    """The resources that are kept for pods ahead in the queue."""
 
     @property
     def name(self) -> str:
@@ -124,4 +124,4 @@ def _missing(needed: Amounts, room: Room) -> list[str]:
     if short:
         return ["Too many pods" if name == "pods" else f"Insufficient {name}" for name in sorted(short)]
     kept = sorted(name for name in room.kept if needed.get(name))
-    return [f"node(s) kept {', '.join(kept)} for pods that have waited longer"] if kept else []
+    return [f"node(s) kept {', '.join(kept)} for pods ahead in the queue"] if kept else []

@@ -79,7 +79,7 @@ class TestPatience:
         outcome = run(*many(4, on="n"), pod("large", cpu="6", waited=60), pod("small"), pod("theirs", namespace="b"))
         assert placed(outcome) == ["b/theirs"], "who has less comes first, whatever has waited"
         assert whys(outcome)["large"] == "0/1 nodes are available: 1 Insufficient cpu."
-        kept = "0/1 nodes are available: 1 node(s) kept cpu for pods that have waited longer."
+        kept = "0/1 nodes are available: 1 node(s) kept cpu for pods ahead in the queue."
         assert whys(outcome)["small"] == kept
 
     def test_what_it_is_not_short_of_is_free_for_all(self) -> None:
@@ -144,7 +144,7 @@ class TestGangs:
         pods = [pod("running", cpu="2", on="n"), *(pod(f"{i}", cpu="4", group="g", waited=29) for i in range(2))]
         outcome = run(*pods, pod("small"), groups=[group(timeout=30, age=29)])
         assert placed(outcome) == []
-        assert "kept cpu for pods that have waited longer" in whys(outcome)["small"]
+        assert "kept cpu for pods ahead in the queue" in whys(outcome)["small"]
 
     def test_then_it_steps_back_and_says_so(self) -> None:
         pods = [pod("running", cpu="2", on="n"), *(pod(f"{i}", cpu="4", group="g", waited=31) for i in range(2))]

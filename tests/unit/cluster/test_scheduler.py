@@ -156,7 +156,7 @@ def test_a_gang_that_waits_longer_than_its_timeout_lets_others_pass_and_says_so(
     member(world, "two", "4")
     until(lambda: "Insufficient cpu" in (why_waiting(world, "two") or ("", ""))[1])
     asking(world, "small", "1")
-    until(lambda: "kept cpu for pods that have waited longer" in (why_waiting(world, "small") or ("", ""))[1])
+    until(lambda: "kept cpu for pods ahead in the queue" in (why_waiting(world, "small") or ("", ""))[1])
     until(lambda: node_of(world, "small"))
     said = (
         "rejected due to timeout after waiting 2s at plugin Coscheduling; 0/1 nodes are available: 1 Insufficient cpu."

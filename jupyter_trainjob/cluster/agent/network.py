@@ -80,6 +80,13 @@ def qualified(pod: Object) -> str:
     return f"{hostname(pod)}.{subdomain}" if subdomain else hostname(pod)
 
 
+def kernel_name(pod: Object) -> str:
+    """Return what the kernel calls itself in a pod: the host name, or all of its name where the pod wants that."""
+    if pod["spec"].get("setHostnameAsFQDN") and pod["spec"].get("subdomain"):
+        return f"{qualified(pod)}.{pod['metadata']['namespace']}.svc.cluster.local"
+    return hostname(pod)
+
+
 def address(namespace: str, name: str) -> str:
     """Return the address of a pod by its qualified name; macOS has only one loopback address."""
     if sys.platform != "linux":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster import cycle, placement, queue
 from jupyter_trainjob.cluster.cycle import Outcome
@@ -239,9 +237,8 @@ def test_without_nodes_it_is_said_so() -> None:
     assert whys(run(pod("p"), nodes=[])) == {"p": "no nodes available to schedule pods"}
 
 
-@pytest.mark.parametrize("waited", [0, 600], ids=["new", "impatient"])
-def test_ten_thousand_pods_are_passed_in_a_moment(waited: float) -> None:
-    pods = [pod(f"{index}", namespace=f"ns-{index % 40}", waited=waited) for index in range(10_000)]
+def test_ten_thousand_pods_are_passed_in_a_moment() -> None:
+    pods = [pod(f"{index}", namespace=f"ns-{index % 40}", waited=index % 200) for index in range(10_000)]
     seen = cache(*pods).snapshot()
     began = time.process_time()
     nodes = [node()]

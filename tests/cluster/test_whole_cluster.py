@@ -21,8 +21,8 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api import runtimes
 from jupyter_trainjob.api.resources import NAMESPACES, TRAININGRUNTIMES
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from tests.embedded import wait_for
@@ -100,7 +100,7 @@ def test_an_exception_names_the_rank_and_the_line(place: dict[str, Any]) -> None
     job.delete()
 
 
-def test_stop_keeps_what_was_written(place: dict[str, Any]) -> None:
+def test_stop_keeps_what_was_written_and_resume_goes_on(place: dict[str, Any]) -> None:
     cell = "import time\nfor step in range(3000):\n    report(step=step + 1)\n    time.sleep(0.1)"
     options = Options(name="long", nodes=1, runtime="ours-plain", **place)
     job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
@@ -108,4 +108,34 @@ def test_stop_keeps_what_was_written(place: dict[str, Any]) -> None:
     job.stop()
     wait_for(lambda: job.status() is State.STOPPED, timeout=60)
     assert len(job.metrics()["step"]) > 5
+    job.resume()
+    wait_for(lambda: job.status() is State.RUNNING, timeout=120)
     job.delete()
+
+
+def test_a_job_is_tried_again_and_its_events_tell_of_it(place: dict[str, Any]) -> None:
+    options = Options(
+        name="again", nodes=2, procs_per_node=2, memory="600Mi", retries=1, runtime="ours-torch-distributed", **place
+    )
+    job = send(prepare_cell("raise ValueError('always')", {}, filename="Cell [1]", options=options))
+    with pytest.raises(errors.JobFailed, match=r"ValueError: always[\s\S]*after 1 restart"):
+        job.result(timeout=240)
+    assert (job.snapshot().ranks, job.snapshot().runtime) == (4, "ours-torch-distributed")
+    assert {"Scheduled", "Started", "SuccessfulCreate"} <= {event["reason"] for event in job.events()}
+    assert job.name not in [runtime.name for runtime in jupyter_trainjob.list_runtimes(**place)]
+    job.delete()
+    client = context.connect(place["context"]).client
+    wait_for(lambda: client.find(TRAININGRUNTIMES, job.name, namespace=place["namespace"]) is None, timeout=60)
+
+
+def test_a_job_that_takes_too_long_or_too_much_says_so(place: dict[str, Any]) -> None:
+    late = Options(name="late", deadline="8s", runtime="ours-plain", **place)
+    greedy = Options(name="greedy", memory="100Mi", runtime="ours-plain", **place)
+    first = send(prepare_cell("import time; time.sleep(300)", {}, filename="Cell [1]", options=late))
+    second = send(prepare_cell("bytearray(300 * 2**20)", {}, filename="Cell [2]", options=greedy))
+    with pytest.raises(errors.JobFailed, match="longer than its deadline of 8s"):
+        first.result(timeout=120)
+    with pytest.raises(errors.JobFailed, match="more memory than its limit"):
+        second.result(timeout=120)
+    first.delete()
+    second.delete()

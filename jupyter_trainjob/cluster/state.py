@@ -9,6 +9,7 @@ import errno
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +125,7 @@ _LOCAL = (Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108 - a folde
 """Where local folders that outlive a restart may be made by everybody."""
 
 
-def state_dir() -> StateDir:
+def state_dir(*, network: Callable[[Path], str | None] = surroundings.network_file_system) -> StateDir:
     """Return the user's state folder: ``TRAINJOB_STATE_DIR``, else ``XDG_STATE_HOME``, else ``~/.local/state``.
 
     Where the last two are on a network file system, as home folders are on clusters, it is a local folder instead.
@@ -134,9 +135,9 @@ def state_dir() -> StateDir:
         return StateDir(Path(chosen).expanduser().absolute())
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     usual = Path(base) / "jupyter_trainjob"
-    if surroundings.network_file_system(usual) is None:
+    if network(usual) is None:
         return StateDir(usual)
-    local = next((folder for folder in _LOCAL if surroundings.network_file_system(folder) is None), None)
+    local = next((folder for folder in _LOCAL if network(folder) is None), None)
     if local is None:
         return StateDir(usual)  # `create` refuses it and says what to do.
     return StateDir(local / f"jupyter_trainjob-{os.getuid()}", moved_from=usual)

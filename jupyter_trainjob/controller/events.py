@@ -25,6 +25,9 @@ WARNING = "Warning"
 MESSAGE_LIMIT = 1024
 _REMEMBERED = 1024
 
+_Key = tuple[str, str, str, str]
+"""What makes two events the same: whom they are about, which part, reason and message."""
+
 
 class Recorder:
     """Writes events in the name of one controller."""
@@ -34,12 +37,17 @@ class Recorder:
         self._controller = controller
         self._clock = clock
         self._lock = Lock()
-        self._counts: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
+        self._counts: OrderedDict[_Key, tuple[str, int]] = OrderedDict()
 
-    def record(self, about: Object, *, kind: str, reason: str, message: str, action: str = "Reconciling") -> None:
-        """Write an event of `kind` ``Normal`` or ``Warning``, or count up the one that says the same."""
+    def record(
+        self, about: Object, *, kind: str, reason: str, message: str, action: str = "Reconciling", part: str = ""
+    ) -> None:
+        """Write an event of `kind` ``Normal`` or ``Warning``, or count up the one that says the same.
+
+        `part` is the field of the object that it is about, as ``spec.containers{main}``.
+        """
         message = message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 4] + " ..."
-        name, count = self._count(about, reason, message)
+        name, count = self._count((about["metadata"]["uid"], part, reason, message), about)
         namespace = about["metadata"]["namespace"]
         now = timestamp(self._clock())
         try:
@@ -55,15 +63,14 @@ class Recorder:
                     "firstTimestamp": now,
                     "lastTimestamp": now,
                 }
-                self._client.create(EVENTS, self._complete(event, name, about))
+                self._client.create(EVENTS, self._complete(event, name, about, part))
         except errors.TrainJobError as error:
             _log.warning("event %s about %s/%s: %s", reason, namespace, about["metadata"]["name"], error)
             with self._lock:
-                self._counts.pop((about["metadata"]["uid"], reason, message), None)
+                self._counts.pop((about["metadata"]["uid"], part, reason, message), None)
 
-    def _count(self, about: Object, reason: str, message: str) -> tuple[str, int]:
+    def _count(self, key: _Key, about: Object) -> tuple[str, int]:
         """Return the name of the event for this message, and how often it happened, this time included."""
-        key = (about["metadata"]["uid"], reason, message)
         with self._lock:
             name, count = self._counts.pop(key, ("", 0))
             name = name or f"{about['metadata']['name']}.{int(self._clock() * 1e9):x}"
@@ -72,7 +79,7 @@ class Recorder:
                 self._counts.popitem(last=False)
             return name, count + 1
 
-    def _complete(self, event: Object, name: str, about: Object) -> Object:
+    def _complete(self, event: Object, name: str, about: Object, part: str) -> Object:
         metadata = about["metadata"]
         return {
             **event,
@@ -84,6 +91,7 @@ class Recorder:
                 "namespace": metadata["namespace"],
                 "uid": metadata["uid"],
                 "resourceVersion": metadata.get("resourceVersion", ""),
+                **({"fieldPath": part} if part else {}),
             },
             "source": {"component": self._controller},
             "reportingComponent": self._controller,

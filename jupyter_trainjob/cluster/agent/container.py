@@ -25,6 +25,7 @@ from jupyter_trainjob.cluster.agent.prepare import Host, Place, looking, prepare
 from jupyter_trainjob.cluster.agent.probes import Prober, port_of
 from jupyter_trainjob.cluster.agent.run import Run, State
 from jupyter_trainjob.cluster.agent.status import Extra
+from jupyter_trainjob.cluster.agent.teller import field_path
 from jupyter_trainjob.cluster.agent.waiting import LookUp, NotYet, Refused
 from jupyter_trainjob.cluster.agent.warm import WarmPool
 from jupyter_trainjob.controller.events import WARNING, Recorder
@@ -133,7 +134,8 @@ class ContainerRun:
                 self._prober.stop()
             if launched is not None:
                 launched.reap()
-            self.run.declare_lost()
+            if not self._agency.stopped.is_set():  # else the folder is the next agent's
+                self.run.declare_lost()
             self._agency.changes.wake(self.run.log)
         except Exception:  # noqa: BLE001 - the pod must end with a status, whatever happened
             _log.exception("pod %s: the agent failed", self._pod["metadata"]["name"])
@@ -157,7 +159,8 @@ class ContainerRun:
 
     def _say_unhealthy(self, wrong: str) -> None:
         text = f"Readiness probe failed: {wrong}"
-        self._agency.events.record(self._pod, kind=WARNING, reason="Unhealthy", message=text)
+        part = field_path(self._pod, self._container["name"])
+        self._agency.events.record(self._pod, kind=WARNING, reason="Unhealthy", message=text, part=part)
 
     def _launch(self) -> Launched | None:
         """Return a shim whose program has started or failed to; None if the run is refused or given up."""

@@ -41,7 +41,8 @@ Launch = Callable[[dict[str, Any], Callable[[], None]], None]
 """Becomes the program in the forked child; calls its second argument when the program's own code is next."""
 
 READ = 65_536
-NOT_FOUND, SETUP_FAILED = 127, 128
+NOT_STARTED = 128
+"""What container runtimes report of a program that could not be started."""
 SWEEP_SECONDS = 5.0
 
 
@@ -77,7 +78,7 @@ class Unborn:
 
 def become(launch: Launch, *, out: int, err: int, gate: int, fault: int) -> NoReturn:
     """Turn the forked child into the program, once `gate` names its folder."""
-    code = SETUP_FAILED
+    code = NOT_STARTED
     try:
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
@@ -91,7 +92,7 @@ def become(launch: Launch, *, out: int, err: int, gate: int, fault: int) -> NoRe
             os.close(source)
         folder = os.read(gate, READ)
         if not folder:
-            os._exit(SETUP_FAILED)
+            os._exit(NOT_STARTED)
         os.close(gate)
         spec = read_spec(folder.decode())
         if spec.get("namespaces"):
@@ -101,7 +102,6 @@ def become(launch: Launch, *, out: int, err: int, gate: int, fault: int) -> NoRe
         launch(spec, lambda: os.close(fault))
         code = 0
     except StartFailed as failure:
-        code = failure.code
         report(fault, code, str(failure))
     except BaseException as failure:  # noqa: BLE001 - nothing may escape into the parent's code
         report(fault, code, f"could not prepare the program: {type(failure).__name__}: {failure}")
@@ -297,11 +297,7 @@ class Shim:
 
 
 class StartFailed(Exception):
-    """The program could not be started; `code` is what its pod reports."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    """The program could not be started."""
 
 
 def execute(spec: dict[str, Any], started: Callable[[], None]) -> None:
@@ -315,9 +311,9 @@ def execute(spec: dict[str, Any], started: Callable[[], None]) -> None:
         os.execvpe(argv[0], argv, spec["env"])  # noqa: S606
     except FileNotFoundError as error:
         where = "no such file or directory" if "/" in argv[0] else "executable file not found in $PATH"
-        raise StartFailed(NOT_FOUND, f'exec: "{argv[0]}": {where}') from error
+        raise StartFailed(f'exec: "{argv[0]}": {where}') from error
     except OSError as error:
-        raise StartFailed(NOT_FOUND, f'exec: "{argv[0]}": {error.strerror}') from error
+        raise StartFailed(f'exec: "{argv[0]}": {error.strerror}') from error
 
 
 def run(folder: str, ready: int, unborn: Unborn) -> None:
@@ -337,7 +333,7 @@ def enter_folder(path: str) -> None:
     try:
         os.chdir(path)
     except OSError as error:
-        raise StartFailed(SETUP_FAILED, f'working directory "{path}": {error.strerror}') from error
+        raise StartFailed(f'working directory "{path}": {error.strerror}') from error
 
 
 def report(fd: int, code: int, message: str) -> None:

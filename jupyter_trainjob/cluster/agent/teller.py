@@ -43,13 +43,14 @@ class Teller:
         self._told.add((name, attempt, STARTED))
         image = container.get("image", "")
         text = f'Container image "{image}" is recorded, not used: the program runs from the files of this computer'
-        self._events.record(pod, kind=NORMAL, reason="Pulled", message=text)
-        self._events.record(pod, kind=NORMAL, reason="Created", message="Container created")
+        part = field_path(pod, name)
+        self._events.record(pod, kind=NORMAL, reason="Pulled", message=text, part=part)
+        self._events.record(pod, kind=NORMAL, reason="Created", message="Container created", part=part)
         if end is not None and end.reason == START_ERROR:
             text = f"Error: {end.document.get('message', '')}"
-            self._events.record(pod, kind=WARNING, reason="Failed", message=text)
+            self._events.record(pod, kind=WARNING, reason="Failed", message=text, part=part)
         else:
-            self._events.record(pod, kind=NORMAL, reason=STARTED, message="Container started")
+            self._events.record(pod, kind=NORMAL, reason=STARTED, message="Container started", part=part)
 
     def held_back(self, pod: Object, views: Mapping[str, View], later: Iterable[str]) -> None:
         """Tell which containers wait for their next start."""
@@ -72,10 +73,17 @@ class Teller:
     def _once(self, run: tuple[str, int], pod: Object, *, kind: str, reason: str, message: str) -> None:
         if (*run, reason) not in self._told:
             self._told.add((*run, reason))
-            self._events.record(pod, kind=kind, reason=reason, message=message)
+            part = field_path(pod, run[0]) if run[0] else ""
+            self._events.record(pod, kind=kind, reason=reason, message=message, part=part)
 
 
 def full_name(pod: Object) -> str:
     """Return a pod's name as kubelet writes it."""
     metadata = pod["metadata"]
     return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
+
+
+def field_path(pod: Object, container: str) -> str:
+    """Return where in a pod a container is, as kubelet writes it."""
+    first = any(one["name"] == container for one in pod["spec"].get("initContainers") or ())
+    return f"spec.{'initContainers' if first else 'containers'}{{{container}}}"

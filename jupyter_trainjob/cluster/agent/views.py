@@ -89,8 +89,6 @@ def _end(pod: Object, container: Object, run: Run, end: dict[str, Any]) -> End:
         "finishedAt": status.whole(end["finished"]),
         "containerID": status.container_id(pod, run.container, run.attempt),
     }
-    if end.get("signal"):
-        document["signal"] = end["signal"]
     if message := end.get("message") or _last_words(container, run, code):
         document["message"] = message
     finished = times.seconds(end["finished"])
@@ -110,7 +108,6 @@ def _as_exit(terminated: Object) -> Object:
     """Return the exit status that a run must have left when its container's state is this one."""
     return {
         "code": terminated.get("exitCode", 0),
-        "signal": terminated.get("signal", 0),
         "reason": terminated.get("reason", ""),
         "message": terminated.get("message", ""),
         "started": terminated.get("startedAt") or terminated.get("finishedAt") or status.now(),

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from jupyter_trainjob import errors
@@ -85,8 +86,7 @@ def test_init_containers_run_in_order_and_hand_files_on(cluster: Cluster) -> Non
     assert [found[name]["ready"] for name in ("one", "two", "main")] == [True, True, False]
     assert all(found[name]["state"]["terminated"]["reason"] == "Completed" for name in found)
     assert condition(cluster, "Initialized") == {"status": "True", "reason": "PodCompleted"}
-    assert reasons(cluster) == ["Pulled", "Created", "Started"]
-    assert [one["count"] for one in cluster.client.list(EVENTS, namespace="default").items] == [3, 3, 3]
+    assert reasons(cluster) == ["Pulled", "Created", "Started"] * 3
 
 
 def test_init_container_that_fails_fails_the_pod(cluster: Cluster) -> None:
@@ -118,7 +118,7 @@ def test_sidecar_runs_beside_the_others_and_ends_after_them(cluster: Cluster, tm
     assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
     assert status["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
     assert cluster.log(container="side").startswith("up\nbye\n")
-    assert reasons(cluster)[-1] == "Killing"
+    assert "Killing" in reasons(cluster)
 
 
 def test_deleted_pod_ends_its_sidecars_last(cluster: Cluster, tmp_path: Path) -> None:
@@ -127,10 +127,11 @@ def test_deleted_pod_ends_its_sidecars_last(cluster: Cluster, tmp_path: Path) ->
     sidecars = [shell(name, note.format(name, tmp_path), restartPolicy="Always") for name in ("first", "second")]
     slow = f"trap 'sleep 0.3; echo main >> {tmp_path}/order; exit 0' TERM; echo up; while :; do sleep 0.05; done"
     run(cluster, shell("main", slow), init=tuple(sidecars))
-    for name in ("first", "second", "main"):
-        cluster.api.wait(
-            lambda name=name: cluster.newest(container=name).pids() and "up" in cluster.log(container=name)
-        )
+
+    def is_up(name: str) -> bool:
+        return cluster.newest(container=name).pids() is not None and "up" in cluster.log(container=name)
+
+    cluster.api.wait(lambda: all(map(is_up, ("first", "second", "main"))))
     cluster.client.delete(PODS, "pod", namespace="default", grace_seconds=30)
     cluster.api.wait(lambda: cluster.client.find(PODS, "pod", namespace="default") is None)
     assert (tmp_path / "order").read_text().split() == ["main", "second", "first"]
@@ -180,7 +181,7 @@ def test_container_that_crashes_is_started_again_after_a_pause(cluster: Cluster,
     assert states(cluster)["main"]["restartCount"] == 3
     assert (cluster.log(), cluster.log(previous=True)) == ("run 4\n", "run 3\n")
     assert [one.attempt for one in cluster.box().runs("main")] == [2, 3]
-    assert "BackOff" in reasons(cluster)
+    cluster.api.wait(lambda: "BackOff" in reasons(cluster))
 
 
 def test_next_agent_goes_on_counting(cluster: Cluster, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_container_that_cannot_start_is_tried_again(cluster: Cluster) -> None:
     found = until(cluster, lambda found: "waiting" in found["main"]["state"])["main"]
     assert found["state"]["waiting"]["reason"] == "CrashLoopBackOff"
     assert found["lastState"]["terminated"]["reason"] == "StartError"
-    assert "Failed" in reasons(cluster)
+    cluster.api.wait(lambda: "Failed" in reasons(cluster))
 
 
 def test_deadline_ends_the_pod_by_its_grace(cluster: Cluster) -> None:
@@ -305,8 +306,6 @@ def test_killed_shim_of_a_container_that_is_restarted(cluster: Cluster, tmp_path
     run(cluster, shell("main", f"until test -e {tmp_path}/go; do sleep 0.02; done"), restartPolicy="OnFailure")
     until(cluster, lambda found: "running" in found["main"]["state"])
     pids: Any = cluster.newest(container="main").pids()
-    import psutil
-
     psutil.Process(pids["shim"]["pid"]).kill()
     found = until(cluster, lambda found: found["main"]["restartCount"] == 1 and "running" in found["main"]["state"])
     assert found["main"]["lastState"]["terminated"]["reason"] == "ShimLost"

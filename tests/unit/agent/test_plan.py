@@ -60,7 +60,7 @@ DECISIONS: dict[str, tuple[Object, dict[str, View], Plan]] = {
     ),
     "a sidecar that cannot start keeps those after it": (
         spec(init="S"),
-        {"S": ended(127, reason="StartError", due=10.0), "a": NEW},
+        {"S": ended(128, reason="StartError", due=10.0), "a": NEW},
         Plan([], {"S": 9.0}),
     ),
     "a pod is over in spite of its sidecars": (spec(init="S"), {"S": UP, "a": DONE}, Plan(over=True)),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.doctor.check import NOTE, OK, PROBLEM, Check
-from jupyter_trainjob.cluster import launch, settings, surroundings
+from jupyter_trainjob.cluster import presence, settings, surroundings
 from jupyter_trainjob.cluster.agent import gpus, isolation
 from jupyter_trainjob.cluster.agent import limits as enforcement
 from jupyter_trainjob.cluster.state import StateDir, state_dir
@@ -44,12 +44,18 @@ def state_folder() -> list[Check]:
 def daemon() -> list[Check]:
     """Look at whether the daemon runs, which one it is, and how it last ended."""
     state = state_dir()
-    found = launch.running(state)
+    found = presence.find(state)
     if found is None:
         return [Check("daemon", OK, f"not running; it starts with the first job.{_last_words(state)}")]
+    if found.phase is not presence.Phase.SERVING:
+        return [Check("daemon", NOTE, f"it is {found.phase.value}; its log: {state.log}", "Look again in a minute.")]
+    try:
+        presence.check(found, state)
+    except errors.ClusterError as error:
+        return [Check("daemon", PROBLEM, str(error), "No job can be sent before that.")]
     what = f"version {found.version}, pid {found.pid}, https://127.0.0.1:{found.port}, log {state.log}"
     if found.version != VERSION:
-        todo = "`jupyter trainjob cluster stop` ends it; running jobs go on, and the next use starts the new one."
+        todo = "It works with this package, and makes way for its version when it is idle."
         return [Check("daemon", NOTE, f"{what}; this package is {VERSION}", todo)]
     return [Check("daemon", OK, what)]
 
@@ -96,7 +102,11 @@ def devices() -> list[Check]:
 
 def around() -> list[Check]:
     """Look at what ends the daemon and its jobs early here, or takes their files."""
-    return [Check(each.name, NOTE, each.what, each.what_to_do) for each in surroundings.look(state_dir().root)]
+    state = state_dir()
+    found = surroundings.look(state.root)
+    if state.moved_from is not None:
+        found.append(surroundings.moved(state.moved_from, state.root))
+    return [Check(each.name, NOTE, each.what, each.what_to_do) for each in found]
 
 
 def chosen_settings() -> list[Check]:

@@ -60,7 +60,7 @@ class Bound:
 
 @dataclass(slots=True)
 class Members:
-    """The pods of a group, by uid: all that there are, those that got a node (also if they have ended), and gated."""
+    """The pods of a group, by uid: all but dying ones, those that got a node (also if they have ended), and gated."""
 
     all: set[str] = field(default_factory=set)
     assigned: set[str] = field(default_factory=set)
@@ -118,7 +118,7 @@ class PodCache:
         with self._lock:
             waiting = list(self._waiting.values())
             groups = {(pod.namespace, pod.group) for pod in waiting if pod.group}
-            counts = {key: _counts(self._groups[key]) for key in groups}
+            counts = {key: _counts(self._groups.get(key, Members())) for key in groups}
             return Snapshot(waiting, list(self._bound.values()), counts)
 
     def _take_in(self, pod: Object) -> bool:
@@ -145,20 +145,18 @@ class PodCache:
         return True
 
     def _forget(self, pod: Object) -> bool:
-        uid, key = _uid(pod), (str(pod["metadata"].get("namespace") or ""), _group(pod))
+        uid = _uid(pod)
         self._assumed.discard(uid)
-        members = self._groups.get(key)
-        if members is not None:
-            for held in (members.all, members.assigned, members.gated):
-                held.discard(uid)
-            if not members.all:
-                del self._groups[key]
+        self._leave_group(pod)
         waited = self._waiting.pop(uid, None) is not None
         return self._bound.pop(uid, None) is not None or waited
 
     def _count(self, pod: Object) -> None:
         group, uid = _group(pod), _uid(pod)
         if not group:
+            return
+        if "deletionTimestamp" in pod["metadata"]:
+            self._leave_group(pod)  # whoever comes in its place has to start with the others, not with it
             return
         members = self._members(pod["metadata"]["namespace"], group)
         members.all.add(uid)
@@ -168,6 +166,16 @@ class PodCache:
             members.gated.add(uid)
         else:
             members.gated.discard(uid)
+
+    def _leave_group(self, pod: Object) -> None:
+        key = (pod["metadata"]["namespace"], _group(pod))
+        members = self._groups.get(key)
+        if members is None:
+            return
+        for held in (members.all, members.assigned, members.gated):
+            held.discard(_uid(pod))
+        if not members.all:
+            del self._groups[key]
 
     def _members(self, namespace: str, group: str) -> Members:
         return self._groups.setdefault((namespace, group), Members())

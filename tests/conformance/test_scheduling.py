@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api.resources import PODGROUPS, PODS, PRIORITYCLASSES, Object
+from jupyter_trainjob.api.resources import NODES, PODGROUPS, PODS, PRIORITYCLASSES, Object
 from jupyter_trainjob.kube.client import MERGE_PATCH
 
 from .server import Answer, Server, pod
@@ -250,3 +250,26 @@ def test_kubectl_knows_them_by_their_short_names_and_columns(server: Server, kub
     lines = [line.split() for line in kubectl("get", "pg").stdout.splitlines()]
     assert lines[0] == ["NAME", "PHASE", "MINMEMBER", "RUNNING", "SUCCEEDED", "FAILED", "AGE"]
     assert lines[1][:2] == ["g", "3"]
+
+
+@pytest.mark.parametrize("server", ["embedded-http", "kubernetes"], indirect=True)
+def test_kubectl_taints_labels_and_cordons_a_node(server: Server, kubectl: Kubectl) -> None:
+    name = f"node-{server.namespace}"
+    server.client.create(NODES, {"metadata": {"name": name}, "spec": {}})
+
+    def taints() -> list[Object]:
+        return [each for each in server.client.get(NODES, name)["spec"].get("taints", []) if each["key"] == "kept"]
+
+    kubectl("taint", "nodes", name, "kept=yes:NoSchedule")
+    assert taints() == [{"key": "kept", "value": "yes", "effect": "NoSchedule"}]
+    kubectl("taint", "nodes", name, "kept=yes:NoExecute")
+    assert {each["effect"] for each in taints()} == {"NoSchedule", "NoExecute"}
+    kubectl("taint", "nodes", name, "kept-")
+    assert taints() == []
+    kubectl("label", "node", name, "disk=ssd")
+    assert server.client.get(NODES, name)["metadata"]["labels"]["disk"] == "ssd"
+    kubectl("cordon", name)
+    assert server.client.get(NODES, name)["spec"]["unschedulable"] is True
+    kubectl("uncordon", name)
+    assert not server.client.get(NODES, name)["spec"].get("unschedulable")
+    server.client.delete(NODES, name)

@@ -92,6 +92,6 @@ def test_the_pods_of_a_group_are_counted_until_they_are_gone() -> None:
     gated = pod("gated", group="g", schedulingGates=[{"name": "x"}])
     known = cache(ended, gated, pod("new", group="g"), pod("elsewhere", group="g", namespace="b"))
     assert known.snapshot().counts == {("a", "g"): Counts(3, 1, 1), ("b", "g"): Counts(1, 0, 0)}
-    known.see(ended, None)
+    known.see(None, {**ended, "metadata": {**ended["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
     known.see(gated, pod("gated", group="g"))
     assert known.snapshot().counts["a", "g"] == Counts(2, 0, 0)

@@ -101,7 +101,8 @@ def prepare(place: Place, container: Object, run: Run, host: Host, look_up: Look
         document = program.document(_plan(container, program, place, run, isolation), limits)
         return Prepared(program, document, None)
     paths = {mount.target: mount.source for mount in program.mounts}
-    addresses = {name: network.address(namespace, name) for name in names}
+    # A name without a dot is any word.
+    addresses = {name: network.address(namespace, name) for name in names if "." in name}
     local = substituted(program, substitution(paths, addresses), str(run.termination_log))
     condition = Extra(
         SUBSTITUTION_CONDITION,

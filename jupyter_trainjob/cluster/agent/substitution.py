@@ -2,7 +2,8 @@
 
 A path is replaced where it stands as a whole or as a leading part (``/trainjob`` in ``/trainjob/job.pyz``,
 ``--data=/trainjob`` or ``A:/trainjob``, not in ``/my/trainjob`` or ``/trainjobs``), a name where it stands as a whole
-word. What a program builds by itself, or reads from files, is beyond this; a condition of the pod says so.
+word that is no part of a path. What a program builds by itself, or reads from files, is beyond this; a condition of
+the pod says so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def substitution(paths: Mapping[str, str], names: Mapping[str, str]) -> Callable
     if path:
         parts.append(rf"(?<![\w./-])(?P<path>{path})(?![\w.-])")
     if name:
-        parts.append(rf"(?<![\w.-])(?P<name>{name})(?![\w-]|\.\w)")
+        parts.append(rf"(?<![\w.-])(?<![^/]/)(?P<name>{name})(?![\w-]|\.\w)")
     pattern = re.compile("|".join(parts))
 
     def replaced(match: re.Match[str]) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.cluster.agent import cgroups, limits, memory, shim
 from jupyter_trainjob.cluster.agent.cgroupfiles import Place, places
 from jupyter_trainjob.cluster.agent.limits import Enforcement
+from jupyter_trainjob.cluster.agent.torchrun import ARCHIVE
+
+from .cluster import Cluster
 
 MIB = 1 << 20
 FOUND = limits.probe()
@@ -263,3 +269,51 @@ def test_groups_of_a_killed_shim_are_emptied_and_removed(tmp_path: Path) -> None
     limits.release(tmp_path)
     assert os.waitpid(pid, 0)[1] == 9
     assert not Path(plan["groups"][0]["folder"]).exists()
+
+
+@pytest.mark.parametrize("enforcement", WAYS)
+def test_a_pod_over_its_limit_is_told_as_kubelet_tells_it(cluster: Cluster, enforcement: Enforcement) -> None:
+    cluster.agent(enforcement=enforcement)
+    limited = {"resources": {"limits": {"memory": "64Mi", "cpu": "1"}}}
+    cluster.script(HOG.format(count=16, seconds=60), container=limited)
+    end = cluster.ended()
+    assert (cluster.phase(), end["exitCode"], end["reason"]) == ("Failed", 137, "OOMKilled")
+
+
+@pytest.mark.parametrize("enforcement", WAYS)
+def test_a_pod_that_starts_warm_obeys_as_well(cluster: Cluster, enforcement: Enforcement) -> None:
+    pytest.importorskip("torch")
+    cluster.agent(enforcement=enforcement)
+    # The pages of the server that it is forked from are not its own.
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as pyz:
+        pyz.writestr("__main__.py", HOG.format(count=48, seconds=60))
+    data = {"job.pyz": base64.b64encode(archive.getvalue()).decode()}
+    cluster.client.create(SECRETS, {"metadata": {"name": "bundle"}, "data": data}, namespace="default")
+    options = {"NNODES": "1", "NPROC_PER_NODE": "1", "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+    options["MASTER_PORT"] = "29500"
+    container = {
+        "env": [{"name": f"PET_{name}", "value": value} for name, value in options.items()],
+        "resources": {"limits": {"memory": "192Mi", "cpu": "1"}},
+        "volumeMounts": [{"name": "bundle", "mountPath": "/trainjob"}],
+    }
+    volumes = [{"name": "bundle", "secret": {"secretName": "bundle"}}]
+    cluster.run("torchrun", ARCHIVE, container=container, volumes=volumes)
+    end = cluster.ended(seconds=60)
+    assert cluster.newest().spec()["argv"] == [ARCHIVE], "it did not start warm"
+    assert (end["exitCode"], end["reason"]) == (137, "OOMKilled")
+
+
+@grouped
+def test_control_groups_go_with_a_killed_shim(cluster: Cluster) -> None:
+    cluster.agent(enforcement=FOUND)
+    cluster.script("import time; time.sleep(60)", container={"resources": {"limits": {"memory": "256Mi", "cpu": "1"}}})
+    cluster.until("Running")
+    run = cluster.newest()
+    groups = [Path(group["folder"]) for group in run.spec()["limits"]["groups"]]
+    pids = run.pids()
+    assert pids is not None
+    assert all(cgroups.members(str(group)) for group in groups)
+    os.kill(pids["shim"]["pid"], 9)
+    cluster.until("Failed")
+    assert not [group for group in groups if group.exists()]

@@ -26,6 +26,8 @@ SUBSTITUTED = {
     "the end of a path is another": ("/my/trainjob", "/my/trainjob"),
     "a URL is another": ("https://host/trainjob", "https://host/trainjob"),
     "a host name": ("j-node-0-1.j:29500", "127.0.0.9:29500"),
+    "a host name in a URL": ("tcp://j-node-0-1.j:29500/x", "tcp://127.0.0.9:29500/x"),
+    "a part of a path is no host name": ("/logs/j-node-0-1.j/x", "/logs/j-node-0-1.j/x"),
     "a longer host name is another": ("j-node-0-1.j.com x-j-node-0-1.j", "j-node-0-1.j.com x-j-node-0-1.j"),
 }
 

@@ -25,6 +25,7 @@ from jupyter_trainjob.cluster.agent.plan import Plan, Problem, View
 from jupyter_trainjob.cluster.agent.prepare import Place, lay_out
 from jupyter_trainjob.cluster.agent.profile import look
 from jupyter_trainjob.cluster.agent.program import DEFAULT_GRACE
+from jupyter_trainjob.cluster.agent.run import State
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.cluster.agent.status import DEADLINE, Verdict
 from jupyter_trainjob.cluster.agent.teller import Teller, full_name
@@ -321,6 +322,7 @@ class PodWorker:
 
     def _clean_up(self) -> None:
         """Take the pod out of the API and off the disk; its log goes to who keeps it."""
+        self._kill()
         for run in self._runs.values():
             run.join()
         runs = self._box.all_runs()
@@ -355,9 +357,18 @@ class PodWorker:
             _log.exception("pod %s: its log could not be kept", self._pod["metadata"]["name"])
 
     def _give_up(self) -> None:
+        self._kill()
         verdict = Verdict("AgentError", "the agent failed to run this pod; the daemon's log says why")
         views = {one["name"]: View() for one in self._containers()}
         self._write(status.of_pod(self._pod, views, now=status.now(), over=True, verdict=verdict))
+
+    def _kill(self) -> None:
+        """End what a thread that failed has left running."""
+        for run in self._runs.values():
+            run.leave()
+        for one in self._box.all_runs():
+            if one.state() is State.RUNNING:
+                one.ask_stop(0.0)
 
     def _containers(self) -> list[Object]:
         spec = self._pod["spec"]

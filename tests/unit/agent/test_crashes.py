@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -44,9 +45,9 @@ def counted(folder: Path) -> str:
     return COUNTED.format(folder=str(folder))
 
 
-def killed_agent(cluster: Cluster, code: str) -> Object:
+def killed_agent(cluster: Cluster, code: str, **options: Any) -> Object:
     """Run a pod under an agent of its own process, kill that, and return the pod as it was then."""
-    command = [sys.executable, "-c", AGENT, str(cluster.root), json.dumps(pod("python", "-c", code))]
+    command = [sys.executable, "-c", AGENT, str(cluster.root), json.dumps(pod("python", "-c", code, **options))]
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
@@ -85,6 +86,27 @@ def test_program_outlives_its_agent_and_the_next_one_reports_its_end(cluster: Cl
     assert cluster.ended()["exitCode"] == 5
     assert cluster.log() == "began\nended\n"
     assert (tmp_path / "starts").read_text() == "+"
+
+
+def test_next_agent_goes_on_with_a_pod_of_several_containers(cluster: Cluster, tmp_path: Path) -> None:
+    def one(name: str, code: str, **more: Any) -> Object:
+        return {"name": name, "command": ["sh", "-c", code], "workingDir": "/", **more}
+
+    sidecar = one("side", "trap 'exit 0' TERM; while :; do sleep 0.05; done", restartPolicy="Always")
+    first = one("first", f"echo + >> {tmp_path}/firsts")
+    crash = one("crash", f"echo + >> {tmp_path}/crashes; until test -e {tmp_path}/go; do sleep 0.02; done; exit 1")
+    good = one("good", f"echo + >> {tmp_path}/goods; until test -e {tmp_path}/go; do sleep 0.02; done")
+    running = killed_agent(cluster, "", containers=[crash, good], initContainers=[first, sidecar])
+    names = ("firsts", "crashes", "goods")
+    cluster.api.wait(lambda: all((tmp_path / name).exists() for name in names))
+    (tmp_path / "go").touch()
+    cluster.client.create(PODS, running, namespace="default")
+    cluster.newest(container="good").wait()
+    cluster.agent()
+    status = cluster.until("Failed")["status"]
+    assert [one["state"]["terminated"]["exitCode"] for one in status["containerStatuses"]] == [1, 0]
+    assert [one["state"]["terminated"]["exitCode"] for one in status["initContainerStatuses"]] == [0, 0]
+    assert [(tmp_path / name).read_text().split() for name in names] == [["+"]] * 3
 
 
 def test_program_that_ended_while_no_agent_ran_is_reported_and_not_started_again(

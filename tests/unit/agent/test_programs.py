@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -157,3 +159,47 @@ def test_node_says_what_it_has(cluster: Cluster) -> None:
     agent.stop()
     told = {one["type"]: one["status"] for one in cluster.client.get(NODES, NODE_NAME)["status"]["conditions"]}
     assert set(told.values()) == {"Unknown"}
+
+
+COMMANDS = {
+    "a shell's script": ["bash", "-c", "echo $0 $1", "hello", "you"],
+    "a module": ["python", "-m", "calendar", "2026", "2"],
+    "a path": ["/bin/echo", "hello"],
+}
+
+
+def test_commands_of_many_kinds(cluster: Cluster) -> None:
+    cluster.agent()
+    for number, command in enumerate(COMMANDS.values()):
+        cluster.run(*command, name=f"pod-{number}")
+    logs = []
+    for number in range(len(COMMANDS)):
+        assert cluster.ended(f"pod-{number}")["exitCode"] == 0
+        logs.append(cluster.log(f"pod-{number}"))
+    assert logs[0] == "hello you\n"
+    assert "February 2026" in logs[1]
+    assert logs[2] == "hello\n"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here; install gcc")
+def test_program_in_c(cluster: Cluster, tmp_path: Path) -> None:
+    source, program = tmp_path / "main.c", tmp_path / "main"
+    source.write_text("""
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+static volatile sig_atomic_t asked;
+static void leave(int number) { asked = number; }
+int main(int argc, char **argv) {
+    signal(SIGTERM, leave);
+    printf("%s in %d words\\n", argv[1], argc);
+    fflush(stdout);
+    while (!asked) pause();
+    return asked;
+}
+""")
+    subprocess.run(["cc", "-o", program, source], check=True)
+    cluster.agent()
+    cluster.run(str(program), "hello", activeDeadlineSeconds=1)
+    cluster.until_log("hello in 2 words\n")
+    assert cluster.ended()["exitCode"] == 15

@@ -11,6 +11,7 @@ Standard library and the framework only; run by its path with the pod's interpre
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import io
@@ -21,7 +22,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 IMPORTS = ("torch", "torch.distributed", "torch.nn.parallel", "torch.utils.data")
@@ -95,8 +96,11 @@ def main() -> None:
     connection.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     shim = load(here, "shim")
-    files = load_framework()
-    why = files if isinstance(files, str) else "" if probe() else f"a child did not compute in {PROBE_SECONDS:.0f} s"
+    with ending_with(connection):
+        files = load_framework()
+        why = (
+            files if isinstance(files, str) else "" if probe() else f"a child did not compute in {PROBE_SECONDS:.0f} s"
+        )
     if isinstance(files, str) or why:
         reply(connection, {"refusal": why, "folders": {path: _stamp(path) for path in sys.path if os.path.isdir(path)}})
         return
@@ -105,6 +109,21 @@ def main() -> None:
     gc.freeze()
     reply(connection, {"files": stamps([*files, *filter(os.path.isdir, sys.path)]), "environ": dict(os.environ)})
     serve(connection, shim)
+
+
+@contextlib.contextmanager
+def ending_with(connection: socket.socket) -> Iterator[None]:
+    """Have the kernel end this process with the daemon's end of the connection: an import looks at nothing."""
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(connection, fcntl.F_GETFL)
+    fcntl.fcntl(connection, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        if select.select([connection], [], [], 0)[0]:  # It went before we asked to be told.
+            os._exit(1)
+        yield
+    finally:
+        fcntl.fcntl(connection, fcntl.F_SETFL, flags)
 
 
 class Spare:

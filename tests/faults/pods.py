@@ -1,0 +1,73 @@
+"""A bare pod that waits for its test: it says how often it began, goes on when it is told to, and ends with code 5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jupyter_trainjob.api.resources import PODS
+from jupyter_trainjob.client import context
+from jupyter_trainjob.cluster.agent.run import is_same
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import wait_for
+from tests.faults.strikes import Running, runs
+
+PROGRAM = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+with (folder / 'starts').open('a') as file:
+    file.write('+')
+print('began', flush=True)
+while not (folder / 'go').exists():
+    time.sleep(0.02)
+print('ended', flush=True)
+sys.exit(5)
+"""
+
+
+class WaitingPod:
+    """Such a pod. `folder` is the test's."""
+
+    def __init__(self, state: StateDir, folder: Path, name: str = "waiting") -> None:
+        self.name = name
+        self._state = state
+        self._folder = folder / name
+        self._folder.mkdir()
+        command = ["python", "-c", PROGRAM, str(self._folder)]
+        container = {"name": "main", "image": "none", "command": command, "workingDir": "/"}
+        spec = {"restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 2}
+        client = context.connect().client
+        client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+        wait_for((self._folder / "starts").exists)
+        wait_for(lambda: self.status().get("phase") == "Running")
+        self.run: Running = next(iter(runs(state)))
+
+    @property
+    def starts(self) -> int:
+        """Return how often the program began."""
+        return len((self._folder / "starts").read_text())
+
+    @property
+    def lives(self) -> bool:
+        """Return whether its program runs."""
+        return is_same(self.run.pids["program"])
+
+    def status(self) -> Any:
+        """Return its status, as the API tells it."""
+        return context.connect().client.get(PODS, self.name, namespace="default").get("status") or {}
+
+    def go(self) -> None:
+        """Let it end."""
+        (self._folder / "go").touch()
+
+    def ended(self) -> Any:
+        """Return how its container ended, once that is told."""
+        wait_for(lambda: self.status().get("phase") in {"Succeeded", "Failed"})
+        return self.status()["containerStatuses"][0]["state"]["terminated"]
+
+    def delete(self) -> None:
+        """Delete it and wait until it is gone from the API and the disk."""
+        client = context.connect().client
+        client.delete(PODS, self.name, namespace="default")
+        wait_for(lambda: client.find(PODS, self.name, namespace="default") is None)
+        wait_for(lambda: not any((self._state.agent / "pods").iterdir()))

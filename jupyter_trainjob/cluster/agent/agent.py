@@ -31,6 +31,7 @@ from jupyter_trainjob.cluster.agent.node import NodeStatus, cpus
 from jupyter_trainjob.cluster.agent.pacing import Pacing
 from jupyter_trainjob.cluster.agent.pod import PodWorker
 from jupyter_trainjob.cluster.agent.prepare import Host
+from jupyter_trainjob.cluster.agent.refresh import Refresher
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 from jupyter_trainjob.cluster.agent.warm import Limits, WarmPool
 from jupyter_trainjob.constants import NODE_NAME
@@ -87,6 +88,7 @@ class Agent:
         self._workers: dict[str, PodWorker] = {}
         self._informer = Informer(client, PODS, fields=f"spec.nodeName={node}")
         self._status = NodeStatus(client, node, found)
+        self._refresher = Refresher(client, self._means, self._volumes)
         self._held: BinaryIO | None = None
         self.logs = Logs(self._pods, self._changes)
 
@@ -115,10 +117,12 @@ class Agent:
         if not self._informer.wait_synced(SYNC_SECONDS):
             raise errors.ClusterError("the agent could not list its pods; the daemon's log says why")
         self._remove_leftovers(agency)
+        self._refresher.start()
 
     def stop(self) -> None:
         """End the agent. Programs go on; the next agent over the same folder takes them over."""
         self._stopped.set()
+        self._refresher.stop()
         self._informer.stop()
         with self._lock:
             workers = list(self._workers.values())
@@ -129,6 +133,11 @@ class Agent:
         self._status.stop()
         if self._held is not None:
             self._held.close()
+
+    def _volumes(self) -> list[tuple[Object, Path]]:
+        with self._lock:
+            workers = list(self._workers.values())
+        return [(worker.pod, Sandbox(self._pods / worker.uid).volumes) for worker in workers]
 
     def _hold(self) -> BinaryIO:
         file = (self._root / "agent.lock").open("ab")

@@ -55,6 +55,18 @@ def files(asker: Asker, volume: str, kind: str, source: Object) -> dict[str, Fil
     return _keys(asker, volume, SECRETS if kind == "secret" else CONFIGMAPS, source, mode)
 
 
+def objects(pod: Object) -> set[tuple[Resource, str]]:
+    """Return the Secrets and ConfigMaps that the volumes of a pod show."""
+    found = set()
+    for volume in pod["spec"].get("volumes") or ():
+        for source in [volume, *((volume.get("projected") or {}).get("sources") or ())]:
+            if "secret" in source:
+                found.add((SECRETS, str(source["secret"].get("secretName") or source["secret"].get("name") or "")))
+            if "configMap" in source:
+                found.add((CONFIGMAPS, str(source["configMap"].get("name") or "")))
+    return found
+
+
 def data_of(obj: Object) -> dict[str, bytes]:
     """Return the keys of a Secret or ConfigMap."""
     if obj.get("kind") == SECRETS.kind:

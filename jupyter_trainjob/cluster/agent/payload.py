@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +23,18 @@ from jupyter_trainjob.cluster.agent.contents import File
 from jupyter_trainjob.cluster.agent.waiting import Refused
 
 DATA = "..data"
+_WRITING = threading.Lock()
+"""A volume may be laid out again for a container that restarts while a change of its object arrives."""
 
 
 def write(volume: Path, files: Mapping[str, File]) -> bool:
     """Make `files` the content of the folder `volume`; return whether it was another before."""
     wanted = {relative(name): file for name, file in files.items()}
+    with _WRITING:
+        return _write(volume, wanted)
+
+
+def _write(volume: Path, wanted: Mapping[Path, File]) -> bool:
     data = volume / DATA
     if data.exists() and _same(data, wanted):
         return False

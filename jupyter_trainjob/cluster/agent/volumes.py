@@ -72,7 +72,7 @@ def refresh(asker: Asker, shelf: Shelf) -> bool:
     for volume in asker.pod["spec"].get("volumes") or ():
         for kind in contents.KINDS:
             with contextlib.suppress(NotYet):
-                if kind in volume:
+                if kind in volume and (shelf.pod / volume["name"]).is_dir():
                     found = contents.files(asker, volume["name"], kind, volume[kind] or {})
                     changed |= payload.write(shelf.pod / volume["name"], found)
     return changed
@@ -115,6 +115,7 @@ def _lay_out(asker: Asker, volume: Object, shelf: Shelf) -> Source:
         return Source(_in_memory(asker, path, shelf))
     if "emptyDir" in volume or "ephemeral" in volume:
         path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o777)
         return Source(path)
     kinds = ", ".join(key for key in volume if key != "name") or "nothing"
     raise Refused("UnsupportedVolume", f'volume "{name}" is a {kinds}; the embedded cluster knows {KNOWN}')

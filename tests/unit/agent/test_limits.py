@@ -280,10 +280,9 @@ def test_a_pod_over_its_limit_is_told_as_kubelet_tells_it(cluster: Cluster, enfo
     assert (cluster.phase(), end["exitCode"], end["reason"]) == ("Failed", 137, "OOMKilled")
 
 
-@pytest.mark.parametrize("enforcement", WAYS)
-def test_a_pod_that_starts_warm_obeys_as_well(cluster: Cluster, enforcement: Enforcement) -> None:
+def test_a_pod_that_starts_warm_obeys_as_well(cluster: Cluster) -> None:
     pytest.importorskip("torch")
-    cluster.agent(enforcement=enforcement)
+    cluster.agent(enforcement=FOUND)
     # The pages of the server that it is forked from are not its own.
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as pyz:
@@ -299,7 +298,7 @@ def test_a_pod_that_starts_warm_obeys_as_well(cluster: Cluster, enforcement: Enf
     }
     volumes = [{"name": "bundle", "secret": {"secretName": "bundle"}}]
     cluster.run("torchrun", ARCHIVE, container=container, volumes=volumes)
-    end = cluster.ended(seconds=60)
+    end = cluster.ended(seconds=120)
     assert cluster.newest().spec()["argv"] == [ARCHIVE], "it did not start warm"
     assert (end["exitCode"], end["reason"]) == (137, "OOMKilled")
 

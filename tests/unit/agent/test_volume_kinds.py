@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_trainjob.api.resources import CONFIGMAPS, PERSISTENTVOLUMECLAIMS, PODS, Object
-from jupyter_trainjob.cluster.agent import fields, payload, volumes
+from jupyter_trainjob.cluster.agent import contents, fields, payload, volumes
 from jupyter_trainjob.cluster.agent.contents import Asker, File
 from jupyter_trainjob.cluster.agent.isolation import Isolation
 from jupyter_trainjob.cluster.agent.volumes import Shelf, Source
@@ -213,3 +213,27 @@ def test_volumes_follow_their_objects_but_stay_where_one_is_gone(tmp_path: Path)
     assert volumes.refresh(asker(pod, map=config("2")), shelf)
     assert not volumes.refresh(asker(pod), shelf)
     assert (tmp_path / "m/a").read_text() == "2"
+
+
+@pytest.mark.parametrize("isolation", BOTH_WAYS)
+def test_a_mounted_config_map_changes_while_the_program_runs(cluster: Cluster, isolation: Isolation) -> None:
+    cluster.agent(isolation)
+    cluster.client.create(CONFIGMAPS, {"metadata": {"name": "map"}, "data": {"a": "1"}}, namespace="default")
+    kinds = [{"name": "map", "projected": {"sources": [{"configMap": {"name": "map"}}]}}]
+    script = "echo $(cat /map/a); until test $(cat /map/a) = 2; do sleep 0.02; done; echo seen"
+    cluster.run("bash", "-c", script, volumes=kinds, container={"volumeMounts": [mount("map", "/map")]})
+    cluster.until("Running")
+    cluster.until_log("1")
+    cluster.client.patch(CONFIGMAPS, "map", {"data": {"a": "2"}}, namespace="default")
+    assert cluster.ended()["exitCode"] == 0
+    assert cluster.log() == "1\nseen\n"
+
+
+def test_objects_that_a_pods_volumes_show() -> None:
+    kinds = [
+        {"name": "a", "secret": {"secretName": "s"}},
+        {"name": "b", "projected": {"sources": [{"configMap": {"name": "m"}}, {"secret": {"name": "t"}}]}},
+        {"name": "c", "emptyDir": {}},
+    ]
+    found = contents.objects({"spec": {"volumes": kinds}})
+    assert {(resource.kind, name) for resource, name in found} == {("Secret", "s"), ("ConfigMap", "m"), ("Secret", "t")}

@@ -49,8 +49,8 @@ def pod(index: int, phase: str = "Pending", *, node: bool = True, created: str =
     state = {"terminated": terminated} if terminated else {"running": {}} if phase == "Running" else {}
     return {
         "metadata": {"labels": {JOB_COMPLETION_INDEX: str(index)}, "creationTimestamp": created},
-        "spec": {"nodeName": "this-computer" if node else ""},
-        "status": {"phase": phase, "conditions": [scheduled], "containerStatuses": [{"state": state}]},
+        "spec": {"nodeName": "this-computer" if node else "", "containers": [{"name": "node"}]},
+        "status": {"phase": phase, "conditions": [scheduled], "containerStatuses": [{"name": "node", "state": state}]},
     }
 
 

@@ -128,3 +128,22 @@ def test_two_nodes_that_speak_at_once_are_told_apart() -> None:
     first, second = report(1, -9, node=0, at=1.0), report(3, -15, node=1, at=1.0005)
     mixed = sorted([*first, *second], key=lambda line: line.time)
     assert root_cause(mixed) == Cause(1, 137)
+
+
+def test_an_init_container_that_failed_is_named() -> None:
+    refused = pod(1, "Failed")
+    refused["spec"]["initContainers"] = [{"name": "prepare"}]
+    refused["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "PodInitializing"}}
+    ended = {"exitCode": 3, "finishedAt": LATER, "message": "no data"}
+    refused["status"]["initContainerStatuses"] = [{"name": "prepare", "state": {"terminated": ended}}]
+    found = snapshot(trainjob(condition=("Failed", "the API's words")), pod(0, "Running"), refused).failure
+    assert found is not None
+    assert found.headline == "container 'prepare' of rank 1 ended with exit code 3: no data"
+
+
+def test_a_container_beside_the_one_that_trains_does_not_count_while_that_runs() -> None:
+    both = pod(0, "Running")
+    both["spec"]["containers"] = [{"name": "helper"}, {"name": "node"}]
+    helper = {"name": "helper", "state": {"terminated": {"exitCode": 1, "finishedAt": LATER}}}
+    both["status"]["containerStatuses"].insert(0, helper)
+    assert failure.exit_code(both) is None

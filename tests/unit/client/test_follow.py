@@ -1,0 +1,54 @@
+"""Following a job over an API server in process: it comes to an end, also where a pod was refused and never ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
+from jupyter_trainjob.api.times import timestamp
+from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.client.follow import Follower
+from jupyter_trainjob.cluster.apiserver.core import Core
+from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.constants import JOBSET_NAME, STATE_DIR_ENV
+from jupyter_trainjob.kube.client import Client
+
+JOB: Object = {
+    "metadata": {"name": "refused"},
+    "spec": {"runtimeRef": {"name": "plain"}, "trainer": {"numNodes": 1}},
+}
+POD: Object = {
+    "metadata": {"name": "refused-node-0-0-x", "labels": {JOBSET_NAME: "refused"}},
+    "spec": {"containers": [{"name": "node", "image": "x"}], "nodeName": "this-computer"},
+}
+
+
+@pytest.fixture
+def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    monkeypatch.setenv(STATE_DIR_ENV, str(tmp_path))
+    store = Store(tmp_path / "store.db")
+    found = Connection("test", Client(Core(store, version="0.0.0")), "default")
+    yield found
+    found.history.close()
+    store.close()
+
+
+def test_a_job_whose_pod_was_refused_is_settled(connection: Connection) -> None:
+    client = connection.client
+    job = client.create(TRAINJOBS, JOB, namespace="default")
+    pod = client.create(PODS, POD, namespace="default")
+    follower = Follower(connection, job)
+    follower.start()
+    assert follower.synced()
+    waiting: Object = {"name": "node", "state": {"waiting": {"reason": "UnsupportedVolume"}}}
+    status = {"phase": "Failed", "message": "there is no such volume", "containerStatuses": [waiting]}
+    client.patch(PODS, pod["metadata"]["name"], {"status": status}, namespace="default", subresource="status")
+    failed = {"type": "Failed", "status": "True", "lastTransitionTime": timestamp(), "reason": "x", "message": "y"}
+    client.patch(TRAINJOBS, "refused", {"status": {"conditions": [failed]}}, namespace="default", subresource="status")
+    assert follower.wait(follower.settled, timeout=20)
+    found = follower.snapshot().failure
+    assert found is not None
+    assert found.headline == "rank 0 could not run: there is no such volume"

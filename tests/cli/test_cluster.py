@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.constants import VERSION
 from tests.embedded import embedded_cluster
 
 
@@ -23,8 +24,8 @@ def state(tmp_path: Path) -> Iterator[StateDir]:
 
 
 def trainjob(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``jupyter trainjob …`` as a shell does."""
-    command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", *words]
+    """Run what ``jupyter trainjob …`` runs."""
+    command = [str(Path(sys.executable).parent / "jupyter-trainjob"), *words]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=90, env={**os.environ, **variables}, check=False
     )
@@ -71,6 +72,11 @@ def test_a_state_folder_that_cannot_be_written_is_one_clear_line() -> None:
     assert run.returncode == 1
     assert "TRAINJOB_STATE_DIR" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_jupyter_knows_the_command() -> None:
+    command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout == f"{VERSION}\n"
 
 
 def test_wrong_usage_lists_the_commands() -> None:

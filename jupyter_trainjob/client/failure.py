@@ -16,6 +16,7 @@ from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.client import elastic
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.snapshot import Failure, LogLine
+from jupyter_trainjob.constants import NODE_CONTAINER
 from jupyter_trainjob.controller.status import DEADLINE_EXCEEDED
 from jupyter_trainjob.metrics.history import node_index
 from jupyter_trainjob.metrics.record import Record
@@ -38,13 +39,16 @@ REMEDIES = (
 """What to do, by what the failure, or the end of that node's log, says."""
 
 
+def training_container(pod: Object) -> str:
+    """Return the name of the container of a pod that trains: its log and its exit code count."""
+    names = [str(container["name"]) for container in pod["spec"]["containers"]]
+    return NODE_CONTAINER if NODE_CONTAINER in names else names[0]
+
+
 def exit_code(pod: Object) -> int | None:
-    """Return the exit code of a pod's program, None while it runs."""
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        terminated = (status.get("state") or {}).get("terminated")
-        if terminated is not None:
-            return int(terminated.get("exitCode", 0))
-    return None
+    """Return the exit code of a pod's program, None while it runs or if it never did."""
+    found = _terminated(pod)
+    return None if found is None else int(found[1].get("exitCode", 0))
 
 
 def why(
@@ -86,12 +90,10 @@ def why(
 
 def _ended(pod: Object, code: int, processes: int) -> Failure:
     node = node_index(pod)
-    terminated = next(
-        status["state"]["terminated"]
-        for status in pod["status"]["containerStatuses"]
-        if "terminated" in (status.get("state") or {})
-    )
+    name, terminated = _terminated(pod) or ("", {})
     who = _who(node, processes)
+    if name != training_container(pod):
+        who = f"container {name!r} of {who}"
     headline = _headline(who, code)
     if terminated.get("reason") == "OOMKilled":
         headline = f"{who} was killed: it took more memory than its limit (exit code {code}, OOMKilled)"
@@ -135,8 +137,22 @@ def _any(pattern: str, texts: Sequence[str]) -> bool:
 
 
 def _ended_at(pod: Object) -> tuple[float, int]:
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        terminated = (status.get("state") or {}).get("terminated") or {}
-        if terminated.get("finishedAt"):
-            return seconds(terminated["finishedAt"]), node_index(pod)
-    return float("inf"), node_index(pod)
+    found = _terminated(pod)
+    finished = found[1].get("finishedAt") if found else None
+    return seconds(finished) if finished else float("inf"), node_index(pod)
+
+
+def _terminated(pod: Object) -> tuple[str, Object] | None:
+    """Return which container ended a pod, and how: the one that trains, or another that failed and took it along."""
+    status = pod.get("status") or {}
+    ended = {
+        str(one["name"]): dict(one["state"]["terminated"])
+        for one in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+        if (one.get("state") or {}).get("terminated")
+    }
+    trains = training_container(pod)
+    if trains in ended:
+        return trains, ended[trains]
+    if status.get("phase") != "Failed":
+        return None
+    return next(((name, how) for name, how in ended.items() if how.get("exitCode")), None)

@@ -20,9 +20,9 @@ from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
 from jupyter_trainjob.api.times import whole_second
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, state_of
-from jupyter_trainjob.client.failure import exit_code
+from jupyter_trainjob.client.failure import training_container
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
-from jupyter_trainjob.constants import JOBSET_NAME, NODE_CONTAINER
+from jupyter_trainjob.constants import JOBSET_NAME
 from jupyter_trainjob.kube.client import LogStream
 from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import node_index
@@ -35,6 +35,8 @@ RECONNECT = 0.5
 WARNING_AFTER = 1.5
 """Seconds without a pod after which the API is asked what is wrong with the job."""
 SYNC_TIMEOUT = 30.0
+ENDED = ("Succeeded", "Failed")
+"""Phases of a pod that runs no more, or was refused and never ran."""
 
 
 class Follower:
@@ -161,7 +163,7 @@ class Follower:
         with self._lock:
             self._pods[uid] = pod
             (self._present.discard if new is None else self._present.add)(uid)
-            started = (pod.get("status") or {}).get("phase") in ("Running", "Succeeded", "Failed")
+            started = _phase(pod) in (*ENDED, "Running")
             if started and uid not in self._readers and not self._closed.is_set():
                 self._tails[uid] = deque(maxlen=TAIL)  # What history kept of this pod is read again, and whole.
                 self._readers[uid] = _LogReader(self, pod)
@@ -171,7 +173,7 @@ class Follower:
     def gone_or_ended(self, pod_uid: str) -> bool:
         """Whether a pod's log will not grow any more."""
         with self._lock:
-            return pod_uid not in self._present or exit_code(self._pods[pod_uid]) is not None
+            return pod_uid not in self._present or _phase(self._pods[pod_uid]) in ENDED
 
     def take(self, pod: Object, line: Line) -> None:
         """Take over a line that a reader has read."""
@@ -329,10 +331,8 @@ class _LogReader(threading.Thread):
                 self._follower.take(self._pod, line)
 
 
-def training_container(pod: Object) -> str | None:
-    """Return the container of a pod whose log counts; None: its only one."""
-    names = [container["name"] for container in pod["spec"]["containers"]]
-    return NODE_CONTAINER if NODE_CONTAINER in names else None
+def _phase(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("phase") or "")
 
 
 def _time(line: LogLine) -> float:

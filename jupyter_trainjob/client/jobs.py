@@ -6,7 +6,8 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
 from jupyter_trainjob.client.context import connect, namespace_for
 from jupyter_trainjob.client.derive import derive
-from jupyter_trainjob.client.follow import TAIL, training_container
+from jupyter_trainjob.client.failure import training_container
+from jupyter_trainjob.client.follow import TAIL
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot
 from jupyter_trainjob.constants import JOBSET_NAME

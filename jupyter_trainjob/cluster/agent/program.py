@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from jupyter_trainjob.api import quantity
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent import environment, network
 from jupyter_trainjob.cluster.agent.volumes import Mount
@@ -76,7 +77,7 @@ def build(
         )
     argv = [network.with_endpoint(environment.expand(word, own), port) for word in words]
     own_name = network.kernel_name(pod)
-    env = environment.base(python) | {"HOSTNAME": own_name} | threads(own, peers=peers, cpus=cpus) | own
+    env = environment.base(python) | {"HOSTNAME": own_name} | _threads_of(container, own, peers, cpus) | own
     annotations = pod["metadata"].get("annotations") or {}
     return Program(
         argv=with_python(argv, python),
@@ -98,14 +99,23 @@ def with_python(argv: list[str], python: str) -> list[str]:
     return [*instead[command], *argv[1:]]
 
 
-def threads(env: Mapping[str, str], *, peers: int, cpus: int) -> dict[str, str]:
-    """Return OMP_NUM_THREADS for one of several single-process pods that share this computer.
+def _threads_of(container: Object, env: Mapping[str, str], peers: int, cpus: int) -> dict[str, str]:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return threads(env, peers=peers, cpus=cpus, limit=float(quantity.parse(limits.get("cpu", 0))))
+
+
+def threads(env: Mapping[str, str], *, peers: int, cpus: int, limit: float = 0.0) -> dict[str, str]:
+    """Return OMP_NUM_THREADS for one of several single-process pods that share this computer, or have a limit.
 
     On a cluster each node has its own cores; here eight pods would each start a thread per core and slow one another
     down many times over. torchrun sets the variable itself (to 1) where a pod has several processes, and a pod that is
     alone keeps the framework's default.
     """
-    if peers < 2 or "OMP_NUM_THREADS" in env or env.get("PET_NPROC_PER_NODE", "1") != "1":
+    if "OMP_NUM_THREADS" in env or env.get("PET_NPROC_PER_NODE", "1") != "1":
+        return {}
+    if limit:  # More threads than processors would spend the quota on waiting for one another.
+        return {"OMP_NUM_THREADS": str(min(cpus, max(1, int(limit))))}
+    if peers < 2:
         return {}
     return {"OMP_NUM_THREADS": str(max(1, cpus // peers))}
 

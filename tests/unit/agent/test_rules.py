@@ -121,6 +121,21 @@ THREADS = {
 }
 
 
+LIMITED = {
+    "a limit is what a pod has, alone or not": ({}, 1, 8, 2.0, {"OMP_NUM_THREADS": "2"}),
+    "less than a processor is one thread": ({}, 4, 8, 0.5, {"OMP_NUM_THREADS": "1"}),
+    "there are no more than the computer has": ({}, 1, 2, 16.0, {"OMP_NUM_THREADS": "2"}),
+    "the user's number stays within a limit, too": ({"OMP_NUM_THREADS": "3"}, 1, 8, 2.0, {}),
+}
+
+
+@pytest.mark.parametrize(("env", "peers", "cpus", "limit", "wanted"), LIMITED.values(), ids=list(LIMITED))
+def test_threads_of_a_limited_pod(
+    env: dict[str, str], peers: int, cpus: int, limit: float, wanted: dict[str, str]
+) -> None:
+    assert threads(env, peers=peers, cpus=cpus, limit=limit) == wanted
+
+
 @pytest.mark.parametrize(("env", "peers", "cpus", "wanted"), THREADS.values(), ids=list(THREADS))
 def test_threads(env: dict[str, str], peers: int, cpus: int, wanted: dict[str, str]) -> None:
     assert threads(env, peers=peers, cpus=cpus) == wanted

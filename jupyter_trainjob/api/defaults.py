@@ -30,6 +30,8 @@ def apply(resource: Resource, obj: Object, old: Object | None = None) -> Object:
     shape = crds.schema(resource)
     if shape is not None:
         schema.prune(shape, obj, keep=[name for name in obj if name not in changed])
+    if resource == JOBSETS:
+        jobsets.name_rules(obj)
     shape = shape or shapes.of(resource)
     if shape is not None:
         schema.default(shape, obj, only=changed)

@@ -41,6 +41,9 @@ def complete(job: Object) -> None:
     spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
     template = spec.setdefault("template", {})
     _select_own_pods(job, spec, template)
+    labels = (template.get("metadata") or {}).get("labels")
+    if labels and "metadata" in job and not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(labels)
     pods.complete_spec(template.setdefault("spec", {}))
 
 

@@ -33,10 +33,18 @@ def complete(jobset: Object) -> None:
         pod = (job_spec.get("template") or {}).get("spec")
         if isinstance(pod, dict):
             pod.setdefault("restartPolicy", "OnFailure")
-    for index, rule in enumerate((spec.get("failurePolicy") or {}).get("rules") or ()):
-        rule["name"] = rule.get("name") or f"failurePolicyRule{index}"
     for policy in spec.get("volumeClaimPolicies") or ():
         policy.setdefault("retentionPolicy", {"whenDeleted": "Delete"})
+
+
+def name_rules(jobset: Object) -> None:
+    """Name, in place, the rules of the failure policy that have no name: the schema, too, wants each to have one."""
+    spec = jobset.get("spec")
+    policy = spec.get("failurePolicy") if isinstance(spec, dict) else None
+    rules = policy.get("rules") if isinstance(policy, dict) else None
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict):
+            rule["name"] = rule.get("name") or f"failurePolicyRule{index}"
 
 
 def check(jobset: Object, old: Object | None = None) -> Iterator[FieldError]:

@@ -21,6 +21,7 @@ from jupyter_trainjob.controller.jobset.children import (
     counts,
     replicated_jobs_status,
 )
+from jupyter_trainjob.controller.jobset.claims import claims
 from jupyter_trainjob.controller.jobset.conditions import (
     COMPLETED,
     FAILED,
@@ -45,6 +46,7 @@ class Decision:
     delete: list[Object] = field(default_factory=list)
     """Jobs to be deleted, in the foreground: their names are free when their pods are gone."""
     service: Object | None = None
+    claims: list[Object] = field(default_factory=list)
     create: list[Object] = field(default_factory=list)
     patches: list[tuple[Object, Object]] = field(default_factory=list)
     """Jobs with the merge patch for each."""
@@ -96,10 +98,7 @@ def decide(jobset: Object, jobs: Iterable[Object], *, now: float) -> Decision:
 
 def unsupported(jobset: Object) -> str | None:
     """Say what a JobSet asks for that this controller does not do; None if there is nothing."""
-    spec = jobset["spec"]
-    if spec.get("volumeClaimPolicies"):
-        return "spec.volumeClaimPolicies is not supported by this controller; mount an existing volume instead"
-    if (spec.get("failurePolicy") or {}).get("restartStrategy") == "InPlaceRestart":
+    if (jobset["spec"].get("failurePolicy") or {}).get("restartStrategy") == "InPlaceRestart":
         return "restart strategy InPlaceRestart is not supported by this controller; use Recreate"
     return None
 
@@ -127,6 +126,7 @@ def _run(
 ) -> None:
     """Create what may exist by now, and suspend it or let it go on."""
     decision.service = headless_service(jobset)
+    decision.claims = claims(jobset)
     startable = startup.startable(jobset, found)
     decision.create = [job for wanted in startable for job in missing_jobs(jobset, wanted, children)]
     if fields.suspended(jobset):

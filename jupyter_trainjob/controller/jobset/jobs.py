@@ -7,6 +7,7 @@ import copy
 from jupyter_trainjob.api.resources import JOBS, Object, owner_reference
 from jupyter_trainjob.controller.jobset import fields
 from jupyter_trainjob.controller.jobset.children import Children
+from jupyter_trainjob.controller.jobset.claims import add_volumes
 from jupyter_trainjob.controller.jobset.labels import mark
 
 
@@ -50,4 +51,5 @@ def new_job(jobset: Object, replicated_job: Object, index: int) -> Object:
         pod["spec"]["subdomain"] = fields.subdomain(jobset)
     mark(job, jobset, replicated_job, index)
     mark(pod, jobset, replicated_job, index)
+    add_volumes(pod, jobset)
     return job

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import JOBS, JOBSETS, SERVICES, Object, controller_of
+from jupyter_trainjob.api.resources import JOBS, JOBSETS, PERSISTENTVOLUMECLAIMS, SERVICES, Object, controller_of
 from jupyter_trainjob.constants import MANAGED_BY_JOBSET
 from jupyter_trainjob.controller.events import WARNING, Recorder
 from jupyter_trainjob.controller.jobset.decision import Decision, decide
@@ -20,6 +20,7 @@ from jupyter_trainjob.kube.informer import Informer, key_of
 CONTROLLER = "jobset"
 JOB_CREATION_FAILED = "JobCreationFailed"
 SERVICE_CREATION_FAILED = "HeadlessServiceCreationFailed"
+CLAIM_CREATION_FAILED = "PVCCreationFailed"
 
 
 class JobSetReconciler:
@@ -58,6 +59,9 @@ class JobSetReconciler:
             self._delete(job)
         if decision.service is not None:
             self._create_service(jobset, decision.service)
+        if decision.create:
+            for claim in decision.claims:
+                self._create_claim(jobset, claim)
         for job in decision.create:
             self._create_job(jobset, job)
         for job, patch in decision.patches:
@@ -87,6 +91,15 @@ class JobSetReconciler:
             return
         except errors.ApiError as error:
             self._recorder.record(jobset, kind=WARNING, reason=SERVICE_CREATION_FAILED, message=str(error))
+            raise
+
+    def _create_claim(self, jobset: Object, claim: Object) -> None:
+        try:
+            self._client.create(PERSISTENTVOLUMECLAIMS, claim)
+        except errors.AlreadyExists:
+            return
+        except errors.ApiError as error:
+            self._recorder.record(jobset, kind=WARNING, reason=CLAIM_CREATION_FAILED, message=str(error))
             raise
 
     def _create_job(self, jobset: Object, job: Object) -> None:

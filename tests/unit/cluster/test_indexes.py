@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_trainjob.cluster import indexes
+from jupyter_trainjob.cluster.job import indexes
 
 
 @pytest.mark.parametrize(

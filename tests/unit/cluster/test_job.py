@@ -9,7 +9,8 @@ import pytest
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import JOBS, PODS, Object
 from jupyter_trainjob.cluster import job, scheduler
-from jupyter_trainjob.cluster.job import pod_for
+from jupyter_trainjob.cluster.job.decision import NewPod
+from jupyter_trainjob.cluster.job.pods import pod_for
 
 from .world import Start, World, indexed, until
 
@@ -23,7 +24,7 @@ def job_with_template(**template_metadata: Object) -> Object:
 
 def test_a_pod_of_an_indexed_job_carries_its_index() -> None:
     whole = job_with_template(labels={"mine": "kept"}, annotations={"also": "kept"})
-    pod = pod_for(whole, 3)
+    pod = pod_for(whole, NewPod(3))
     metadata, container = pod["metadata"], pod["spec"]["containers"][0]
     assert metadata["name"].startswith("train-node-0-3-")
     assert len(metadata["name"]) == len("train-node-0-3-") + 5
@@ -43,7 +44,7 @@ def test_a_pod_of_an_indexed_job_carries_its_index() -> None:
 
 
 def test_a_pod_without_an_index_has_only_the_jobs_labels() -> None:
-    pod = pod_for(job_with_template(), None)
+    pod = pod_for(job_with_template(), NewPod())
     assert set(pod["metadata"]["labels"]) == {"batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid"}
     assert "hostname" not in pod["spec"]
 
@@ -51,7 +52,7 @@ def test_a_pod_without_an_index_has_only_the_jobs_labels() -> None:
 def test_the_name_of_a_pod_is_a_valid_hostname() -> None:
     whole = job_with_template()
     whole["metadata"]["name"] = "x" * 63
-    assert len(pod_for(whole, 10)["metadata"]["name"]) == 63
+    assert len(pod_for(whole, NewPod(10))["metadata"]["name"]) == 63
 
 
 def test_a_job_runs_to_its_end(world: World, start: Start) -> None:

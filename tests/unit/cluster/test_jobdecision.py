@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from typing import Any
 
 import pytest
 
 from jupyter_trainjob.api import conditions, defaults, times
 from jupyter_trainjob.api.resources import JOBS, Object
-from jupyter_trainjob.cluster.jobdecision import Decision, decide, is_finished
+from jupyter_trainjob.cluster.job.decision import Decision, decide, is_finished
 from jupyter_trainjob.constants import JOB_COMPLETION_INDEX
 
 from .world import indexed, job
 
+_UIDS = count()
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=timezone.utc)
 
 
@@ -29,6 +31,8 @@ def pod(index: int | None = None, phase: str = "Running", *, ended: int = 0, **m
     annotations = {} if index is None else {JOB_COMPLETION_INDEX: str(index)}
     metadata = {
         "name": f"job-{index}-{more.get('name', 'aaaaa')}",
+        "namespace": "default",
+        "uid": f"pod-{next(_UIDS)}",
         "annotations": annotations,
         "creationTimestamp": times.timestamp(NOW - timedelta(seconds=1000)),
     }
@@ -78,7 +82,6 @@ def true_conditions(decision: Decision) -> list[str]:
             id="after the first success of a Job without completions nothing starts",
         ),
         pytest.param(indexed(2, suspend=True), [], [], id="a suspended Job gets no pods"),
-        pytest.param(indexed(1), [pod(0, deleted=True)], [0], id="a pod that goes is replaced at once"),
         pytest.param(
             indexed(1, podReplacementPolicy="Failed"),
             [pod(0, deleted=True)],
@@ -95,7 +98,7 @@ def true_conditions(decision: Decision) -> list[str]:
 )
 def test_pods_are_made(spec: Object, pods: list[Object], create: list[int | None]) -> None:
     decision = decide(made(spec), pods, NOW)
-    assert decision.create == create
+    assert [new.index for new in decision.create] == create
     assert decision.delete == []
 
 
@@ -109,6 +112,7 @@ def test_pods_are_made(spec: Object, pods: list[Object], create: list[int | None
             7,
             id="a success begins the count again",
         ),
+        pytest.param([pod(0, deleted=True), pod(1)], 10, id="a pod that somebody deletes has failed"),
     ],
 )
 def test_a_failed_pod_is_replaced_after_a_pause(pods: list[Object], wait: float) -> None:
@@ -151,7 +155,7 @@ def test_counts_are_those_of_the_pods() -> None:
     status = decide(made(indexed(6, parallelism=2)), pods, NOW).status
     names = ("active", "ready", "succeeded", "terminating", "completedIndexes", "startTime")
     assert [status[name] for name in names] == [2, 1, 2, 1, "0,1", "2026-05-04T12:00:00Z"]
-    assert "failed" not in status
+    assert status["failed"] == 1, "a pod that somebody deletes has failed"
 
 
 @pytest.mark.parametrize(
@@ -189,9 +193,12 @@ def test_a_job_without_completions_is_complete_with_its_last_pod_after_a_success
 
 def test_a_job_fails_with_its_first_failure_beyond_the_limit_and_then_deletes_the_others() -> None:
     pods = [pod(0, "Failed"), pod(1)]
-    decision = decide(made(indexed(2)), pods, NOW)
+    said = decide(made(indexed(2)), pods, NOW)
+    assert (said.delete, true_conditions(said)) == ([], ["FailureTarget"]), "what is said first is not lost with a pod"
+    decision = decide(made(indexed(2), said.status), pods, NOW, counted=said.settled)
     assert decision.delete == [pods[1]]
     assert true_conditions(decision) == ["FailureTarget"]
+    assert decision.status["failed"] == 2, "pods that a failed Job takes with it have failed, too"
     assert decision.notes == []
 
 

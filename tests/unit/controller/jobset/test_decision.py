@@ -307,8 +307,8 @@ def test_a_finished_jobset_goes_when_its_time_is_up() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    [{"volumeClaimPolicies": [{}]}, {"failurePolicy": {"restartStrategy": "InPlaceRestart"}}],
-    ids=["volume claims", "in-place restarts"],
+    [{"failurePolicy": {"restartStrategy": "InPlaceRestart"}}],
+    ids=["in-place restarts"],
 )
 def test_what_is_not_supported_fails_the_jobset_and_says_so(spec: dict[str, Any]) -> None:
     decision = decided(jobset(**spec))

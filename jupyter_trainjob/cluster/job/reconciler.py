@@ -1,25 +1,22 @@
-"""The Job controller: batch/v1 Jobs become Pods. In a real cluster this is kube-controller-manager's.
+"""The Job reconciler: reads a Job and its pods from the informers, lets `decision` decide, and carries that out.
 
-Jobs come from the JobSet controller, Pods go to the scheduler. What to do is decided in `jobdecision`; here pods are
-read, made and deleted, and the status is written once. A decision to make pods or to finish is taken again on what the
-API server itself says now, because an informer's copy may not yet know what was written before.
-
-Not here, because no JobSet of a TrainJob needs it: podFailurePolicy, successPolicy and backoffLimitPerIndex.
+Pods are made and deleted first, the status is written once, last. A decision to make pods or to finish is taken again
+on what the API server itself says now, because an informer's copy may not yet know what was written before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from datetime import datetime, timezone
 from typing import Final
 
 from jupyter_trainjob import constants, errors
-from jupyter_trainjob.api import names
-from jupyter_trainjob.api.resources import JOBS, PODS, Object, owner_reference
-from jupyter_trainjob.cluster import jobdecision
+from jupyter_trainjob.api.resources import JOBS, PODS, Object
 from jupyter_trainjob.cluster.informers import Informers
-from jupyter_trainjob.cluster.jobdecision import Decision, Note
+from jupyter_trainjob.cluster.job import ttl
+from jupyter_trainjob.cluster.job.decision import Decision, Note, decide, is_finished
+from jupyter_trainjob.cluster.job.ledger import Ledger
+from jupyter_trainjob.cluster.job.pods import pod_for
 from jupyter_trainjob.controller.events import NORMAL, WARNING, Recorder
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller, to_controller
@@ -27,7 +24,6 @@ from jupyter_trainjob.kube.informer import Informer
 
 COMPONENT: Final = "job-controller"
 MANAGER: Final = "kubernetes.io/job-controller"
-INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
 
 
 def controller(client: Client, informers: Informers | None = None) -> Controller:
@@ -35,6 +31,7 @@ def controller(client: Client, informers: Informers | None = None) -> Controller
     informers = informers or Informers(client)
     jobs, pods = informers.of(JOBS), informers.of(PODS)
     reconciler = JobReconciler(client, jobs=jobs, pods=pods, recorder=Recorder(client, controller=COMPONENT))
+    jobs.on_change(reconciler.forget)
     made = Controller("job", reconciler)
     made.watch(jobs)
     made.watch(pods, to_controller(JOBS.kind))
@@ -58,19 +55,22 @@ class JobReconciler:
         self._pods = pods
         self._recorder = recorder
         self._now = now
+        self._ledger = Ledger()
 
     def reconcile(self, namespace: str, name: str) -> float | None:
         """Reconcile one Job."""
         job = self._jobs.get(name, namespace)
-        if job is None or jobdecision.is_finished(job) or job["spec"].get("managedBy") not in {None, MANAGER}:
+        if job is None or job["spec"].get("managedBy") not in {None, MANAGER}:
             return None
-        decision = jobdecision.decide(job, self._pods.owned_by(job["metadata"]["uid"]), self._now())
+        if is_finished(job):
+            return self._clean_up(job)
+        decision = self._decide(job, self._pods.owned_by(job["metadata"]["uid"]))
         if decision.create or decision.notes:
             fresh = self._client.find(JOBS, name, namespace=namespace)
-            if fresh is None or fresh["metadata"]["uid"] != job["metadata"]["uid"] or jobdecision.is_finished(fresh):
+            if fresh is None or fresh["metadata"]["uid"] != job["metadata"]["uid"] or is_finished(fresh):
                 return None
             job = fresh
-            decision = jobdecision.decide(job, self._read_pods(job), self._now())
+            decision = self._decide(job, self._read_pods(job))
         notes: list[Note] = []
         try:
             self._delete_pods(job, decision, notes)
@@ -81,6 +81,29 @@ class JobReconciler:
             for note in notes:
                 self._recorder.record(job, kind=note.kind, reason=note.reason, message=note.message)
         return decision.again
+
+    def forget(self, old: Object | None, new: Object | None) -> None:
+        """Forget what was counted of a Job that is gone or finished."""
+        if old is not None and (new is None or is_finished(new)):
+            self._ledger.forget(old["metadata"]["uid"])
+
+    def _decide(self, job: Object, pods: list[Object]) -> Decision:
+        counted, spared = self._ledger.counted(job, pods), self._ledger.spared(job)
+        return decide(job, pods, self._now(), counted=counted, spared=spared)
+
+    def _clean_up(self, job: Object) -> float | None:
+        """Delete a finished Job whose time is over; return the seconds until it will be."""
+        left = ttl.seconds_left(job, self._now())
+        if left is None or left > 0:
+            return left
+        metadata = job["metadata"]
+        try:
+            self._client.delete(
+                JOBS, metadata["name"], namespace=metadata["namespace"], propagation="Foreground", uid=metadata["uid"]
+            )
+        except (errors.NotFound, errors.Conflict):
+            return None  # gone, or another Job of that name
+        return None
 
     def _read_pods(self, job: Object) -> list[Object]:
         """Return the Job's pods as the API server has them now."""
@@ -95,65 +118,32 @@ class JobReconciler:
                 self._client.delete(PODS, name, namespace=job["metadata"]["namespace"], uid=uid)
             except (errors.NotFound, errors.Conflict):
                 continue  # gone, or another pod of that name
+            if not decision.blaming:
+                self._ledger.spare(job, uid)
             notes.append(Note(NORMAL, "SuccessfulDelete", f"Deleted pod: {name}"))
-            decision.count_active(-1)
+            decision.count_deleted(pod)
 
     def _create_pods(self, job: Object, decision: Decision, notes: list[Note]) -> None:
-        for index in decision.create:
+        for new in decision.create:
             try:
-                made = self._client.create(PODS, pod_for(job, index))
+                made = self._client.create(PODS, pod_for(job, new))
             except errors.ApiError as error:
                 if not _is_ending(error):
                     notes.append(Note(WARNING, "FailedCreate", f"Error creating: {error.message}"))
                 raise
             notes.append(Note(NORMAL, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}"))
-            decision.count_active(1)
+            decision.count_created()
 
     def _write_status(self, job: Object, decision: Decision) -> None:
         before, wanted = job.get("status") or {}, decision.status
         changed = {name: value for name, value in wanted.items() if before.get(name) != value or name not in before}
         changed.update({name: None for name in before if name not in wanted})
-        if not changed:
-            return
-        metadata = job["metadata"]
-        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": changed}
-        self._client.patch(JOBS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status")
-
-
-def pod_for(job: Object, index: int | None) -> Object:
-    """Return a new pod of the Job: from its template, with the labels, the name and the index that Kubernetes gives."""
-    template, job_metadata = deepcopy(job["spec"]["template"]), job["metadata"]
-    name, uid = job_metadata["name"], job_metadata["uid"]
-    given = template.get("metadata") or {}
-    labels = {**(given.get("labels") or {}), constants.JOB_NAME: name, constants.JOB_CONTROLLER_UID: uid}
-    metadata: Object = {
-        "namespace": job_metadata["namespace"],
-        "labels": labels,
-        "ownerReferences": [
-            owner_reference({"apiVersion": JOBS.api_version, "kind": JOBS.kind, "metadata": job_metadata})
-        ],
-    }
-    if given.get("annotations"):
-        metadata["annotations"] = dict(given["annotations"])
-    spec = template["spec"]
-    if index is None:
-        metadata["name"] = _generated(name)
-        return {"metadata": metadata, "spec": spec}
-    metadata["name"] = _generated(f"{name}-{index}")
-    labels[constants.JOB_COMPLETION_INDEX] = str(index)
-    metadata.setdefault("annotations", {})[constants.JOB_COMPLETION_INDEX] = str(index)
-    spec["hostname"] = f"{name}-{index}"
-    path = f"metadata.labels['{constants.JOB_COMPLETION_INDEX}']"
-    variable = {"name": INDEX_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
-        if all(each["name"] != INDEX_VARIABLE for each in container.get("env") or ()):
-            container["env"] = [*(container.get("env") or ()), variable]
-    return {"metadata": metadata, "spec": spec}
-
-
-def _generated(base: str) -> str:
-    """Return a pod's name: at most 63 characters, which a hostname may have, the last five at random."""
-    return names.generated(f"{base[:57]}-")
+        if changed:
+            metadata = job["metadata"]
+            patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": changed}
+            self._client.patch(JOBS, metadata["name"], patch, namespace=metadata["namespace"], subresource="status")
+        # Only now: a status that could not be written has counted nothing.
+        self._ledger.settle(job, decision.settled)
 
 
 def _is_ending(error: errors.ApiError) -> bool:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jupyter_trainjob.api.pods import completion_index
+from jupyter_trainjob.api.resources import Object
+
+
+def index_of(job: Object, pod: Object) -> int | None:
+    """Return the index of a pod, if it is one that its Job has."""
+    index = completion_index(pod)
+    return None if index is None or index >= job["spec"]["completions"] else index
+
 
 def parse(text: str, *, completions: int) -> set[int]:
     """Return the indexes below `completions` that a status names; what cannot be read is left out."""

@@ -43,6 +43,7 @@ REFUSED: Final = (
 IGNORED: Final = (
     Row("affinity.podAffinity", "there is one node"),
     Row("affinity.podAntiAffinity", "there is one node"),
+    Row("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution", "there is one node"),
     Row("topologySpreadConstraints", "there is one node"),
     Row("securityContext", "programs run with the rights of the user whose cluster this is"),
     Row("containers[*].securityContext", "programs run with the rights of the user whose cluster this is"),

@@ -45,7 +45,7 @@ print(json.dumps({
     "stdout": [sys.stdout.encoding, sys.stdout.errors, sys.stdout.write_through],
     "stdin": sys.stdin.read(),
     "sigterm": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
-    "beside": sorted({"shim", "namespaces", "forkserver", "logwriter", "processes"} & sys.modules.keys()),
+    "beside": sorted({"shim", "namespaces", "enforce", "cgroups", "logwriter", "processes"} & sys.modules.keys()),
     "alive": threading.active_count(),
     "cwd": os.getcwd(),
     "files": sorted(set(os.listdir("/dev/fd"))),
@@ -173,17 +173,23 @@ def test_fork_server_dies_without_its_programs_and_is_replaced(cluster: Cluster)
         assert cluster.newest(name).state() is State.RUNNING
 
 
-AGENT = """
+AGENT = '''
 import json, pathlib, sys
 from tests.unit.agent.cluster import Cluster
 from tests.unit.agent.test_warm import SECONDS, deliver, start
 cluster = Cluster(pathlib.Path(sys.argv[1]))
 cluster.agent()
-deliver(cluster, "import sys, time; print('ready', flush=True); time.sleep(2); sys.exit(6)")
+deliver(cluster, f"""
+import os, sys, time
+print("ready", flush=True)
+while not os.path.exists({str(cluster.root / "go")!r}):
+    time.sleep(0.02)
+sys.exit(6)
+""")
 start(cluster)
 print(json.dumps(cluster.until("Running", name="one", seconds=SECONDS)), flush=True)
 sys.stdin.read()
-"""
+'''
 
 
 def test_killed_agent_takes_its_fork_server_along_and_leaves_the_programs(cluster: Cluster) -> None:
@@ -198,6 +204,7 @@ def test_killed_agent_takes_its_fork_server_along_and_leaves_the_programs(cluste
     ours = {pids["shim"]["pid"], pids["program"]["pid"]}
     cluster.api.wait(lambda: {one.pid for one in processes(cluster.root)} == ours)
     cluster.agent()
+    (cluster.root / "go").touch()
     assert cluster.ended("one")["exitCode"] == 6
     assert cluster.log("one") == "ready\n"
 

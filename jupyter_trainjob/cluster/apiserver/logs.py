@@ -86,5 +86,5 @@ def _container(pod: Object, asked: str) -> str:
         return asked
     if len(containers) == 1:
         return str(containers[0])
-    choices = f"choose one of: [{' '.join(containers)}]" + (f" or one of the init containers: {init}" if init else "")
-    raise status.bad_request(f"a container name must be specified for pod {name}, {choices}")
+    choices = " ".join(init + containers)
+    raise status.bad_request(f"a container name must be specified for pod {name}, choose one of: [{choices}]")

@@ -30,17 +30,17 @@ class WaitingPod:
 
     def __init__(self, state: StateDir, folder: Path, name: str = "waiting") -> None:
         self.name = name
-        self._state = state
         self._folder = folder / name
         self._folder.mkdir()
         command = ["python", "-c", PROGRAM, str(self._folder)]
         container = {"name": "main", "image": "none", "command": command, "workingDir": "/"}
         spec = {"restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 2}
         client = context.connect().client
-        client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+        made = client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+        self._box = state.agent / "pods" / made["metadata"]["uid"]
         wait_for((self._folder / "starts").exists)
         wait_for(lambda: self.status().get("phase") == "Running")
-        self.run: Running = next(iter(runs(state)))
+        self.run: Running = next(run for run in runs(state) if run.folder.is_relative_to(self._box))
 
     @property
     def starts(self) -> int:
@@ -70,4 +70,4 @@ class WaitingPod:
         client = context.connect().client
         client.delete(PODS, self.name, namespace="default")
         wait_for(lambda: client.find(PODS, self.name, namespace="default") is None)
-        wait_for(lambda: not any((self._state.agent / "pods").iterdir()))
+        wait_for(lambda: not self._box.exists())

@@ -1,0 +1,53 @@
+"""Short jobs leave nothing: no process, thread, descriptor, port, file or object, and hardly any memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.api.resources import PODS
+from jupyter_trainjob.client import context
+from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import embedded_cluster, wait_for
+from tests.load.footprint import run_jobs, settled
+
+pytestmark = pytest.mark.timeout(240)
+WARM_UP, JOBS = 10, 30
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateDir]:
+    with embedded_cluster(tmp_path / "state") as state:
+        launch.ensure(state)
+        yield state
+
+
+def test_short_jobs_leave_nothing(state: StateDir) -> None:
+    run_jobs(WARM_UP)
+    before = settled(state)
+    assert run_jobs(JOBS) == {"right": JOBS}
+    after = settled(state)
+    assert (after.ports, after.files, after.objects) == (before.ports, before.files, before.objects)
+    assert after.threads <= before.threads + 4, "HTTP connections of this test's threads may come and go"
+    assert after.descriptors <= before.descriptors + 8
+    assert after.memory <= before.memory + 8
+
+
+def test_many_pods_at_once_all_end_well(state: StateDir) -> None:
+    count = 40
+    client = context.connect().client
+    container = {"name": "node", "image": "none", "command": ["python", "-c", "import json"]}
+    for number in range(count):
+        pod = {"metadata": {"name": f"p{number}"}, "spec": {"restartPolicy": "Never", "containers": [container]}}
+        client.create(PODS, pod, namespace="default")
+
+    def phases() -> list[str]:
+        return [(each.get("status") or {}).get("phase", "") for each in client.list(PODS).items]
+
+    wait_for(lambda: set(phases()) <= {"Succeeded", "Failed"}, timeout=150)
+    assert phases() == ["Succeeded"] * count
+    for number in range(count):
+        client.delete(PODS, f"p{number}", namespace="default")

@@ -1,0 +1,54 @@
+"""The third notebook: shares of a node, retries, deadlines, stop and resume, and what it says about each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from jupyter_trainjob.client.jobs import list_jobs
+from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.cluster.state import StateDir
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03-steering.ipynb"
+
+
+@pytest.mark.timeout(180)
+def test_a_job_is_bounded_tried_again_stopped_and_resumed(cluster: StateDir) -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=120,
+        allow_error_names=["UsageError"],
+        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+    ).execute()
+    said = {cell.source: _text(cell) for cell in notebook.cells if cell.cell_type == "code"}
+
+    def of(part: str) -> str:
+        return next(text for source, text in said.items() if part in source)
+
+    assert "isolation" in of("%trainjob doctor")
+    assert "torch-distributed" in of("%trainjob runtimes")
+    assert "4000 CPUs" in of("--cpus 4000")
+    assert "OOMKilled" in of("greedy.result()")
+    assert "the second try works" in of("stubborn.result()")
+    assert "RestartJobSet" in of("events.type")
+    assert "was stopped" in of("steered.stop()")
+    assert "arrived" in of("steered.resume()")
+    states = {job.name.partition("-")[0]: job.status() for job in list_jobs()}
+    assert states == {"greedy": State.FAILED, "stubborn": State.COMPLETE, "steered": State.COMPLETE}
+
+
+def _text(cell: Any) -> str:
+    found = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            found.append(output.text)
+        elif output.output_type == "error":
+            found.append(output.evalue)
+        else:
+            found.append(output.data.get("text/plain", ""))
+    return "\n".join(found)

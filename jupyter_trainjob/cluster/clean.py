@@ -84,6 +84,7 @@ def end_programs(state: StateDir) -> None:
     for pod in (Sandbox(folder) for folder in state.agent.glob("pods/*")):
         for run in pod.all_runs():
             run.declare_lost()  # Ends what a killed shim left.
+        pod.remove()  # With its volumes in memory, which lie elsewhere.
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

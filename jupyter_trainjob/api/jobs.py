@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any, Final
 
 from jupyter_trainjob import constants
-from jupyter_trainjob.api import pods, schema
+from jupyter_trainjob.api import jobpolicies, pods, schema
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
 
@@ -39,6 +39,7 @@ def complete(job: Object) -> None:
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)
     spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+    jobpolicies.complete(spec)
     template = spec.setdefault("template", {})
     _select_own_pods(job, spec, template)
     labels = (template.get("metadata") or {}).get("labels")
@@ -64,6 +65,7 @@ def check(job: Object, old: Object | None = None) -> Iterator[FieldError]:
             if spec.get(name) is not None:
                 message = f"Invalid value: {spec[name]}: requires indexed completion mode"
                 yield FieldError(f"spec.{name}", schema.INVALID, message)
+    yield from jobpolicies.check(spec)
     template = spec.get("template") or {}
     yield from pods.check_spec(template.get("spec") or {}, "spec.template.spec")
     policy = (template.get("spec") or {}).get("restartPolicy", "Always")

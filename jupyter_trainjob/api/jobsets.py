@@ -15,6 +15,7 @@ from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.schema import FieldError
 
 _LABEL: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_RULE: Final = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 _LONGEST: Final = 63
 _POD_SUFFIX: Final = "-abcde"
 
@@ -65,10 +66,44 @@ def check(jobset: Object, old: Object | None = None) -> Iterator[FieldError]:
                 message = f'Invalid value: "{dependency["name"]}": a replicated job depends on jobs before it only'
                 yield FieldError(f"spec.replicatedJobs[{index}].dependsOn", schema.INVALID, message)
         known.add(job["name"])
+    yield from _check_gates(spec)
+    yield from _check_rule_names(spec)
     for path, name in _targets(spec):
         if name not in known:
             message = f'Invalid value: "{name}": there is no replicated job of that name'
             yield FieldError(path, schema.INVALID, message)
+
+
+def _check_gates(spec: Object) -> Iterator[FieldError]:
+    """Refuse what JobSet v0.12 does behind feature gates that are off."""
+    policy = spec.get("failurePolicy") or {}
+    if policy.get("restartStrategy") == "InPlaceRestart":
+        message = (
+            "Forbidden: InPlaceRestart restart strategy cannot be set when InPlaceRestart feature gate is disabled, "
+            "use Recreate or BlockingRecreate"
+        )
+        yield FieldError("spec.failurePolicy.restartStrategy", schema.FORBIDDEN, message)
+    for index, rule in enumerate(policy.get("rules") or ()):
+        if rule["action"] in {"RestartJob", "RestartJobAndIgnoreMaxRestarts"}:
+            message = (
+                "Forbidden: RestartJob and RestartJobAndIgnoreMaxRestarts failure policy actions are not allowed when "
+                "RestartJob feature gate is disabled, use RestartJobSet"
+            )
+            yield FieldError(f"spec.failurePolicy.rules[{index}].action", schema.FORBIDDEN, message)
+
+
+def _check_rule_names(spec: Object) -> Iterator[FieldError]:
+    names = [rule["name"] for rule in (spec.get("failurePolicy") or {}).get("rules") or ()]
+    for index, name in enumerate(names):
+        path = f"spec.failurePolicy.rules[{index}].name"
+        if _RULE.fullmatch(name) is None:
+            message = (
+                f'Invalid value: "{name}": a failure policy rule name must start with an alphabetic character, then '
+                "have alphanumeric characters or '_,:', and end with an alphanumeric character or '_'"
+            )
+            yield FieldError(path, schema.INVALID, message)
+        if name in names[:index]:
+            yield FieldError(path, schema.INVALID, f'Invalid value: "{name}": rule names are not unique')
 
 
 def _check_names(jobset: str, job: Object, path: str) -> Iterator[FieldError]:

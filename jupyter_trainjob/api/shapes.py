@@ -94,8 +94,16 @@ _JOB_SPEC: Final = _of(
     manualSelector=_FLAG,
     managedBy=_TEXT,
     selector=_of(matchLabels=_TEXTS),
-    podFailurePolicy=_of(),
-    successPolicy=_of(),
+    podFailurePolicy=_of(
+        rules=_list(
+            _of(
+                action=_TEXT,
+                onExitCodes=_of(containerName=_TEXT, operator=_TEXT, values=_list(_NUMBER)),
+                onPodConditions=_list(_of(type=_TEXT, status=_TEXT)),
+            )
+        )
+    ),
+    successPolicy=_of(rules=_list(_of(succeededIndexes=_TEXT, succeededCount=_NUMBER))),
 )
 
 _PRIORITY_CLASS: Final = _of(value=_NUMBER, globalDefault=_FLAG, description=_TEXT, preemptionPolicy=_TEXT)

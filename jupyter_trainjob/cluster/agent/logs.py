@@ -16,11 +16,11 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent.changes import Changes
 from jupyter_trainjob.cluster.agent.run import Run, State
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
+from jupyter_trainjob.cluster.apiserver.status import bad_request
 
 BLOCK = 1 << 16
 LONGEST = 1 << 18
@@ -189,16 +189,18 @@ class Logs:
         containers = [one["name"] for one in spec["containers"]]
         container = container or containers[0]
         if container not in [*containers, *(one["name"] for one in spec.get("initContainers") or ())]:
-            raise _bad(f"container {container} is not valid for pod {name}")
+            raise bad_request(f"container {container} is not valid for pod {name}")
         runs = Sandbox(self._pods / pod["metadata"]["uid"]).runs(container)
         runs = [run for run in runs if run.pids() is not None or run.exit() is not None]
         if previous:
             if len(runs) < 2 and not (runs and _waits_again(pod, container)):
-                raise _bad(f'previous terminated container "{container}" in pod "{name}" not found')
+                raise bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
             return runs[-1] if _waits_again(pod, container) else runs[-2]
         if not runs:
             reason = _waiting(pod, container)
-            raise _bad(f'container "{container}" in pod "{name}" is waiting to start: {reason or "ContainerCreating"}')
+            raise bad_request(
+                f'container "{container}" in pod "{name}" is waiting to start: {reason or "ContainerCreating"}'
+            )
         return runs[-1]
 
 
@@ -226,7 +228,7 @@ def normal(time: str) -> str:
     """Return an RFC 3339 time as the shim writes it (UTC, nine digits), so that the two compare as text."""
     match = _TIME.fullmatch(time)
     if match is None:
-        raise _bad(f'invalid sinceTime "{time}": expected RFC 3339, as in 2026-01-02T03:04:05Z')
+        raise bad_request(f'invalid sinceTime "{time}": expected RFC 3339, as in 2026-01-02T03:04:05Z')
     whole = dt.datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00")).astimezone(dt.timezone.utc)
     return whole.strftime("%Y-%m-%dT%H:%M:%S") + f".{(match[2] or '').ljust(9, '0')}Z"
 
@@ -266,10 +268,6 @@ def _limited(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         limit -= len(chunk)
         if limit <= 0:
             return
-
-
-def _bad(message: str) -> errors.BadRequest:
-    return errors.BadRequest(400, "BadRequest", message)
 
 
 def _nothing() -> None:

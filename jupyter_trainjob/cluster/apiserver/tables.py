@@ -128,15 +128,36 @@ def _pod_status(pod: Object) -> str:
     """Return the word of ``printPod``: the reason of the container that tells most, else the phase."""
     held = pod.get("status") or {}
     word = str(held.get("reason") or held.get("phase") or "Unknown")
-    for each in reversed(_statuses(pod)):
+    initializing = _pod_initializing(pod)
+    for each in () if initializing else reversed(_statuses(pod)):
         state = each.get("state") or {}
         waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
         if waiting.get("reason"):
             word = waiting["reason"]
         elif ended:
-            signal = f"Signal:{ended['signal']}" if ended.get("signal") else f"ExitCode:{ended.get('exitCode', 0)}"
-            word = ended.get("reason") or signal
-    return "Terminating" if "deletionTimestamp" in pod["metadata"] else word
+            word = _ended(ended)
+    return "Terminating" if "deletionTimestamp" in pod["metadata"] else initializing or word
+
+
+def _pod_initializing(pod: Object) -> str:
+    """Return the word for the init container that a pod has not got beyond, empty if it has none."""
+    wanted = pod["spec"].get("initContainers") or ()
+    for index, each in enumerate((pod.get("status") or {}).get("initContainerStatuses") or ()):
+        state = each.get("state") or {}
+        waiting, ended = state.get("waiting") or {}, state.get("terminated")
+        sidecar = index < len(wanted) and wanted[index].get("restartPolicy") == "Always"
+        if (ended and not ended.get("exitCode")) or (sidecar and each.get("started")):
+            continue
+        if ended:
+            return f"Init:{_ended(ended)}"
+        reason = waiting.get("reason", "PodInitializing")
+        return f"Init:{index}/{len(wanted)}" if reason == "PodInitializing" else f"Init:{reason}"
+    return ""
+
+
+def _ended(state: Object) -> str:
+    signal = f"Signal:{state['signal']}" if state.get("signal") else f"ExitCode:{state.get('exitCode', 0)}"
+    return str(state.get("reason") or signal)
 
 
 def _job_status(job: Object) -> str:

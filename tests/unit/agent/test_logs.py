@@ -145,8 +145,9 @@ def test_what_the_endpoint_refuses(cluster: Cluster) -> None:
     cluster.script("pass")
     cluster.ended()
     for options, message in REFUSED.values():
-        with pytest.raises(errors.BadRequest, match=message):
+        with pytest.raises(errors.BadRequest, match=message) as refusal:
             cluster.log(**options)
+        assert message in refusal.value.status["message"]
     cluster.run("true", name="later", volumes=[{"name": "v", "secret": {"secretName": "missing"}}])
     cluster.until("Pending", name="later")
     with pytest.raises(errors.BadRequest, match='container "node" in pod "later" is waiting to start'):

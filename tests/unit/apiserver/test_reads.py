@@ -193,10 +193,18 @@ class TestTables:
             ({"containerStatuses": [{"state": {"terminated": {"reason": "OOMKilled"}}}]}, "OOMKilled"),
             ({"containerStatuses": [{"state": {"terminated": {"signal": 9}}}]}, "Signal:9"),
             ({"containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}, "ExitCode:3"),
+            ({"initContainerStatuses": [{"state": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}, "Init:Error"),
+            ({"initContainerStatuses": [{"state": {"waiting": {"reason": "PodInitializing"}}}]}, "Init:0/1"),
+            (
+                {"initContainerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
+                "Init:CrashLoopBackOff",
+            ),
+            ({"phase": "Running", "initContainerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}, "Running"),
         ],
     )
     def test_the_status_of_a_pod_is_its_most_telling_word(self, pod_status: Object, word: str) -> None:
-        pod = {"metadata": {"name": "p"}, "spec": {}, "status": pod_status}
+        spec = {"initContainers": [{"name": "i"}]}
+        pod = {"metadata": {"name": "p"}, "spec": spec, "status": pod_status}
         assert tables.table(PODS, [pod], "1", include="None")["rows"][0]["cells"][2] == word
 
     @pytest.mark.parametrize(

@@ -127,6 +127,12 @@ def serve(
     secrets = credentials.ensure(state.cluster)
     activity = Activity()
     front = _listen(core, secrets, preferred_port=claim.port, activity=activity)
+
+    def end() -> None:
+        with suppress(OSError):  # A full disk keeps nobody from ending.
+            claim.say(Phase.ENDING)
+        front.stop()
+
     life = Life(
         chosen,
         activity,
@@ -134,10 +140,10 @@ def serve(
         anything_unfinished=lambda: anything_unfinished(client),
         sweep=Retention(client, history, state, chosen).sweep,
         log=state.log,
-        end=front.stop,
+        end=end,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: front.stop())
+        signal.signal(number, lambda *_: end())
     credentials.write_private(state.kubeconfig, credentials.kubeconfig(secrets, port=front.port))
     claim.say(Phase.SERVING, port=front.port)
     _log.info("version %s serves %s on port %d", VERSION, state.root, front.port)
@@ -147,8 +153,6 @@ def serve(
         front.run()
     finally:
         faulthandler.dump_traceback_later(END_SECONDS, exit=True)
-        with suppress(OSError):  # A full disk keeps nobody from ending.
-            claim.say(Phase.ENDING)
         life.stop()
         expiry.stop()
         manager.stop()
@@ -188,7 +192,7 @@ def _listen(core: Core, files: credentials.Credentials, *, preferred_port: int, 
 
 def _tell(ready_fd: int | None) -> None:
     if ready_fd is not None:
-        with os.fdopen(ready_fd, "wb") as pipe:
+        with suppress(BrokenPipeError), os.fdopen(ready_fd, "wb", buffering=0) as pipe:  # The starter may be gone.
             pipe.write(b"+")
 
 

@@ -94,10 +94,13 @@ def stop(state: StateDir | None = None) -> bool:
 class EmbeddedTransport:
     """A transport to the embedded cluster that starts the daemon again when it is gone."""
 
-    def __init__(self, state: StateDir | None = None) -> None:
+    def __init__(self, state: StateDir | None = None, *, warm: str = sys.executable) -> None:
         self._state = state or state_dir()
+        self._warm = warm
         self._lock = threading.Lock()
         self._inner: Transport | None = None
+        self._written = 0
+        """When the kubeconfig was written that `_inner` follows: every daemon writes it anew, its port may differ."""
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """Send the request; if the daemon is gone, start one and try again."""
@@ -114,9 +117,18 @@ class EmbeddedTransport:
 
     def _connected(self) -> Transport:
         with self._lock:
-            if self._inner is None:
-                self._inner = config.transport(kubeconfig=ensure(self._state), context=EMBEDDED_CONTEXT)
+            if self._inner is None or _written(self._state.kubeconfig) != self._written:
+                kubeconfig = ensure(self._state, warm=self._warm)
+                self._written = _written(kubeconfig)
+                self._inner = config.transport(kubeconfig=kubeconfig, context=EMBEDDED_CONTEXT)
             return self._inner
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _start(state: StateDir, warm: str) -> None:

@@ -178,6 +178,26 @@ REFUSED = [
     # Job
     (JOBS, job("a", backoffLimit=-1), "spec.backoffLimit", "a limit is not negative"),
     (JOBS, job("a", completionMode="Indexed", parallelism=2), "spec.completions", "an Indexed Job has completions"),
+    (
+        JOBS,
+        job("a", podFailurePolicy={"rules": [{"action": "Count"}]}),
+        "spec.podFailurePolicy.rules[0]",
+        "a rule of a Job's failure policy is about something",
+    ),
+    (
+        JOBS,
+        job(
+            "a", podFailurePolicy={"rules": [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [1]}}]}
+        ),
+        "spec.podFailurePolicy.rules[0].action",
+        "an index fails only where failures count per index",
+    ),
+    (
+        JOBS,
+        job("a", completionMode="Indexed", completions=2, successPolicy={"rules": [{"succeededCount": 3}]}),
+        "spec.successPolicy.rules[0].succeededCount",
+        "a success policy wants no more than there is",
+    ),
     (JOBS, job("a", completionMode="Other"), "spec.completionMode", "a completion mode is a known one"),
     (JOBS, job_with({"restartPolicy": "Always"}), "spec.template.spec.restartPolicy", "a Job's pods come to an end"),
     (JOBS, job_with({"containers": []}), "spec.template.spec.containers", "a Job's pods have containers"),

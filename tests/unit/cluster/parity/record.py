@@ -77,6 +77,7 @@ def played(client: Client, scenario: Object) -> Object:
     except Exception as error:
         raise RuntimeError(f"{scenario['name']}: {error}") from error
     finally:
+        Stage(client, namespace).free()
         client.delete(NAMESPACES, namespace)
 
 

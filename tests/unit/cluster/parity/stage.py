@@ -98,6 +98,13 @@ class Stage:
                 found.add(f"{about['kind']} {about['name']}: {event['type']} {event['reason']}: {message}")
         return sorted(str(_without(line, self.namespace)) for line in found)
 
+    def free(self) -> None:
+        """Let no pod be held any more, so that the namespace can go."""
+        for pod in self._list(PODS):
+            if HELD in (pod["metadata"].get("finalizers") or ()):
+                patch = {"metadata": {"finalizers": [each for each in pod["metadata"]["finalizers"] if each != HELD]}}
+                self.client.patch(PODS, pod["metadata"]["name"], patch, namespace=self.namespace)
+
     def _run(self, prefix: str) -> None:
         """Let the active pod of that name run, and be ready."""
         running = {"running": {"startedAt": timestamp()}}

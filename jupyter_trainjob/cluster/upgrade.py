@@ -14,9 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import jupyter_trainjob
-
-PACKAGE = Path(jupyter_trainjob.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 TRIAL_SECONDS = 60.0
 
 

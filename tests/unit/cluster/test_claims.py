@@ -28,7 +28,7 @@ def find(world: World) -> Object | None:
 
 def volume(root: Path, made: Object) -> Path:
     """Return the claim's folder with something in it, as the agent makes it."""
-    folder = root / "default" / made["metadata"]["uid"]
+    folder = root / "default" / str(made["metadata"]["uid"])
     folder.mkdir(parents=True)
     (folder / "weights").write_text("1")
     return folder

@@ -90,7 +90,7 @@ def test_a_stopped_job_goes_on_and_a_job_that_is_over_does_not(
     job = shell.names["pausing"]
     wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
     shell.run("%trainjob stop pausing")
-    assert job.snapshot().phases[-1].ended is not None
+    wait_for(lambda: job.snapshot().phases[-1].ended is not None, timeout=60)
     before = len(job.metrics()["step"])
     capsys.readouterr()
     shell.run("%trainjob resume pausing")

@@ -7,11 +7,16 @@ with the job's name, made before the TrainJob, which names it, and owned by it a
 from __future__ import annotations
 
 import copy
+import time
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import TRAININGRUNTIMES, Object
+from jupyter_trainjob.api.resources import TRAININGRUNTIMES, TRAINJOBS, Object
 from jupyter_trainjob.constants import BUNDLE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from jupyter_trainjob.kube.client import Client
+
+SEEN_WITHIN = 10.0
+"""Seconds in which a webhook sees a runtime that was just created; it looks at a copy that follows the API server."""
+LOOK_AGAIN = 0.1
 
 
 def runtime_with(runtime: Object, *, retries: int, job: str, namespace: str) -> Object:
@@ -46,6 +51,19 @@ def create(client: Client, runtime: Object) -> None:
             f"number of restarts is a property of a runtime. The server says: {error}. Ask for that right, or leave "
             "--retries out. Nothing was sent."
         ) from error
+
+
+def create_trainjob(client: Client, trainjob: Object) -> Object:
+    """Create a TrainJob whose runtime was created just before: Kubeflow's webhook may refuse it until it sees that."""
+    until = time.monotonic() + SEEN_WITHIN
+    while True:
+        try:
+            return client.create(TRAINJOBS, trainjob)
+        except errors.Forbidden as error:
+            unseen = f'"{trainjob["spec"]["runtimeRef"]["name"]}" not found' in str(error)
+            if not unseen or time.monotonic() > until:
+                raise
+        time.sleep(LOOK_AGAIN)
 
 
 def is_copy(runtime: Object) -> bool:

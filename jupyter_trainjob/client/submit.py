@@ -178,7 +178,11 @@ def send(prepared: Prepared) -> TrainJob:
         for secret in prepared.delivery.secrets:
             client.create(SECRETS, secret)
             created.append((SECRETS, secret["metadata"]["name"]))
-        stored = client.create(TRAINJOBS, trainjob)
+        stored = (
+            client.create(TRAINJOBS, trainjob)
+            if prepared.runtime is None
+            else retries.create_trainjob(client, trainjob)
+        )
     except errors.TrainJobError:
         for resource, name in created:
             client.delete(resource, name, namespace=namespace)

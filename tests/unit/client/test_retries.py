@@ -57,6 +57,24 @@ class Refusing:
         return self._inner.send(request, timeout=timeout)
 
 
+class Lagging:
+    """A transport whose admission webhook sees a new runtime only when it has refused two TrainJobs."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.refused = 0
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        if request.method == "POST" and request.path.endswith("/trainjobs") and self.refused < 2:
+            self.refused += 1
+            name = json.loads(request.body or b"")["spec"]["runtimeRef"]["name"]
+            message = f'admission webhook denied the request: spec.runtimeRef: TrainingRuntime "{name}" not found'
+            return Refusal(
+                json.dumps({"kind": "Status", "code": 403, "reason": "Forbidden", "message": message}).encode()
+            )
+        return self._inner.send(request, timeout=timeout)
+
+
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[Core]:
     store = Store(tmp_path / "store.db")
@@ -119,3 +137,10 @@ def test_the_copy_goes_again_where_the_job_is_refused(core: Core) -> None:
     with pytest.raises(errors.Forbidden):
         send(prepared(client, 1))
     assert names(client) == []
+
+
+def test_a_webhook_that_does_not_see_the_copy_yet_is_asked_again(core: Core) -> None:
+    transport = Lagging(core)
+    job = send(prepared(Client(transport), 2))
+    assert transport.refused == 2
+    assert job.name in names(Client(core))

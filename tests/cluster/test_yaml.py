@@ -9,6 +9,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ def _log(client: Client, pod: Object, container: str) -> str:
     return "\n".join(line.decode() for line in lines)
 
 
+def _was_told(client: Client, pod: Object) -> bool:
+    events = client.list(EVENTS, namespace=pod["metadata"]["namespace"]).items
+    told = {one["reason"] for one in events if one["involvedObject"].get("uid") == pod["metadata"]["uid"]}
+    return {"Scheduled", "Created", "Started"} <= told
+
+
 def test_two_nodes_with_an_init_container_a_script_and_torchrun(place: tuple[Client, str]) -> None:
     client, namespace = place
     for document in yaml.safe_load_all(TEXT.replace(NAMED_IMAGE, IMAGE)):
@@ -95,9 +102,4 @@ def test_two_nodes_with_an_init_container_a_script_and_torchrun(place: tuple[Cli
         (init,), (main,) = status["initContainerStatuses"], status["containerStatuses"]
         assert init["state"]["terminated"]["reason"] == main["state"]["terminated"]["reason"] == "Completed"
         assert main["state"]["terminated"]["message"].startswith(f"node {rank}: accuracy ")
-        found = {
-            event["reason"]
-            for event in client.list(EVENTS, namespace=namespace).items
-            if event["involvedObject"].get("uid") == pod["metadata"]["uid"]
-        }
-        assert {"Scheduled", "Created", "Started"} <= found
+        wait_for(partial(_was_told, client, pod))  # Events are written after the status.

@@ -86,7 +86,7 @@ def test_init_containers_run_in_order_and_hand_files_on(cluster: Cluster) -> Non
     assert [found[name]["ready"] for name in ("one", "two", "main")] == [True, True, False]
     assert all(found[name]["state"]["terminated"]["reason"] == "Completed" for name in found)
     assert condition(cluster, "Initialized") == {"status": "True", "reason": "PodCompleted"}
-    assert reasons(cluster) == ["Pulled", "Created", "Started"] * 3
+    cluster.api.wait(lambda: reasons(cluster) == ["Pulled", "Created", "Started"] * 3)
 
 
 def test_init_container_that_fails_fails_the_pod(cluster: Cluster) -> None:
@@ -118,7 +118,7 @@ def test_sidecar_runs_beside_the_others_and_ends_after_them(cluster: Cluster, tm
     assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
     assert status["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
     assert cluster.log(container="side").startswith("up\nbye\n")
-    assert "Killing" in reasons(cluster)
+    cluster.api.wait(lambda: "Killing" in reasons(cluster))
 
 
 def test_deleted_pod_ends_its_sidecars_last(cluster: Cluster, tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ class Core:
     def _document(self, path: str) -> Body | None:
         if path in self._documents:
             return Body(self._documents[path])
+        if path == openapi.OLD:
+            return Body(b"", content_type=openapi.OLD_TYPE)
         if path in _HEALTH or path.startswith(tuple(f"{each}/" for each in _HEALTH)):
             return Body(b"ok", content_type="text/plain")
         return None

@@ -2,11 +2,18 @@
 
 Schemas are open (the server checks objects itself), but each names its group, version and kind; each PATCH names the
 query parameter ``fieldValidation``, which tells ``kubectl create`` and ``apply`` to leave checking to the server.
+For a kind that is not served kubectl asks for OpenAPI v2 too, and only then says that there is no such kind.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from jupyter_trainjob.api.resources import ALL, Object, Resource
+
+OLD: Final = "/openapi/v2"
+"""Answered with a document that describes nothing, which has no bytes in protobuf."""
+OLD_TYPE: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 def documents(version: str) -> dict[str, Object]:

@@ -240,6 +240,11 @@ class TestDiscovery:
         assert patch["x-kubernetes-group-version-kind"]["kind"] == "TrainJob"
         assert "fieldValidation" in [parameter["name"] for parameter in patch["parameters"]]
 
+    def test_the_older_open_api_is_there_and_empty_so_that_kubectl_names_an_unknown_kind(self, core: Core) -> None:
+        answer = core.send(Request("GET", "/openapi/v2"))
+        assert (answer.status, answer.read()) == (200, b"")
+        assert answer.headers["content-type"].startswith("application/com.github.proto-openapi.spec.v2")
+
     @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/readyz/ping"])
     def test_it_is_healthy(self, core: Core, path: str) -> None:
         assert core.send(Request("GET", path)).read() == b"ok"

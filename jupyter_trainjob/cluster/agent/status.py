@@ -31,6 +31,7 @@ class Verdict:
     message: str
 
 
+_STARTING = ("ContainerCreating", "PodInitializing")
 DEADLINE = Verdict("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 
@@ -62,6 +63,11 @@ def of_pod(
         status["initContainerStatuses"] = _containers(pod, init, views)
     lost = _lost(spec, views) if current == FAILED else None
     verdict = verdict or lost
+    if verdict is not None and current == FAILED:
+        # kubectl shows what a container waits for rather than the reason of its pod.
+        for one in (*status["containerStatuses"], *status.get("initContainerStatuses", ())):
+            if one["state"].get("waiting", {}).get("reason") in _STARTING:
+                one["state"] = {"waiting": {"reason": verdict.reason, "message": verdict.message}}
     if verdict is not None:
         status |= {"reason": verdict.reason, "message": verdict.message}
     wanted = [*_conditions(spec, views, current), *(_condition(one.type, one.reason, one.message) for one in extra)]

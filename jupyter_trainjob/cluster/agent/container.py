@@ -27,7 +27,7 @@ from jupyter_trainjob.cluster.agent.run import Run, State
 from jupyter_trainjob.cluster.agent.status import Extra
 from jupyter_trainjob.cluster.agent.teller import field_path
 from jupyter_trainjob.cluster.agent.waiting import LookUp, NotYet, Refused
-from jupyter_trainjob.cluster.agent.warm import WarmPool
+from jupyter_trainjob.cluster.agent.warm import TRIES, WarmPool
 from jupyter_trainjob.controller.events import WARNING, Recorder
 from jupyter_trainjob.kube.client import Watch
 
@@ -186,18 +186,23 @@ class ContainerRun:
             pause = min(LONGEST_RETRY, 2 * pause or RETRY_SECONDS)
         return None
 
-    def _try(self) -> Launched | None:
+    def _try(self, deaths: int = 0) -> Launched | None:
         agency, run = self._agency, self.run
         look_up = looking(agency.host.client, self._pod["metadata"]["namespace"])
         prepared = prepare(self._place(look_up), self._container, run, agency.host, look_up)
         self.condition = prepared.condition
         document = {**prepared.document, "due": self.due}
-        warm = agency.pool.warm(prepared.program, document, error_file=run.error_file, cancelled=self._is_over)
+        warm = None
+        if deaths < TRIES:
+            warm = agency.pool.warm(prepared.program, document, error_file=run.error_file, cancelled=self._is_over)
         start = self._entered = agency.pacing.enter(WARM if warm else COLD, self._is_over)
         if start is None:
             return None
         try:
             launched = launch(run, warm.document, warm.fork) if warm else launch(run, document)
+            if launched is None:
+                start.over()
+                return self._try(deaths + 1)  # with the next fork server: the ranks of a job start alike
             began = launched.started()
         except BaseException:
             start.over()

@@ -38,29 +38,29 @@ class Launched:
             self.process.wait()
 
 
-def launch(run: Run, document: Object, fork: Fork | None = None) -> Launched:
-    """Start the shim of `run`. BlockingIOError if one lives already."""
+def launch(run: Run, document: Object, fork: Fork | None = None) -> Launched | None:
+    """Start the shim of `run`; None if the fork server died before that. BlockingIOError if one lives already."""
     lock = run.claim()
     try:
         shim.write_json(str(run.folder / "spec.json"), document)
-        if fork is not None:
-            ready, ready_in = os.pipe()
+        if fork is None:
+            return _cold(run, lock)
+        ready, ready_in = os.pipe()
+        try:
+            forked = fork(str(run.folder), lock, ready_in)
+        finally:
+            os.close(ready_in)
+        if not forked:
+            # The server died while it was asked. Only who cannot get the lock again knows that a shim was born.
+            os.close(lock)
             try:
-                forked = fork(str(run.folder), lock, ready_in)
-            finally:
-                os.close(ready_in)
-            if not forked:
-                # The server died while it was asked. Only who cannot get the lock again knows that a shim was born.
-                os.close(lock)
-                try:
-                    lock = run.claim()
-                except BlockingIOError:
-                    lock = -1
-                    forked = True
-            if forked:
-                return Launched(ready, None)
-            os.close(ready)
-        return _cold(run, lock)
+                lock = run.claim()
+            except BlockingIOError:
+                lock = -1
+            else:
+                os.close(ready)
+                return None
+        return Launched(ready, None)
     finally:
         if lock >= 0:
             os.close(lock)

@@ -2,7 +2,9 @@
 
 In: a prepared program. Out: how to fork its shim from a process that has torch imported already, or None for a cold
 start. A program that may start warm waits for a server that is still importing, since a cold start imports the same
-things; a server that dies, or whose probe does not compute, is not waited for.
+things. A server that is killed is replaced, and the program waits for the next one, so that the ranks of a job start
+alike: torchrun beside a rank without it would look for a store that is gone when that rank has ended. One that refuses,
+or whose probe does not compute, is not waited for.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import signal
 import socket
 import subprocess
 import threading
@@ -27,6 +30,8 @@ from jupyter_trainjob.cluster.agent.program import Program
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
+TRIES = 2
+"""How many fork servers a program waits for, where they are killed."""
 RETRY_SECONDS = 60.0
 """A server that died before it was ready is not started again so soon: every program would wait for it in vain."""
 
@@ -56,6 +61,8 @@ class Server:
         self.python = python
         self.ready = False
         self.failed = False
+        self.killed = False
+        """Whether it was killed from outside before it could say anything."""
         self.base = environment.base(python)
         self.started = self.used = time.monotonic()
         self._told: dict[str, Any] = {}
@@ -88,6 +95,8 @@ class Server:
             return False
         if "folders" in self._told:
             return forkserver.changed(self._told["folders"])
+        if self.killed:
+            return True
         if "files" not in self._told:
             return time.monotonic() - self.started >= RETRY_SECONDS
         died = self.failed or self._process.poll() is not None
@@ -128,10 +137,12 @@ class Server:
             told = forkserver.receive(self._socket)
         except OSError as error:
             told = {"refusal": str(error)}
+        killed = told is None and self._process.wait() == -signal.SIGKILL
         told = told or {"refusal": f"it died; {log} says why"}
         with self._settled:
             if self.failed:
                 return
+            self.killed = killed
             refusal = told.get("refusal")
             self._told = told
             if not refusal:
@@ -203,16 +214,30 @@ class WarmPool:
         if reason := torchrun.refusal(program, environment.base(program.python)):
             _log.debug("%s starts cold: %s", program.hostname, reason)
             return None
-        server = self.start(program.python)
+        server = self._ready(program.python, cancelled)
         if server is None:
             return None
-        deadline = time.monotonic() + START_SECONDS
-        with self._settled:
-            self._settled.wait_for(lambda: server.settled or cancelled(), timeout=deadline - time.monotonic())
-            if not server.ready or cancelled():
-                return None
         env = torchrun.worker_env(document["env"], str(error_file))
         return Warm(server.fork, {**document, "argv": [document["argv"][-1]], "env": server.environment(env)})
+
+    def _ready(self, python: str, cancelled: Callable[[], bool]) -> Server | None:
+        """Return a server that can fork, once it is there; a second one if the first is killed while it imports."""
+        for _ in range(TRIES):
+            server = self.start(python)
+            if server is None:
+                return None
+            self._await(server, cancelled)
+            if cancelled():
+                return None
+            if server.ready:
+                return server
+            if not server.killed:
+                return None
+        return None
+
+    def _await(self, server: Server, cancelled: Callable[[], bool]) -> None:
+        with self._settled:
+            self._settled.wait_for(lambda: server.settled or cancelled(), timeout=START_SECONDS)
 
     def wake(self) -> None:
         """Have everybody who waits look whether they still want to."""

@@ -173,6 +173,18 @@ def test_fork_server_dies_without_its_programs_and_is_replaced(cluster: Cluster)
         assert cluster.newest(name).state() is State.RUNNING
 
 
+def test_program_waits_for_the_next_fork_server_where_one_is_killed_while_it_imports(cluster: Cluster) -> None:
+    cluster.agent()
+    deliver(cluster, "print('ready', flush=True)")
+    start(cluster)
+    cluster.api.wait(lambda: servers(cluster))
+    (server,) = servers(cluster)
+    server.kill()
+    assert cluster.ended("one", SECONDS)["exitCode"] == 0
+    assert was_warm(cluster, "one")
+    assert servers(cluster) != [server]
+
+
 AGENT = '''
 import json, pathlib, sys
 from tests.unit.agent.cluster import Cluster

@@ -111,10 +111,15 @@ class TrainJob:
     def logs(self, rank: int | None = None, *, follow: bool = False) -> str | Iterator[str]:
         """Return what the nodes printed: of one node, or of all in the order of time, each line after its number.
 
-        With `follow`, return an iterator of lines that goes on until the job is over.
+        With `follow`, return an iterator of lines that goes on until the job is over. Raises `errors.UsageError` for a
+        node that the job does not have.
         """
         follower = self._follow()
-        width = len(str(max(0, follower.snapshot().nodes - 1)))
+        nodes = follower.snapshot().nodes
+        if rank is not None and not 0 <= rank < nodes:
+            there = f"nodes 0 to {nodes - 1}" if nodes > 1 else "one node, number 0"
+            raise errors.UsageError(f"{self.name} has no node {rank}: it has {there}.")
+        width = len(str(max(0, nodes - 1)))
 
         def texts(lines: Iterable[LogLine]) -> Iterator[str]:
             for line in lines:

@@ -55,6 +55,9 @@ def test_a_running_job_is_listed_got_and_its_log_read(job: TrainJob) -> None:
     assert [phase["name"] for phase in got["phases"]] == ["queued", "starting", "training"]
     assert "Running" in trainjob("get", job.name).stdout
     assert trainjob("logs", "endless", "--rank", "1").stdout == "begun\n"
+    beyond = trainjob("logs", "endless", "--rank", "2")
+    assert (beyond.returncode, beyond.stdout) == (1, "")
+    assert "has no node 2: it has nodes 0 to 1" in beyond.stderr
 
 
 def test_a_job_is_stopped_resumed_and_deleted(job: TrainJob) -> None:

@@ -12,7 +12,7 @@ from jupyter_trainjob.api import quantity
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent.waiting import Refused
 
-_KEYED = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
+_KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
 def field(pod: Object, path: str) -> str:

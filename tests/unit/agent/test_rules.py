@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster.agent import environment, network, torchrun
+from jupyter_trainjob.cluster.agent import environment, fields, network, torchrun
 from jupyter_trainjob.cluster.agent.namespaces import rebuilt
 from jupyter_trainjob.cluster.agent.program import Program, threads, with_python
 from jupyter_trainjob.cluster.agent.substitution import substitution
+from jupyter_trainjob.cluster.agent.waiting import Refused
 
 SUBSTITUTED = {
     "a whole path": ("/trainjob", "/pods/1"),
@@ -183,3 +184,10 @@ def test_folders_that_a_mount_needs_rebuilt(tmp_path: Path) -> None:
     assert rebuilt(["/etc/hosts", "/trainjob"]) == {"/", "/dev"}
     assert rebuilt([new]) == parents | {"/dev"}
     assert rebuilt([new, new + "/below"]) == rebuilt([new])
+
+
+def test_a_field_path_with_stray_quotes_is_refused() -> None:
+    pod = {"metadata": {"labels": {"a": "1", "'a'": "2"}}}
+    assert fields.field(pod, "metadata.labels['a']") == "1"
+    with pytest.raises(Refused, match="is not supported"):
+        fields.field(pod, "metadata.labels[''a'']")

@@ -61,6 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT, or until it is of no use."""
     parser = argparse.ArgumentParser(prog="jupyter_trainjob.cluster.daemon")
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets one byte once requests are answered")
+    parser.add_argument(
+        "--lock-fd", type=int, help="file descriptor of the lock, from the daemon that this one replaces"
+    )
     parser.add_argument("--warm", action="append", default=[], metavar="PYTHON", help="interpreter to warm up")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -68,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     state = state_dir().create()
     limit_log(state.log)
     warm = tuple(options.warm) or (sys.executable,)
-    with presence.claim(state, patience=END_SECONDS) as claim:
+    with presence.claim(state, patience=END_SECONDS, inherited=options.lock_fd) as claim:
         if claim is None:
             _log.info("another daemon serves %s", state.root)
             _tell(options.ready_fd)
@@ -78,10 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
         except (errors.TrainJobError, OSError, sqlite3.OperationalError) as error:
             _log.error("cannot serve %s: %s", state.root, error)
             return 1
-    faulthandler.cancel_dump_traceback_later()
-    if verdict is Verdict.MAKE_WAY:
-        words = [word for python in warm for word in ("--warm", python)]
-        os.execv(sys.executable, [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", *words])  # noqa: S606
+        faulthandler.cancel_dump_traceback_later()
+        if verdict is Verdict.MAKE_WAY:
+            # The lock goes over to the new program: who ends "the daemon" meanwhile finds this process, and ends it.
+            words = ["--lock-fd", str(claim.bequeath()), *(word for python in warm for word in ("--warm", python))]
+            os.execv(sys.executable, [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", *words])  # noqa: S606
     return 0
 
 
@@ -142,8 +146,15 @@ def serve(
         log=state.log,
         end=end,
     )
+    told_to_end = False
+
+    def obey(*_: object) -> None:
+        nonlocal told_to_end
+        told_to_end = True
+        end()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: end())
+        signal.signal(number, obey)
     credentials.write_private(state.kubeconfig, credentials.kubeconfig(secrets, port=front.port))
     claim.say(Phase.SERVING, port=front.port)
     _log.info("version %s serves %s on port %d", VERSION, state.root, front.port)
@@ -160,7 +171,9 @@ def serve(
         history.close()
         store.close()
         _log.info("ended")
-    return life.verdict
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # before the look: from here on a signal ends this process
+    return Verdict.END if told_to_end else life.verdict
 
 
 def _install_runtimes(client: Client) -> None:

@@ -123,6 +123,11 @@ class Claim:
         """That of the last daemon, later our own."""
         self.say(Phase.STARTING)
 
+    def bequeath(self) -> int:
+        """Let the program that this process becomes keep the lock; return the descriptor that it is to be told."""
+        os.set_inheritable(self._lock.fileno(), True)
+        return self._lock.fileno()
+
     def say(self, phase: Phase, *, port: int | None = None) -> None:
         """Tell how far this daemon is."""
         self.port = self.port if port is None else port
@@ -141,9 +146,13 @@ class Claim:
 
 
 @contextmanager
-def claim(state: StateDir, *, patience: float) -> Iterator[Claim | None]:
-    """Hold `state` for a daemon; None if another one keeps it, also after `patience` seconds of its ending."""
-    with state.lock.open("ab") as lock:
+def claim(state: StateDir, *, patience: float, inherited: int | None = None) -> Iterator[Claim | None]:
+    """Hold `state` for a daemon; None if another one keeps it, also after `patience` seconds of its ending.
+
+    `inherited` is the descriptor of a lock that this process had already, see `Claim.bequeath`.
+    """
+    with state.lock.open("ab") if inherited is None else open(inherited, "ab") as lock:  # noqa: PTH123 - a descriptor
+        os.set_inheritable(lock.fileno(), False)
         deadline = time.monotonic() + patience
         while not _taken(lock):
             holder = find(state)

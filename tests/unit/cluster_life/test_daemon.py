@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -152,9 +152,12 @@ def test_a_killed_daemon_has_lost_nothing_and_its_last_word_counts_no_more(state
     assert found(state).pid != pid
 
 
-def test_after_an_upgrade_the_new_package_runs_in_the_old_ones_place(tmp_path: Path, state: StateDir) -> None:
+@contextmanager
+def daemon_of_a_copy(tmp_path: Path, state: StateDir) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], None]]]:
+    """Run a daemon from a copy of the package; yield it, and what replaces the copy by version 9."""
     copy = tmp_path / "site"
     shutil.copytree(PACKAGE, copy / "jupyter_trainjob", ignore=shutil.ignore_patterns("__pycache__"))
+    constants = copy / "jupyter_trainjob" / "constants.py"
     state.create()
     environment = {
         **os.environ,
@@ -163,20 +166,43 @@ def test_after_an_upgrade_the_new_package_runs_in_the_old_ones_place(tmp_path: P
         "TRAINJOB_IDLE_MINUTES": "0.02",
     }
     command = [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", "--warm", NO_PYTHON]
+
+    def upgrade() -> None:
+        constants.write_text(constants.read_text().replace('VERSION: Final = "', 'VERSION: Final = "9.', 1))
+
     with (
         state.log.open("ab") as log,
         subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log) as daemon,
     ):
-        wait_for(lambda: launch.running(state))
+        try:
+            wait_for(lambda: launch.running(state))
+            yield daemon, upgrade
+        finally:
+            daemon.terminate()
+
+
+def test_after_an_upgrade_the_new_package_runs_in_the_old_ones_place(tmp_path: Path, state: StateDir) -> None:
+    with daemon_of_a_copy(tmp_path, state) as (daemon, upgrade):
         client = Client(EmbeddedTransport(state, warm=NO_PYTHON))
         watch = client.watch(NAMESPACES, resource_version="0")  # keeps it from being idle, not from its upgrade
-        constants = copy / "jupyter_trainjob" / "constants.py"
-        constants.write_text(constants.read_text().replace('VERSION: Final = "', 'VERSION: Final = "9.', 1))
+        upgrade()
         wait_for(lambda: (launch.running(state) or presence.Running()).version.startswith("9."), timeout=60)
         assert found(state).pid == daemon.pid, "whoever started it still owns it"
         watch.close()
         assert client.find(NAMESPACES, "default")
         launch.stop(state)
+
+
+def test_who_is_told_to_end_during_an_upgrade_leaves_no_successor(tmp_path: Path, state: StateDir) -> None:
+    with daemon_of_a_copy(tmp_path, state) as (daemon, upgrade):
+        watch = Client(EmbeddedTransport(state, warm=NO_PYTHON)).watch(NAMESPACES, resource_version="0")
+        upgrade()
+        wait_for(lambda: launch.running(state) is None, timeout=60)
+        assert found(state).pid == daemon.pid, "from one to the other it is held without a gap"
+        assert launch.stop(state)
+        daemon.wait(timeout=20)
+        watch.close()
+        assert presence.find(state) is None
 
 
 def test_a_later_format_is_refused_before_anything_is_sent(state: StateDir) -> None:

@@ -38,7 +38,7 @@ from jupyter_trainjob.cluster.apiserver.http import HttpFront
 from jupyter_trainjob.cluster.expiry import EventExpiry
 from jupyter_trainjob.cluster.idle import Activity, anything_unfinished
 from jupyter_trainjob.cluster.informers import Informers
-from jupyter_trainjob.cluster.life import Life, Verdict, limit_log
+from jupyter_trainjob.cluster.life import LOOK_SECONDS, Life, Verdict, limit_log
 from jupyter_trainjob.cluster.presence import Claim, Phase
 from jupyter_trainjob.cluster.retention import Retention
 from jupyter_trainjob.cluster.settings import Settings
@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--lock-fd", type=int, help="file descriptor of the lock, from the daemon that this one replaces"
     )
+    parser.add_argument("--look-seconds", type=float, default=LOOK_SECONDS, help="how often it looks after itself")
     parser.add_argument("--warm", action="append", default=[], metavar="PYTHON", help="interpreter to warm up")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -77,7 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
             _tell(options.ready_fd)
             return 0
         try:
-            verdict = serve(state, claim, settings.load(), warm=warm, ready_fd=options.ready_fd)
+            verdict = serve(
+                state,
+                claim,
+                settings.load(),
+                warm=warm,
+                look_seconds=options.look_seconds,
+                ready_fd=options.ready_fd,
+            )
         except (errors.TrainJobError, OSError, sqlite3.OperationalError) as error:
             _log.error("cannot serve %s: %s", state.root, error)
             return 1
@@ -95,7 +103,8 @@ def serve(
     chosen: Settings,
     *,
     warm: tuple[str, ...],
-    ready_fd: int | None = None,
+    look_seconds: float,
+    ready_fd: int | None,
 ) -> Verdict:
     """Start every part in the order of its needs, answer requests until the end, and end in the opposite order."""
     store = Store(state.store)
@@ -145,6 +154,7 @@ def serve(
         sweep=Retention(client, history, state, chosen).sweep,
         log=state.log,
         end=end,
+        look_seconds=look_seconds,
     )
     told_to_end = False
 

@@ -66,7 +66,7 @@ class Life:
         sweep: Callable[[], object],
         log: Path,
         end: Callable[[], None],
-        look_seconds: float = LOOK_SECONDS,
+        look_seconds: float,
     ) -> None:
         self._settings = settings
         self._activity = activity

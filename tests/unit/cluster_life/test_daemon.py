@@ -163,9 +163,8 @@ def daemon_of_a_copy(tmp_path: Path, state: StateDir) -> Iterator[tuple[subproce
         **os.environ,
         "PYTHONPATH": str(copy),
         "TRAINJOB_STATE_DIR": str(state.root),
-        "TRAINJOB_IDLE_MINUTES": "0.02",
     }
-    command = [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", "--warm", NO_PYTHON]
+    command = [sys.executable, "-m", "jupyter_trainjob.cluster.daemon", "--warm", NO_PYTHON, "--look-seconds", "0.5"]
 
     def upgrade() -> None:
         constants.write_text(constants.read_text().replace('VERSION: Final = "', 'VERSION: Final = "9.', 1))
@@ -184,7 +183,7 @@ def daemon_of_a_copy(tmp_path: Path, state: StateDir) -> Iterator[tuple[subproce
 def test_after_an_upgrade_the_new_package_runs_in_the_old_ones_place(tmp_path: Path, state: StateDir) -> None:
     with daemon_of_a_copy(tmp_path, state) as (daemon, upgrade):
         client = Client(EmbeddedTransport(state, warm=NO_PYTHON))
-        watch = client.watch(NAMESPACES, resource_version="0")  # keeps it from being idle, not from its upgrade
+        watch = client.watch(NAMESPACES, resource_version="0")  # does not keep it from its upgrade
         upgrade()
         wait_for(lambda: (launch.running(state) or presence.Running()).version.startswith("9."), timeout=60)
         assert found(state).pid == daemon.pid, "whoever started it still owns it"

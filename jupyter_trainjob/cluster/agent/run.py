@@ -137,7 +137,7 @@ class Run:
         now = logwriter.stamp()
         code = KILLED if reason == SHIM_LOST else UNKNOWN
         end = {"code": code, "signal": 0, "reason": reason, "message": MESSAGES[reason]}
-        shim.write_json(str(self.folder / "exit.json"), {**end, "started": started or now, "finished": now})
+        shim.write_reserved(str(self.folder / "exit.json"), {**end, "started": started or now, "finished": now})
 
     def termination_message(self) -> str:
         """Return the program's last words, as much as kubelet takes."""

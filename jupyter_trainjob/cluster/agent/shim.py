@@ -41,6 +41,7 @@ Launch = Callable[[dict[str, Any], Callable[[], None]], None]
 """Becomes the program in the forked child; calls its second argument when the program's own code is next."""
 
 READ = 65_536
+RESERVED = 4_096
 NOT_STARTED = 128
 """What container runtimes report of a program that could not be started."""
 SWEEP_SECONDS = 5.0
@@ -142,6 +143,7 @@ class Shim:
             self._poll.register(fd, select.POLLIN)
         started = logwriter.stamp()
         names = {"shim": processes.identity(os.getpid()), "program": processes.identity(self._program)}
+        reserve(os.path.join(self._folder, "exit.json"))
         write_json(os.path.join(self._folder, "pid.json"), {**names, "started": started})
         if limits := self._spec.get("limits"):
             self._guard = self._limited(limits)
@@ -293,7 +295,7 @@ class Shim:
             end["reason"] = "OOMKilled"
         if self._fault:
             end.update(json.loads(self._fault))
-        write_json(os.path.join(self._folder, "exit.json"), end)
+        write_reserved(os.path.join(self._folder, "exit.json"), end)
 
 
 class StartFailed(Exception):
@@ -354,6 +356,24 @@ def write_json(path: str, value: dict[str, Any]) -> None:
     part = path + ".part"
     with open(part, "w", encoding="utf-8") as file:
         json.dump(value, file)
+    os.replace(part, path)
+
+
+def reserve(path: str) -> None:
+    """Take the space for a short file that must be written later, even if the disk is full by then."""
+    with open(path + ".part", "wb") as file:
+        file.write(b" " * RESERVED)
+
+
+def write_reserved(path: str, value: dict[str, Any]) -> None:
+    """Write a file whole or not at all, into the space that `reserve` took if there is any."""
+    part = path + ".part"
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        data = json.dumps(value).encode()
+        os.write(fd, data.ljust(RESERVED))
+    finally:
+        os.close(fd)
     os.replace(part, path)
 
 

@@ -30,11 +30,13 @@ def embedded_cluster(folder: Path) -> Iterator[StateDir]:
     try:
         yield state
     finally:
-        if launch.running(state) is not None:
-            for job in list_jobs():
-                job.delete()
-            _wait_until_no_pod_runs(state)
-        launch.stop(state)
+        try:
+            if launch.running(state) is not None:
+                for job in list_jobs():
+                    job.delete()
+                _wait_until_no_pod_runs(state)
+        finally:
+            launch.stop(state)
         context.forget()
         if before is None:
             del os.environ[STATE_DIR_ENV]

@@ -12,6 +12,7 @@ import itertools
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -23,7 +24,7 @@ from jupyter_trainjob.client.derive import derive, state_of
 from jupyter_trainjob.client.failure import training_container
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME
-from jupyter_trainjob.kube.client import LogStream
+from jupyter_trainjob.kube.client import Client, LogStream
 from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import node_index
 from jupyter_trainjob.metrics.loglines import Line, parse
@@ -37,6 +38,23 @@ WARNING_AFTER = 1.5
 SYNC_TIMEOUT = 30.0
 ENDED = ("Succeeded", "Failed")
 """Phases of a pod that runs no more, or was refused and never ran."""
+
+
+_followers: weakref.WeakKeyDictionary[Client, weakref.WeakValueDictionary[str, Follower]] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def follow(connection: Connection, trainjob: Object) -> Follower:
+    """Return the one follower that this process has of a job: all of its handles and views know the same at once."""
+    with _lock:
+        of_cluster = _followers.setdefault(connection.client, weakref.WeakValueDictionary())
+        uid = trainjob["metadata"]["uid"]
+        follower = of_cluster.get(uid)
+        if follower is None:
+            follower = of_cluster[uid] = Follower(connection, trainjob)
+            follower.start()
+    follower.synced()
+    return follower
 
 
 class Follower:

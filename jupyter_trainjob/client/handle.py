@@ -16,7 +16,7 @@ from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
 from jupyter_trainjob.client import events, outcome
 from jupyter_trainjob.client.context import Connection
-from jupyter_trainjob.client.follow import Follower
+from jupyter_trainjob.client.follow import Follower, follow
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION
 
@@ -200,9 +200,7 @@ class TrainJob:
 
     def _follow(self) -> Follower:
         if self._follower is None:
-            self._follower = Follower(self._connection, self._trainjob)
-            self._follower.start()
-            self._follower.synced()
+            self._follower = follow(self._connection, self._trainjob)
         return self._follower
 
     def _finished(self, timeout: float | None) -> outcome.Outcome:

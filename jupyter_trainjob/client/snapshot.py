@@ -33,11 +33,72 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of a job's life: queued, starting, training. Times are unix seconds."""
+    """One stretch of a job's life; one of which nothing is known is left out. Times are unix seconds."""
 
     name: str
+    """One of `PHASES`."""
     started: float
     ended: float | None = None
+
+
+PHASES = ("queued", "scheduling", "image", "starting", "rendezvous", "training")
+"""Until pods exist, all of them are placed, all containers run, the first rank runs, every rank runs, the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU of a node, as NVML sees it. Memory in bytes."""
+
+    name: str
+    busy: float | None
+    """Share of the time in which it computed, 0..1."""
+    memory: int
+    memory_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What all processes of one pod use together: the newest that its first rank said."""
+
+    time: float
+    cpu: float
+    """Cores in use, since the message before."""
+    cpu_limit: float | None
+    memory: int
+    """Bytes."""
+    memory_limit: int | None
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One rank, as its reports show it."""
+
+    rank: int
+    step: int | None = None
+    step_time: float | None = None
+    """Seconds a step takes: the median of about the last 30 seconds."""
+    slow: bool = False
+    """Clearly slower than most ranks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a job: its pod, what that uses, and the ranks that it runs."""
+
+    index: int
+    pod: str
+    """Its name; empty while there is none."""
+    host: str
+    """Name of the machine that it is placed on; empty before."""
+    state: str
+    """Waiting, Starting, Running, Succeeded, Failed, Stopped or Gone."""
+    reason: str = ""
+    """Why it is in this state, where there is something to say."""
+    restarts: int = 0
+    exit_code: int | None = None
+    usage: Usage | None = None
+    ranks: tuple[Rank, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +135,10 @@ class Snapshot:
     namespace: str
     context: str
     state: State
+    uid: str = ""
     runtime: str = ""
     nodes: int = 1
+    procs_per_node: int = 1
     ranks: int = 1
     """Processes on all nodes together."""
     restarts: int = 0
@@ -93,6 +156,8 @@ class Snapshot:
     metrics: dict[str, float] = field(default_factory=dict)
     """Last value of each metric of that rank, in the order of their first report."""
     ranks_running: int = 0
+    pods: tuple[Node, ...] = ()
+    """Every node, by index; also those whose pods do not exist yet or any more."""
     failure: Failure | None = None
     log: tuple[LogLine, ...] = ()
     """The tail of all ranks' logs in time order, without frames (at most 200 lines)."""

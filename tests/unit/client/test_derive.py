@@ -33,6 +33,7 @@ def trainjob(
     return {
         "metadata": {
             "name": "a-b",
+            "uid": "u-1",
             "namespace": "default",
             "creationTimestamp": CREATED,
             "annotations": annotations,
@@ -48,7 +49,11 @@ def pod(index: int, phase: str = "Pending", *, node: bool = True, created: str =
         scheduled["message"] = "0/1 nodes are available: 1 Insufficient cpu."
     state = {"terminated": terminated} if terminated else {"running": {}} if phase == "Running" else {}
     return {
-        "metadata": {"labels": {JOB_COMPLETION_INDEX: str(index)}, "creationTimestamp": created},
+        "metadata": {
+            "name": f"a-b-node-0-{index}",
+            "labels": {JOB_COMPLETION_INDEX: str(index)},
+            "creationTimestamp": created,
+        },
         "spec": {"nodeName": "this-computer" if node else "", "containers": [{"name": "node"}]},
         "status": {"phase": phase, "conditions": [scheduled], "containerStatuses": [{"name": "node", "state": state}]},
     }

@@ -3,12 +3,14 @@ import type { Failure, Job } from '../src/core/types';
 
 export function job(part: Partial<Job> = {}): Job {
   return {
+    uid: 'u1',
     name: 'digits-x7k2p',
     namespace: 'default',
     place: 'this computer',
     state: 'Running',
     runtime: 'torch-distributed',
     nodes: 8,
+    procs_per_node: 1,
     reason: '',
     phases: [
       { name: 'queued', started: 100, ended: 100.5 },

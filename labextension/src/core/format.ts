@@ -59,3 +59,12 @@ export function timeOfDay(unix: number): string {
 export function plural(n: number, noun: string): string {
   return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
 }
+
+/** How long a step takes: `0.42 ms`, `38 ms`, `1.2 s`. */
+export function milliseconds(seconds: number): string {
+  const ms = seconds * 1000;
+  if (ms >= 999.5) {
+    return duration(seconds);
+  }
+  return `${ms < 9.95 ? ms.toPrecision(2) : Math.round(ms)} ms`;
+}

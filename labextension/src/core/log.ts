@@ -1,15 +1,21 @@
-/** The tail of all ranks' logs, merged by time. */
+/** The newest lines of a job's log, in the order of arrival. */
+import type { WireLine } from './protocol';
 import type { LogLine } from './types';
 
-export const MAX_LINES = 200;
+export const MAX_LINES = 5000;
 
-/** Merges `fresh` into `lines` by time; lines of the same moment keep the order in which they came. */
-export function merge(lines: readonly LogLine[], fresh: readonly LogLine[]): LogLine[] {
-  const all = [...lines, ...fresh];
-  const last = lines[lines.length - 1];
-  const inOrder = fresh.every((line, i) => line.time >= (fresh[i - 1] ?? last ?? line).time);
-  if (!inOrder) {
-    all.sort((a, b) => a.time - b.time); // Stable by the language's promise.
-  }
-  return all.slice(-MAX_LINES);
+/** Adds `fresh` lines; `skipped` ones were left out before them. */
+export function append(
+  lines: readonly LogLine[],
+  fresh: readonly WireLine[],
+  skipped: number
+): readonly LogLine[] {
+  const added = fresh.map(([number, time, node, text], i) => ({
+    number,
+    time,
+    node,
+    text,
+    skipped: i === 0 ? skipped : 0
+  }));
+  return [...lines, ...added].slice(-MAX_LINES);
 }

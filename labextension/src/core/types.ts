@@ -1,4 +1,5 @@
-/** A job as views see it: what the kernel sends, and the interface that every view draws from. */
+/** A job as views see it, and the interface that every view draws from. */
+import type { Answer, Asks, What } from './protocol';
 
 /** Where a job is, in one word; the order is the order of life. */
 export type StateName =
@@ -21,8 +22,9 @@ export interface Failure {
   remedy: string;
 }
 
-/** The small snapshot: the synced trait `state`. */
+/** The small snapshot: the synced trait `state` for the first job, a message for others. */
 export interface Job {
+  uid: string;
   name: string;
   namespace: string;
   /** Where it runs, in words: `this computer` or the context's name. */
@@ -30,6 +32,7 @@ export interface Job {
   state: StateName;
   runtime: string;
   nodes: number;
+  procs_per_node: number;
   reason: string;
   phases: Phase[];
   created: number;
@@ -46,11 +49,56 @@ export interface Job {
   now: number;
 }
 
-/** One line that a rank wrote. */
-export interface LogLine {
+/** What a node uses. `busy` is a share; processors in cores, memory in bytes. */
+export interface Usage {
   time: number;
+  cpu: number;
+  cpu_limit: number | null;
+  memory: number;
+  memory_limit: number | null;
+  gpus: Gpu[];
+}
+
+export interface Gpu {
+  name: string;
+  busy: number | null;
+  memory: number;
+  memory_total: number;
+}
+
+/** A process of a node: how far it is, and how long a step takes it, in seconds. */
+export interface Rank {
   rank: number;
+  step: number | null;
+  step_time: number | null;
+  slow: boolean;
+}
+
+export type NodeState = 'Waiting' | 'Starting' | 'Running' | 'Succeeded' | 'Failed' | 'Stopped' | 'Gone';
+
+/** One pod of the job. */
+export interface Node {
+  index: number;
+  pod: string;
+  /** The machine that it runs on. */
+  host: string;
+  state: NodeState;
+  reason: string;
+  restarts: number;
+  exit_code: number | null;
+  usage: Usage | null;
+  ranks: Rank[];
+}
+
+/** One line that a node wrote. */
+export interface LogLine {
+  /** Its place in the order of arrival. */
+  number: number;
+  time: number;
+  node: number;
   text: string;
+  /** How many lines before it were left out in a flood. */
+  skipped: number;
 }
 
 /** One metric over steps: the mean over ranks, and the range between the lowest and the highest rank. */
@@ -62,31 +110,62 @@ export interface Curve {
   high: Float64Array;
 }
 
-/** How far a request to stop is. */
-export type Stopping = { is: 'idle' } | { is: 'asked'; since: number } | { is: 'refused'; message: string };
+/** A job in a list of jobs. */
+export interface JobRow {
+  uid: string;
+  name: string;
+  namespace: string;
+  state: StateName;
+  created: number;
+  finished: number | null;
+  nodes: number;
+  runtime: string;
+  progress: number | null;
+  eta: number | null;
+  reason: string;
+  metric: [name: string, value: number | string] | null;
+}
 
-/** Everything that is drawn, replaced as a whole on each change. */
+/** What changes a job. */
+export type Action = 'stop' | 'resume' | 'delete' | 'rerun';
+
+/** How far an action is. `done`: the kernel has answered, the job's new state has not come yet. */
+export type Acting =
+  { is: 'idle' } | { is: 'asked' | 'done'; what: Action } | { is: 'refused'; what: Action; message: string };
+
+/** Everything of one job that is drawn, replaced as a whole on each change. */
 export interface View {
   job: Job | null;
   /** The kernel's clock minus ours, in seconds. */
   skew: number;
+  nodes: readonly Node[];
   curves: ReadonlyMap<string, Curve>;
   log: readonly LogLine[];
-  stopping: Stopping;
+  acting: Acting;
+  /** A request waits for so long that the kernel must be busy with a cell. */
+  late: boolean;
 }
 
-/** What components draw from: the widget's comm, later the sidebar's watch. */
+/** What components draw one job from: the widget's comm, later the sidebar's watch. */
 export interface Source {
   view(): View;
   subscribe(changed: () => void): () => void;
-  stop(): void;
+  /** Asks the kernel; rejects with an `Error` whose message is for people. A busy kernel answers late (`View.late`). */
+  ask<W extends What>(what: W, args: Asks[W][0]): Promise<Answer<W>>;
+  /** Does something to the job; `View.acting` tells how it goes. */
+  act(what: Action): void;
 }
 
-/** From the kernel. A gap in `seq` means that something was lost. `reset` replaces what is there. */
-export type FromKernel =
-  | { kind: 'curves'; seq: number; reset: boolean; curves: { name: string; ranks: number; points: number }[] }
-  | { kind: 'log'; seq: number; reset: boolean; lines: [time: number, rank: number, text: string][] }
-  | { kind: 'refused'; message: string };
+/** The jobs of one comm: a list to choose from, where there is one, and those that are open. */
+export interface Board {
+  rows: readonly JobRow[] | null;
+  open: readonly (Source & { uid: string })[];
+}
 
-/** To the kernel: `ready` asks for everything from the start. */
-export type ToKernel = { kind: 'ready' } | { kind: 'stop' };
+/** What the whole widget draws from. */
+export interface Boards {
+  view(): Board;
+  subscribe(changed: () => void): () => void;
+  open(uid: string): void;
+  close(uid: string): void;
+}

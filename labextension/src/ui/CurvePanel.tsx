@@ -4,27 +4,23 @@ import type { ReactElement } from 'react';
 import { hasRange, row, summary } from '../core/curves';
 import { isLive } from '../core/describe';
 import { plural, value } from '../core/format';
-import type { Curve, Job } from '../core/types';
+import type { Curve, Job, Source } from '../core/types';
 import { Chart } from './Chart';
 import { DataTable } from './DataTable';
+import { useView } from './useView';
 
 /** Up to here metrics are chosen by tabs that show their values, beyond it from a list. */
 const MAX_TABS = 5;
 
 /** One curve at a time: the first metric, or the one that was chosen. */
-export function CurvePanel({
-  job,
-  curves
-}: {
-  job: Job;
-  curves: ReadonlyMap<string, Curve>;
-}): ReactElement | null {
+export function CurvePanel({ source }: { source: Source }): ReactElement | null {
+  const { job, curves } = useView(source);
   const [chosen, choose] = useState<string | null>(null);
   const [asTable, setAsTable] = useState(false);
   const [pointed, point] = useState<number | null>(null);
-  const names = metricNames(job, curves);
+  const names = job === null ? [] : metricNames(job, curves);
   const name = chosen !== null && names.includes(chosen) ? chosen : names[0];
-  if (name === undefined) {
+  if (job === null || name === undefined) {
     return null;
   }
   const curve = curves.get(name);

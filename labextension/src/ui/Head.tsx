@@ -1,18 +1,18 @@
 import type { ReactElement } from 'react';
 
-import { facts, howFar, isLive, tone } from '../core/describe';
-import type { Job, Stopping } from '../core/types';
+import { facts, howFar, tone } from '../core/describe';
+import type { Job, Source } from '../core/types';
+import { Actions } from './Actions';
 import { StateIcon } from './Icon';
-import { StopButton } from './StopButton';
 
 export interface HeadProps {
   job: Job;
-  stopping: Stopping;
-  onStop: () => void;
+  source: Source;
+  onClose?: (() => void) | undefined;
 }
 
-/** State and name first, then where and how big, then how far; the one action at the end. */
-export function Head({ job, stopping, onStop }: HeadProps): ReactElement {
+/** State and name first, then where and how big, then how far; what can be done at the end. */
+export function Head({ job, source, onClose }: HeadProps): ReactElement {
   return (
     <header className="tj-head">
       <span className={`tj-state tj-tone-${tone(job.state)}`}>
@@ -23,7 +23,7 @@ export function Head({ job, stopping, onStop }: HeadProps): ReactElement {
       </h3>
       <span className="tj-facts">{facts(job).join(' · ')}</span>
       <span className="tj-far">{howFar(job).join(' · ')}</span>
-      {isLive(job.state) && <StopButton name={job.name} stopping={stopping} onStop={onStop} />}
+      <Actions job={job} source={source} onClose={onClose} />
     </header>
   );
 }

@@ -1,5 +1,5 @@
 /** One job, whole: what the cell shows below itself. */
-import { useSyncExternalStore } from 'react';
+import { useId, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { isLive, reason } from '../core/describe';
@@ -8,28 +8,53 @@ import { Announcement } from './Announcement';
 import { CurvePanel } from './CurvePanel';
 import { FailureBlock } from './FailureBlock';
 import { Head } from './Head';
-import { LogTail } from './LogTail';
+import { LogPanel } from './LogPanel';
+import { NodeGrid } from './NodeGrid';
 import { ProgressBar } from './ProgressBar';
+import { Tabs } from './Tabs';
 import { Timeline } from './Timeline';
 import { useNow } from './useNow';
+import { useView } from './useView';
 
-export function JobCard({ source }: { source: Source }): ReactElement | null {
-  const view = useSyncExternalStore(source.subscribe, source.view);
+const TABS = ['Curves', 'Nodes', 'Logs'] as const;
+
+export function JobCard({
+  source,
+  onClose
+}: {
+  source: Source;
+  onClose?: (() => void) | undefined;
+}): ReactElement | null {
+  const view = useView(source);
+  const id = useId();
+  const [tab, choose] = useState<(typeof TABS)[number]>('Curves');
   const { job } = view;
   const now = useNow(job !== null && isLive(job.state)) + view.skew;
   if (job === null) {
     return null;
   }
   const why = reason(job);
+  const some = view.nodes.length > 0 || view.curves.size > 0 || job.metrics.length > 0 || view.log.length > 0;
   return (
     <section className="tj-card" aria-label={`Training job ${job.name}`} data-state={job.state}>
-      <Head job={job} stopping={view.stopping} onStop={source.stop} />
+      <Head job={job} source={source} onClose={onClose} />
       <ProgressBar job={job} />
       {why !== '' && <p className="tj-reason">{why}</p>}
       <Timeline job={job} now={now} />
       {job.failure !== null && <FailureBlock failure={job.failure} />}
-      <CurvePanel job={job} curves={view.curves} />
-      <LogTail lines={view.log} />
+      {some && <Tabs id={id} names={TABS} chosen={tab} onChoose={choose} />}
+      {some && (
+        <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${tab}`}>
+          {/* Panels keep what was chosen in them while another one is looked at. */}
+          <div hidden={tab !== 'Curves'}>
+            <CurvePanel source={source} />
+          </div>
+          {tab !== 'Logs' && <NodeGrid nodes={view.nodes} whole={tab === 'Nodes'} />}
+          <div hidden={tab === 'Nodes'}>
+            <LogPanel source={source} tail={tab !== 'Logs'} />
+          </div>
+        </div>
+      )}
       <Announcement job={job} />
     </section>
   );

@@ -2,13 +2,18 @@ import { useLayoutEffect, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { timeOfDay } from '../core/format';
-import type { LogLine } from '../core/types';
+import type { Source } from '../core/types';
+import { useView } from './useView';
 
 /** Nearer to the end than this counts as being there. */
 const SLACK_PIXELS = 8;
 
-/** The newest lines of all ranks. Follows, until somebody scrolls up to read. */
-export function LogTail({ lines }: { lines: readonly LogLine[] }): ReactElement | null {
+/**
+ * The log of all nodes. Follows, until somebody scrolls up to read. With `tail` it is a few lines below other things, without
+ * it has the card for itself.
+ */
+export function LogPanel({ source }: { source: Source; tail: boolean }): ReactElement | null {
+  const { log: lines } = useView(source);
   const box = useRef<HTMLDivElement>(null);
   const [following, follow] = useState(true);
   const seen = useRef({ top: 0, height: 0 });
@@ -51,15 +56,15 @@ export function LogTail({ lines }: { lines: readonly LogLine[] }): ReactElement 
         ref={box}
         onScroll={onScroll}
         role="region"
-        aria-label="Log of all ranks"
+        aria-label="Log of all nodes"
         tabIndex={0}
       >
         {lines.map((line, i) => (
           <div key={i} className="tj-log-line">
             <span className="tj-log-time">{timeOfDay(line.time)}</span>{' '}
             <span className="tj-log-rank">
-              <span className="tj-log-word">rank </span>
-              {line.rank}
+              <span className="tj-log-word">node </span>
+              {line.node}
             </span>{' '}
             <span className="tj-log-text">{line.text}</span>
           </div>

@@ -1,0 +1,152 @@
+/** Keeps what the kernel sent of one job and tells who listens. No DOM, no transport. */
+import { decode } from './curves';
+import { isLive } from './describe';
+import { append } from './log';
+import type { Answer, Asks, Bytes, FromKernel, What } from './protocol';
+import { PATIENCE_MS } from './requests';
+import type { Action, Curve, Job, Source, StateName, View } from './types';
+
+/** At most one request for everything in this time, so that a kernel that cannot answer is not asked for ever. */
+const RESEND_SECONDS = 2;
+
+/** What a store says to the kernel. */
+export interface Line {
+  ready(): void;
+  ask(what: What, args: object): Promise<unknown>;
+  /** Another job is to be shown. */
+  open(uid: string): void;
+}
+
+/** Whether an action has been carried out, as the job's state shows. */
+const SETTLED: Record<Action, (state: StateName) => boolean> = {
+  stop: state => !isLive(state),
+  resume: state => state !== 'Stopped' && state !== 'Suspended',
+  delete: state => state === 'Deleted',
+  rerun: () => false
+};
+
+export class JobStore implements Source {
+  private current: View = {
+    job: null,
+    skew: 0,
+    nodes: [],
+    curves: new Map(),
+    log: [],
+    acting: { is: 'idle' },
+    late: false
+  };
+  private readonly listeners = new Set<() => void>();
+  private seq: number | null = null;
+  private askedAt = -Infinity;
+  private overdue = 0;
+
+  /** `clock` is our clock in unix seconds. */
+  constructor(
+    readonly uid: string,
+    private readonly line: Line,
+    private readonly clock: () => number
+  ) {}
+
+  view = (): View => this.current;
+
+  subscribe = (changed: () => void): (() => void) => {
+    this.listeners.add(changed);
+    return () => this.listeners.delete(changed);
+  };
+
+  async ask<W extends What>(what: W, args: Asks[W][0]): Promise<Answer<W>> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.overdue += 1;
+      this.change({ late: true });
+    }, PATIENCE_MS);
+    try {
+      return (await this.line.ask(what, args)) as Answer<W>;
+    } finally {
+      clearTimeout(timer);
+      if (late) {
+        this.overdue -= 1;
+        this.change({ late: this.overdue > 0 });
+      }
+    }
+  }
+
+  act = (what: Action): void => {
+    this.change({ acting: { is: 'asked', what } });
+    this.ask(what, {}).then(
+      answer => {
+        const { acting } = this.current;
+        if (what === 'rerun') {
+          this.line.open((answer as Answer<'rerun'>).uid);
+          this.change({ acting: { is: 'idle' } });
+        } else if (acting.is === 'asked') {
+          this.change({ acting: { is: 'done', what } });
+        }
+      },
+      (error: Error) => this.change({ acting: { is: 'refused', what, message: error.message } })
+    );
+  };
+
+  /** Takes a snapshot. Only where it has just been sent does its time tell how far the clocks are apart. */
+  setJob(job: Job, { fresh }: { fresh: boolean }): void {
+    const { acting } = this.current;
+    const settled = acting.is === 'done' || (acting.is === 'asked' && SETTLED[acting.what](job.state));
+    this.change({
+      job,
+      skew: fresh ? job.now - this.clock() : this.current.skew,
+      acting: settled ? { is: 'idle' } : acting
+    });
+  }
+
+  /** Takes a message of this job. Unknown kinds are a newer kernel's, and left alone. */
+  receive(message: FromKernel, buffers: readonly Bytes[]): void {
+    switch (message.kind) {
+      case 'head':
+        this.setJob(message.head, { fresh: true });
+        break;
+      case 'curves':
+        this.follow(message.seq, message.reset);
+        this.change({ curves: this.withCurves(message, buffers) });
+        break;
+      case 'nodes':
+        this.follow(message.seq, message.reset);
+        this.change({ nodes: message.nodes });
+        break;
+      case 'log':
+        this.follow(message.seq, message.reset);
+        this.change({ log: append(message.reset ? [] : this.current.log, message.lines, message.skipped) });
+        break;
+    }
+  }
+
+  private withCurves(
+    message: FromKernel & { kind: 'curves' },
+    buffers: readonly Bytes[]
+  ): ReadonlyMap<string, Curve> {
+    const curves = new Map(message.reset ? [] : this.current.curves);
+    message.curves.forEach(({ name, ranks, points }, i) => {
+      const buffer = buffers[i];
+      if (buffer !== undefined) {
+        curves.set(name, decode(buffer, points, ranks));
+      }
+    });
+    return curves;
+  }
+
+  private follow(seq: number, reset: boolean): void {
+    const lost = !reset && this.seq !== null && seq !== this.seq + 1;
+    this.seq = seq;
+    if (lost && this.clock() - this.askedAt > RESEND_SECONDS) {
+      this.askedAt = this.clock();
+      this.line.ready();
+    }
+  }
+
+  private change(part: Partial<View>): void {
+    this.current = { ...this.current, ...part };
+    for (const changed of [...this.listeners]) {
+      changed();
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/** The jobs of one comm: hands each message to its job, and keeps which jobs are open and the list to choose from. */
+import { JobStore } from './job';
+import type { Bytes, FromKernel, ToKernel } from './protocol';
+import { Requests } from './requests';
+import type { Boards, Job, JobRow } from './types';
+
+/** A `Board` of stores. */
+interface Held {
+  rows: readonly JobRow[] | null;
+  open: readonly JobStore[];
+}
+
+export class Jobs implements Boards {
+  private current: Held;
+  private readonly listeners = new Set<() => void>();
+  /** Jobs that were closed: what still comes of them is late. */
+  private readonly closed = new Set<string>();
+  private readonly requests: Requests;
+
+  /** `send` reaches the kernel; `list` says that there is one to choose from; `clock` is ours in unix seconds. */
+  constructor(
+    private readonly send: (message: ToKernel) => void,
+    { list }: { list: boolean },
+    private readonly clock: () => number = () => Date.now() / 1000
+  ) {
+    this.current = { rows: list ? [] : null, open: [] };
+    this.requests = new Requests(send);
+  }
+
+  view = (): Held => this.current;
+
+  subscribe = (changed: () => void): (() => void) => {
+    this.listeners.add(changed);
+    return () => this.listeners.delete(changed);
+  };
+
+  /** Asks the kernel for everything: on each (re)render. */
+  ready(): void {
+    this.send({ kind: 'ready' });
+  }
+
+  open = (uid: string): void => {
+    this.closed.delete(uid);
+    this.store(uid);
+    this.send({ kind: 'open', job: uid });
+  };
+
+  close = (uid: string): void => {
+    this.closed.add(uid);
+    this.change({ open: this.current.open.filter(store => store.uid !== uid) });
+    this.send({ kind: 'close', job: uid });
+  };
+
+  /** Takes the synced trait: the first job's snapshot. */
+  setJob(job: Job, { fresh }: { fresh: boolean }): void {
+    if (typeof job?.uid === 'string') {
+      // Otherwise it is the trait before its first value, or a panel's.
+      this.store(job.uid).setJob(job, { fresh });
+    }
+  }
+
+  /** Takes a custom message. */
+  receive(message: FromKernel, buffers: readonly Bytes[]): void {
+    if (message.kind === 'answer') {
+      this.requests.answer(message, buffers);
+    } else if (message.kind === 'jobs') {
+      this.change({ rows: message.jobs });
+    } else if (typeof message.job === 'string' && !this.closed.has(message.job)) {
+      this.store(message.job).receive(message, buffers);
+    }
+  }
+
+  /** The job's store; one that was never heard of is shown below the others from now on. */
+  private store(uid: string): JobStore {
+    const known = this.current.open.find(store => store.uid === uid);
+    if (known !== undefined) {
+      return known;
+    }
+    const made = new JobStore(
+      uid,
+      {
+        ready: () => this.send({ kind: 'ready', job: uid }),
+        ask: (what, args) => this.requests.ask(uid, what, args),
+        open: this.open
+      },
+      this.clock
+    );
+    this.change({ open: [...this.current.open, made] });
+    return made;
+  }
+
+  private change(part: Partial<Held>): void {
+    this.current = { ...this.current, ...part };
+    for (const changed of [...this.listeners]) {
+      changed();
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What travels on the widget's comm. One comm carries any number of jobs: each message names its job by uid.
+ *
+ * `jupyter_trainjob/widget/channel.py` is the other end. Small things that are always whole go by the traits `state` (the
+ * first job's head) and `kind`; everything that grows goes by these messages.
+ */
+import type { Job, JobRow, Node } from './types';
+
+/** A binary part of a message. */
+export type Bytes = ArrayBufferView | ArrayBuffer;
+
+/** One line as it travels: its number in the order of arrival, unix time, node, text. */
+export type WireLine = [number: number, time: number, node: number, text: string];
+
+/** A curve of `points` points; its columns are in the buffer of the same place. */
+export interface CurveHead {
+  name: string;
+  ranks: number;
+  points: number;
+}
+
+/** `seq` counts a job's messages: a gap means that something was lost. `reset` replaces what is there. */
+interface Numbered {
+  job: string;
+  seq: number;
+  reset: boolean;
+}
+
+export type FromKernel =
+  | { kind: 'head'; job: string; head: Job }
+  | (Numbered & { kind: 'curves'; curves: CurveHead[] })
+  | (Numbered & { kind: 'nodes'; nodes: Node[] })
+  | (Numbered & { kind: 'log'; skipped: number; lines: WireLine[] })
+  | { kind: 'jobs'; jobs: JobRow[] }
+  | { kind: 'answer'; id: string; ok: true }
+  | { kind: 'answer'; id: string; ok: false; error: string };
+
+type Nothing = Record<never, never>;
+
+/** Every request: what goes with it, and what comes back. Binary parts of the answer come as `buffers`. */
+export interface Asks {
+  stop: [args: Nothing, answer: Nothing];
+  resume: [args: Nothing, answer: Nothing];
+  delete: [args: Nothing, answer: Nothing];
+  /** The new job, to be opened. */
+  rerun: [args: Nothing, answer: { uid: string; name: string }];
+  text: [args: { form: 'magic' | 'yaml' | 'sdk' }, answer: { text: string }];
+  /** A stretch of steps at full resolution: the band over ranks (null), single ranks, or all of them. */
+  window: [
+    args: {
+      name: string;
+      ranks: null | 'all' | readonly number[];
+      start: number | null;
+      end: number | null;
+      points: number;
+    },
+    answer: { curves: (CurveHead & { rank: number | null })[] }
+  ];
+  /** Kept lines, the newest before a place. */
+  page: [
+    args: {
+      before: unknown;
+      nodes: readonly number[] | null;
+      pattern: string | null;
+      regex: boolean;
+      limit: number;
+    },
+    answer: { lines: WireLine[]; before: unknown; more: boolean }
+  ];
+  earlier: [
+    args: Nothing,
+    answer: { jobs: Pick<JobRow, 'uid' | 'name' | 'state' | 'created' | 'finished'>[] }
+  ];
+  pin: [args: { uid: string }, answer: { name: string; curves: CurveHead[] }];
+  csv: [args: { names: readonly string[] | null }, answer: { rows: number; complete: boolean }];
+}
+
+export type What = keyof Asks;
+export type Answer<W extends What> = Asks[W][1] & { buffers: readonly Bytes[] };
+
+export type ToKernel =
+  | { kind: 'ready'; job?: string }
+  | { kind: 'open' | 'close'; job: string }
+  | ({ kind: 'ask'; id: string; job: string; what: What } & Record<string, unknown>);

@@ -1,0 +1,112 @@
+/** What can be done to the job: the likely thing as a button, the rest in a menu. What takes something away asks once. */
+import { useLayoutEffect, useRef, useState } from 'react';
+import type { ReactElement } from 'react';
+
+import { COPIES, type Form, WORDS, others, primary } from '../core/actions';
+import type { Action, Job, Source } from '../core/types';
+import { CopyBox } from './CopyBox';
+import { Menu } from './Menu';
+import { Question } from './Question';
+import { useView } from './useView';
+
+export interface ActionsProps {
+  job: Job;
+  source: Source;
+  onClose?: (() => void) | undefined;
+}
+
+type Copy = { is: 'idle' } | { is: 'asked' | 'copied' } | { is: 'refused' | 'shown'; text: string };
+
+export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
+  const { acting, late } = useView(source);
+  const [asking, ask] = useState<Action | null>(null);
+  const [copy, setCopy] = useState<Copy>({ is: 'idle' });
+  const bar = useRef<HTMLSpanElement>(null);
+  const wasAsking = useRef(false);
+
+  useLayoutEffect(() => {
+    if (asking === null && wasAsking.current) {
+      bar.current?.querySelector('button')?.focus();
+    }
+    wasAsking.current = asking !== null;
+  }, [asking]);
+
+  const start = (action: Action): void => {
+    setCopy({ is: 'idle' });
+    if (WORDS[action].ask === undefined) {
+      source.act(action);
+    } else {
+      ask(action);
+    }
+  };
+  const copyAs = (form: Form): void => {
+    setCopy({ is: 'asked' });
+    source.ask('text', { form }).then(
+      ({ text }) =>
+        toClipboard(text).then(
+          () => setCopy({ is: 'copied' }),
+          () => setCopy({ is: 'shown', text })
+        ),
+      (error: Error) => setCopy({ is: 'refused', text: error.message })
+    );
+  };
+
+  const question = asking === null ? undefined : WORDS[asking].ask;
+  if (asking !== null && question !== undefined) {
+    return (
+      <span className="tj-actions tj-asking" ref={bar}>
+        <Question
+          words={question}
+          onYes={() => {
+            ask(null);
+            source.act(asking);
+          }}
+          onNo={() => ask(null)}
+        />
+      </span>
+    );
+  }
+  const busy = acting.is === 'asked' || acting.is === 'done';
+  const first = busy ? acting.what : primary(job.state);
+  return (
+    <span className="tj-actions" ref={bar}>
+      <span className="tj-note" role="status">
+        {late && <span className="tj-quiet">The kernel is busy: it answers when its cell is done.</span>}
+        {acting.is === 'refused' && (
+          <span className="tj-tone-bad">
+            {WORDS[acting.what].failed}: {acting.message}
+          </span>
+        )}
+        {copy.is === 'refused' && <span className="tj-tone-bad">Not copied: {copy.text}</span>}
+        {copy.is === 'copied' && <span className="tj-tone-good">Copied</span>}
+      </span>
+      {first !== null && (
+        <button
+          type="button"
+          className="tj-button"
+          aria-disabled={busy}
+          onClick={() => !busy && start(first)}
+        >
+          {busy ? WORDS[first].doing : WORDS[first].offer}
+        </button>
+      )}
+      <Menu
+        label={`More actions for ${job.name}`}
+        items={[
+          ...(busy ? [] : others(job.state)).map(action => ({
+            name: WORDS[action].offer + (WORDS[action].ask ? '…' : ''),
+            onChoose: () => start(action)
+          })),
+          ...COPIES.map(([form, name]) => ({ name, onChoose: () => copyAs(form) })),
+          ...(onClose ? [{ name: 'Close', onChoose: onClose }] : [])
+        ]}
+      />
+      {copy.is === 'shown' && <CopyBox text={copy.text} onClose={() => setCopy({ is: 'idle' })} />}
+    </span>
+  );
+}
+
+/** Rejects where the page may not write to the clipboard, or has none. */
+async function toClipboard(text: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+}

@@ -1,0 +1,30 @@
+import { useLayoutEffect, useRef } from 'react';
+import type { ReactElement } from 'react';
+
+/** The text to copy by hand, selected, where the page may not write to the clipboard. */
+export function CopyBox({ text, onClose }: { text: string; onClose: () => void }): ReactElement {
+  const box = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    box.current?.focus();
+    box.current?.select();
+  }, [text]);
+  return (
+    <span
+      className="tj-copy"
+      onKeyDown={event => {
+        event.stopPropagation(); // Lab would take the keys of a text for its own.
+        if (event.key === 'Escape') {
+          onClose();
+        }
+      }}
+    >
+      <label>
+        <span>This page may not use the clipboard. Copy it from here.</span>
+        <textarea ref={box} readOnly rows={8} value={text} />
+      </label>
+      <button type="button" className="tj-button" onClick={onClose}>
+        Close
+      </button>
+    </span>
+  );
+}

@@ -1,0 +1,111 @@
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import type { KeyboardEvent, ReactElement } from 'react';
+
+export interface MenuProps {
+  label: string;
+  items: { name: string; onChoose: () => void }[];
+}
+
+/** A menu button as WAI-ARIA describes it: arrows, Home, End and letters move, Escape and Tab leave. */
+export function Menu({ label, items }: MenuProps): ReactElement {
+  const id = useId();
+  const [at, go] = useState<number | null>(null);
+  const host = useRef<HTMLSpanElement>(null);
+  const open = at !== null;
+
+  useLayoutEffect(() => {
+    if (at !== null) {
+      host.current?.querySelectorAll<HTMLElement>('[role=menuitem]')[at]?.focus();
+    }
+  }, [at]);
+  useEffect(() => {
+    const outside = (event: Event): void => {
+      // In a shadow root, `target` is the root's host for who listens outside of it.
+      if (host.current !== null && !event.composedPath().includes(host.current)) {
+        go(null);
+      }
+    };
+    if (open) {
+      document.addEventListener('pointerdown', outside);
+    }
+    return () => document.removeEventListener('pointerdown', outside);
+  }, [open]);
+
+  const close = (): void => {
+    go(null);
+    host.current?.querySelector('button')?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const to = target(
+      event.key,
+      at,
+      items.map(item => item.name)
+    );
+    if (to !== null) {
+      go(to);
+    } else if (open && event.key === 'Escape') {
+      close();
+    } else {
+      if (event.key === 'Tab') {
+        go(null);
+      }
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <span className="tj-menu" ref={host} onKeyDown={onKeyDown}>
+      <button
+        type="button"
+        className="tj-button"
+        aria-label={label}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => go(open ? null : 0)}
+      >
+        ⋯
+      </button>
+      {open && (
+        <div id={id} className="tj-menu-items" role="menu" aria-label={label}>
+          {items.map(({ name, onChoose }) => (
+            <button
+              key={name}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              className="tj-menu-item"
+              onClick={() => {
+                close();
+                onChoose();
+              }}
+            >
+              {name}
+            </button>
+          ))}
+        </div>
+      )}
+    </span>
+  );
+}
+
+/** Where a key leads: the index of an item, or null where it says nothing. */
+function target(key: string, at: number | null, names: string[]): number | null {
+  const last = names.length - 1;
+  switch (key) {
+    case 'ArrowDown':
+      return at === null || at === last ? 0 : at + 1;
+    case 'ArrowUp':
+      return at === null || at === 0 ? last : at - 1;
+    case 'Home':
+      return at === null ? null : 0;
+    case 'End':
+      return at === null ? null : last;
+  }
+  if (at === null || key.length > 1 || key === ' ') {
+    return null;
+  }
+  const order = names.map((_, i) => (at + 1 + i) % names.length);
+  return order.find(i => names[i]?.toLowerCase().startsWith(key.toLowerCase())) ?? null;
+}

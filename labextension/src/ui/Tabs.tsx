@@ -1,0 +1,48 @@
+import { useRef } from 'react';
+import type { KeyboardEvent, ReactElement } from 'react';
+
+export interface TabsProps<N extends string> {
+  /** The panel is `${id}-panel`, named by the tab `${id}-${name}`. */
+  id: string;
+  names: readonly N[];
+  chosen: N;
+  onChoose: (name: N) => void;
+}
+
+/** Which part of the card is looked at. One stop of the Tab key; arrows choose. */
+export function Tabs<N extends string>({ id, names, chosen, onChoose }: TabsProps<N>): ReactElement {
+  const list = useRef<HTMLDivElement>(null);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const last = names.length - 1;
+    const at = names.indexOf(chosen);
+    const to = { ArrowLeft: at > 0 ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last }[
+      event.key
+    ];
+    const name = to === undefined ? undefined : names[to];
+    if (to !== undefined && name !== undefined) {
+      event.preventDefault();
+      event.stopPropagation();
+      onChoose(name);
+      list.current?.querySelectorAll('button')[to]?.focus();
+    }
+  };
+  return (
+    <div className="tj-views" role="tablist" aria-label="Views" ref={list} onKeyDown={onKeyDown}>
+      {names.map(name => (
+        <button
+          key={name}
+          id={`${id}-${name}`}
+          type="button"
+          role="tab"
+          className="tj-view"
+          aria-selected={name === chosen}
+          aria-controls={`${id}-panel`}
+          tabIndex={name === chosen ? 0 : -1}
+          onClick={() => onChoose(name)}
+        >
+          {name}
+        </button>
+      ))}
+    </div>
+  );
+}

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from jupyter_trainjob.metrics.usage import Gpu, Usage
+
+__all__ = ["PHASES", "Failure", "Gpu", "LogLine", "Node", "Phase", "Rank", "Snapshot", "State", "Usage"]
+
 
 class State(str, Enum):
     """Where a job is, in one word. The order is the order of life."""
@@ -43,31 +47,6 @@ class Phase:
 
 PHASES = ("queued", "scheduling", "image", "starting", "rendezvous", "training")
 """Until pods exist, all of them are placed, all containers run, the first rank runs, every rank runs, the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU of a node, as NVML sees it. Memory in bytes."""
-
-    name: str
-    busy: float | None
-    """Share of the time in which it computed, 0..1."""
-    memory: int
-    memory_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What all processes of one pod use together: the newest that its first rank said."""
-
-    time: float
-    cpu: float
-    """Cores in use, since the message before."""
-    cpu_limit: float | None
-    memory: int
-    """Bytes."""
-    memory_limit: int | None
-    gpus: tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 import math
-from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from jupyter_trainjob.metrics import usage
+from jupyter_trainjob.metrics.batches import NAN, Attempt, Batch, Lives
 from jupyter_trainjob.worker import messages
 from jupyter_trainjob.worker.protocol import Assembler, Frame, Message, loads
 
-NAN = math.nan
+SAMPLES = 60
+"""Rows that `Record.recent` returns at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,106 +36,89 @@ class RankError:
     traceback: str
 
 
-@dataclass(slots=True)
-class Batch:
-    """Columns of one message: rows have a time, a step (nan: none) and a value of each metric (nan: none)."""
-
-    time: array[float]
-    step: array[float]
-    metrics: dict[str, array[float]]
-    total: int | None
-
-    @staticmethod
-    def of(body: messages.Metrics) -> Batch:
-        """Read the body of a ``metrics`` or ``history`` message."""
-        metrics = {name: _column(values) for name, values in body["metrics"].items()}
-        return Batch(_column(body["time"]), _column(body["step"]), metrics, _whole(body["total"]))
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One life of one rank."""
-
-    started: float | None = None
-    ended: float | None = None
-    seen: set[int] = field(default_factory=set)
-    batches: dict[int, Batch] = field(default_factory=dict)
-    history: tuple[int, Batch] | None = None
-    """The newest checkpoint, with its sequence number."""
-
-    def columns(self) -> list[Batch]:
-        """Return what was reported, in order: all of it, or from the checkpoint on where frames are missing."""
-        after = -1
-        parts: list[Batch] = []
-        if self.history is not None and len([seq for seq in self.seen if seq < self.history[0]]) < self.history[0]:
-            after = self.history[0]
-            parts.append(self.history[1])
-        return parts + [self.batches[seq] for seq in sorted(self.batches) if seq > after]
-
-
 class Record:
     """The frames of one job, understood. Not thread-safe: its owner holds a lock."""
 
     def __init__(self) -> None:
-        self._assembler = Assembler()
-        self._attempts: dict[int, dict[int, Attempt]] = {}
-        self._errors: dict[tuple[int, int], RankError] = {}
-        self._result: Message | None = None
+        self.ranks: dict[int, Lives] = {}
         self.world = 0
         """Number of ranks, as they said when they started; 0 while none has."""
-        self._names: dict[str, None] = {}
+        self.version = 0
+        """Rises with every change of what was reported."""
+        self.names: dict[str, int] = {}
+        """Every metric, in the order of the first report, with the version of its last change."""
+        self._assembler = Assembler()
+        self._errors: dict[tuple[int, int], RankError] = {}
+        self._result: Message | None = None
 
     def add(self, frame: Frame) -> None:
         """Take over one frame."""
-        attempt = self._attempts.setdefault(frame.rank, {}).setdefault(frame.attempt, Attempt())
-        if frame.seq in attempt.seen:
+        lives = self.ranks.setdefault(frame.rank, Lives())
+        attempt = lives.attempt(frame.attempt)
+        if not attempt.see(frame.seq):
             return
-        attempt.seen.add(frame.seq)
         message = self._assembler.feed(frame)
-        if message is None:
-            return
-        try:
-            self._take(attempt, message)
-        except (ValueError, KeyError, TypeError) as error:
-            # Whatever a program prints must not stop a reader: a line can look like a frame of ours.
-            _log.info("a %s message of rank %d makes no sense: %r", message.kind, message.rank, error)
+        if message is not None:
+            try:
+                self._take(lives, attempt, message)
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+                # Whatever a program prints must not stop a reader: a line can look like a frame of ours.
+                _log.info("a %s message of rank %d makes no sense: %r", message.kind, message.rank, error)
+        if attempt.stale:
+            lives.arrange()
+            self._changed(*(name for piece in lives.pieces for name in piece.batch.metrics))
 
     def columns(self) -> dict[str, list[float]]:
         """Return rank, time, step and each metric as columns of one length, rank by rank; nan where there is no value.
 
         A later attempt of a rank replaces what an earlier one reported from the step where the later one began.
         """
-        table: dict[str, list[float]] = {"rank": [], "time": [], "step": [], **{name: [] for name in self._names}}
-        for rank in sorted(self._attempts):
-            for batch, rows in self._rows(rank):
+        table: dict[str, list[float]] = {"rank": [], "time": [], "step": [], **{name: [] for name in self.names}}
+        for rank in sorted(self.ranks):
+            for piece in self.ranks[rank].pieces:
+                batch, rows, length = piece.batch, piece.rows(), len(piece.batch.time)
                 table["rank"] += [rank] * len(rows)
                 table["time"] += [batch.time[row] for row in rows]
                 table["step"] += [batch.step[row] for row in rows]
-                for name in self._names:
-                    values = batch.metrics.get(name)
-                    table[name] += [NAN] * len(rows) if values is None else [values[row] for row in rows]
+                for name in self.names:
+                    column = batch.metrics.get(name)
+                    cells = [] if column is None else column.cells(length)
+                    table[name] += [cells[row] for row in rows] if cells else [NAN] * len(rows)
         return table
 
     def leader(self) -> int | None:
         """Return the lowest rank that has reported anything."""
-        return min(
-            (rank for rank, lives in self._attempts.items() if any(a.columns() for a in lives.values())), default=None
-        )
+        return min((rank for rank, lives in self.ranks.items() if lives.pieces), default=None)
 
     def recent(self, rank: int, window: float) -> list[tuple[float, float]]:
-        """Return (time, step) of the last `window` seconds of what `rank` reported, oldest first."""
-        found: list[tuple[float, float]] = []
-        for batch in reversed(self._newest(rank).columns()):
-            for time, step in zip(reversed(batch.time), reversed(batch.step), strict=True):
-                if found and time < found[0][0] - window:
-                    return found[::-1]
-                if not math.isnan(step):
-                    found.append((time, step))
-        return found[::-1]
+        """Return (time, step) of the last `window` seconds of what `rank` reported, oldest first.
+
+        Of many reports these are `SAMPLES`, evenly spread, the first and the last among them.
+        """
+        batches: list[Batch] = []
+        until: float | None = None
+        for batch in reversed(self._parts(rank)):
+            if until is not None and batch.time[-1] < until - window:
+                break
+            if batch.begins < math.inf:
+                until = batch.time[-1] if until is None else until
+                batches.append(batch)
+        if until is None:
+            return []
+        start = until - window
+        places = [
+            (batch, row)
+            for batch in reversed(batches)
+            for row in range(len(batch.time))
+            if batch.time[row] >= start and not math.isnan(batch.step[row])
+        ]
+        few = min(SAMPLES, len(places))
+        spread = [places[(len(places) - 1) * place // max(1, few - 1)] for place in range(few)]
+        return [(batch.time[row], batch.step[row]) for batch, row in spread]
 
     def total(self, rank: int) -> int | None:
         """Return the number of steps that `rank` announced last."""
-        return next((batch.total for batch in reversed(self._newest(rank).columns()) if batch.total is not None), None)
+        return next((batch.total for batch in reversed(self._parts(rank)) if batch.total is not None), None)
 
     def last(self) -> dict[str, float]:
         """Return the last value of each metric, of the lowest rank that has reported."""
@@ -141,40 +126,55 @@ class Record:
         found: dict[str, float] = {}
         if rank is None:
             return found
-        batches = self._newest(rank).columns()
-        for name in self._names:
-            for batch in reversed(batches):
-                value = next((v for v in reversed(batch.metrics.get(name, ())) if not math.isnan(v)), None)
-                if value is not None:
-                    found[name] = value
-                    break
-        return found
+        missing = dict.fromkeys(self.names)
+        for batch in reversed(self._parts(rank)):
+            for name in [name for name in batch.metrics if name in missing]:
+                values = batch.metrics[name].values
+                if values:
+                    found[name] = values[-1]
+                    del missing[name]
+            if not missing:
+                break
+        return {name: found[name] for name in self.names if name in found}
+
+    def usage(self, rank: int) -> usage.Usage | None:
+        """Return what the node of `rank`, its first one, said last that it uses."""
+        said = self.ranks[rank].newest.usage if rank in self.ranks else None
+        return None if said is None else said[1]
+
+    def first_started(self) -> float | None:
+        """Return when the first rank had started, None while none has."""
+        return min(self._starts(), default=None)
 
     def all_started(self) -> float | None:
         """Return when the last of all ranks had started, None while one is missing."""
-        starts = [self._newest(rank).started for rank in self._attempts]
-        known = [start for start in starts if start is not None]
-        return max(known) if self.world and len(known) >= self.world else None
+        starts = list(self._starts())
+        return max(starts) if self.world and len(starts) >= self.world else None
 
     def ended(self) -> float | None:
         """Return when the last rank ended, None while none has."""
-        return max((end for rank in self._attempts if (end := self._newest(rank).ended) is not None), default=None)
+        ends = (lives.newest.ended for lives in self.ranks.values())
+        return max((end for end in ends if end is not None), default=None)
 
     def errors(self) -> list[RankError]:
         """Return the exceptions of the ranks' newest attempts, the first first."""
-        newest = [self._errors.get((rank, max(lives))) for rank, lives in self._attempts.items()]
+        newest = [self._errors.get((rank, max(lives.attempts))) for rank, lives in self.ranks.items()]
         return sorted((error for error in newest if error is not None), key=lambda error: (error.time, error.rank))
 
     def past_errors(self) -> list[RankError]:
         """Return the exceptions of the attempts before the newest, those of the latest of them first."""
-        past = [error for (rank, attempt), error in self._errors.items() if attempt < max(self._attempts[rank])]
+        past = [error for (rank, attempt), error in self._errors.items() if attempt < max(self.ranks[rank].attempts)]
         return sorted(past, key=lambda error: -error.time)
 
     def result(self) -> Message | None:
         """Return the message with the result of rank 0, unverified."""
         return self._result
 
-    def _take(self, attempt: Attempt, message: Message) -> None:
+    def thinned(self) -> bool:
+        """Whether frames are missing somewhere, so that a checkpoint stands in for them."""
+        return any(attempt.thinned for lives in self.ranks.values() for attempt in lives.attempts.values())
+
+    def _take(self, lives: Lives, attempt: Attempt, message: Message) -> None:
         kind = message.kind
         if kind == messages.RESULT:
             if self._result is None or message.attempt >= self._result.attempt:
@@ -190,35 +190,22 @@ class Record:
             texts = {name: str(body[name]) for name in ("type", "message", "where", "source", "traceback")}
             error = RankError(rank=message.rank, time=float(body["time"]), **texts)
             self._errors[message.rank, message.attempt] = error
+        elif kind == messages.USAGE:
+            if attempt.usage is None or message.seq > attempt.usage[0]:
+                attempt.usage = message.seq, usage.read(body)
         elif kind == messages.METRICS:
-            attempt.batches[message.seq] = self._batch(body)
-        elif kind == messages.HISTORY and (attempt.history is None or message.seq > attempt.history[0]):
-            attempt.history = (message.seq, self._batch(body))
+            batch = Batch.of(body)
+            lives.add(attempt, message.seq, batch)
+            self._changed(*batch.metrics)
+        elif kind == messages.HISTORY:
+            attempt.checkpoint(message.seq, Batch.of(body))
 
-    def _batch(self, body: messages.Metrics) -> Batch:
-        batch = Batch.of(body)
-        self._names.update(dict.fromkeys(batch.metrics))
-        return batch
+    def _changed(self, *names: str) -> None:
+        self.version += 1
+        self.names.update(dict.fromkeys(names, self.version))
 
-    def _newest(self, rank: int) -> Attempt:
-        lives = self._attempts[rank]
-        return lives[max(lives)]
+    def _starts(self) -> Iterator[float]:
+        return (start for lives in self.ranks.values() if (start := lives.newest.started) is not None)
 
-    def _rows(self, rank: int) -> list[tuple[Batch, list[int]]]:
-        """Return what counts of a rank: batches with the indices of their rows that no later attempt replaced."""
-        kept: list[tuple[Batch, list[int]]] = []
-        limit = math.inf
-        for attempt in sorted(self._attempts[rank], reverse=True):
-            batches = self._attempts[rank][attempt].columns()
-            part = [(b, [i for i, step in enumerate(b.step) if math.isnan(step) or step < limit]) for b in batches]
-            kept = part + kept
-            limit = min([limit, *(step for b in batches for step in b.step if not math.isnan(step))])
-        return kept
-
-
-def _column(values: Sequence[float | None]) -> array[float]:
-    return array("d", [NAN if value is None else value for value in values])
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
+    def _parts(self, rank: int) -> list[Batch]:
+        return self.ranks[rank].newest.parts()

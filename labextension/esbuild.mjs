@@ -1,11 +1,11 @@
-// Builds the cell's widget into the Python package: one ES module, its style sheet, and the style of the still picture.
+// Builds the cell's widget into the Python package: one ES module and its style sheet.
 //
 // Components are written against React, which the sidebar shares with JupyterLab; here Preact stands in for it, because
 // a widget is loaded from a blob and must carry everything with it.
 import { build, context } from 'esbuild';
 
 const options = {
-  entryPoints: { widget: 'src/widget/index.ts', picture: 'src/ui/style/picture.css' },
+  entryPoints: { widget: 'src/widget/index.ts' },
   outdir: '../jupyter_trainjob/widget/static',
   bundle: true,
   format: 'esm',

@@ -1,211 +1,310 @@
-"""The picture of a job that stays in a notebook: HTML without a script, drawn like the widget, with its style sheet.
+"""The picture of a job that stays in a notebook: an image that is drawn like the widget, and below it the words.
 
-Comes in a `Snapshot` and the columns of the metrics, goes out one string, bounded. Every string that a pod wrote is
-cleaned and escaped. Where a host drops the style or the SVG (untrusted notebooks, some viewers), words remain.
+Comes in a `Snapshot` and the columns of the metrics, goes out HTML, bounded. Viewers of notebooks drop styles, scripts
+and inline SVG, but let images, ``details`` and ``pre`` through: so all that is drawn is one SVG in a data URI, whose
+``alt`` says the same in a line, and whatever one may want to read on or copy stands below it as text. Every string that
+a pod wrote is cleaned and escaped.
 """
 
 from __future__ import annotations
 
+import base64
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from pathlib import Path
 
-from jupyter_trainjob.client.snapshot import Failure, LogLine, Snapshot, State
-from jupyter_trainjob.widget import text
+from jupyter_trainjob.client.snapshot import Failure, LogLine, Node, Snapshot, State
+from jupyter_trainjob.widget import drawing, tables, text
 from jupyter_trainjob.widget.curves import Curve, Curves
+from jupyter_trainjob.widget.drawing import EDGE, INNER, MONO, SMALL, WIDTH, Block, Said
 
-STYLE = Path(__file__).parent / "static" / "picture.css"
-MAX_BYTES = 60_000
+MAX_BYTES = 150_000
 """What the bounds below keep a picture under."""
 CURVE_POINTS = 160
-MAX_CURVES = 4
-LOG_LINES = 100
+MAX_CURVES = 6
+MAX_METRICS = 64
+MAX_NODES = 128
+"""In the words."""
+LOG_ROWS = 10
+"""In the image; below it are"""
+LOG_LINES = 200
 LOG_CHARACTERS = 12_000
 LINE_CHARACTERS = 400
-TRACEBACK_CHARACTERS = 6_000
-SOURCE_CHARACTERS = 400
-HEADLINE_CHARACTERS = 1_000
+TRACEBACK_CHARACTERS = 8_000
+WORDS_CHARACTERS = 10_000
+ALT_CHARACTERS = 1_000
 
-_WIDTH, _HEIGHT = 300.0, 90.0
-_SHAPES = {
-    "ring": '<circle cx="6" cy="6" r="4.6"/>',
-    "half": '<circle cx="6" cy="6" r="4.6"/><path class="tj-icon-fill" d="M6 1.4a4.6 4.6 0 0 0 0 9.2z"/>',
-    "check": '<path d="M2 6.6 4.8 9.4 10 3"/>',
-    "cross": '<path d="M2.8 2.8l6.4 6.4M9.2 2.8l-6.4 6.4"/>',
-    "square": '<path class="tj-icon-fill" d="M2.5 2.5h7v7h-7z"/>',
-    "bars": '<path d="M4.2 2.6v6.8M7.8 2.6v6.8"/>',
-    "dash": '<path d="M2.6 6h6.8"/>',
-}
+MAX_TILES = 16
+"""Nodes in the image: those with something to say first."""
+_PLOT = 74.0
+_TILES = 8
+"""Nodes in a row."""
 _LOOKS = {
-    State.QUEUED: ("ring", "waiting"),
+    State.QUEUED: ("ring", "warn"),
     State.STARTING: ("half", "active"),
     State.RUNNING: ("half", "active"),
-    State.STOPPED: ("square", "plain"),
-    State.SUSPENDED: ("bars", "plain"),
+    State.STOPPED: ("square", "quiet"),
+    State.SUSPENDED: ("bars", "quiet"),
     State.COMPLETE: ("check", "good"),
     State.FAILED: ("cross", "bad"),
-    State.DELETED: ("dash", "plain"),
+    State.DELETED: ("dash", "quiet"),
 }
 
 
 def html(snapshot: Snapshot, series: Mapping[str, Sequence[float]]) -> str:
-    """Return the picture."""
-    style = STYLE.read_text() if STYLE.exists() else ""
-    parts = [
-        f"<style>{style}</style>" if style else "",
-        f'<section class="tj-card" data-state="{snapshot.state.value}">',
-        _head(snapshot),
-        '<div class="tj-rule"></div>',
-        f'<p class="tj-reason">{_safe(snapshot.reason, HEADLINE_CHARACTERS)}</p>'
-        if snapshot.reason and snapshot.failure is None
-        else "",
-        _timeline(snapshot),
-        _failure(snapshot.failure) if snapshot.failure is not None else "",
-        _figures(snapshot, series),
-        _log(snapshot.log),
-        "</section>",
-    ]
-    return "".join(parts)
+    """Return the picture with its words."""
+    image = base64.b64encode(svg(snapshot, series).encode()).decode("ascii")
+    said = _fitting(f"{' · '.join(text.facts(snapshot))}. {text.line(snapshot)}", ALT_CHARACTERS)
+    parts = [f'<img width="{WIDTH}" alt="{escape(said)}" src="data:image/svg+xml;base64,{image}">']
+    parts.append(_details(f"{snapshot.name} in words", "\n\n".join(_words(snapshot)), WORDS_CHARACTERS))
+    if snapshot.failure is not None and snapshot.failure.traceback:
+        rank = snapshot.failure.rank
+        whose = "" if rank is None else f" of rank {rank}"
+        parts.append(_details(f"Traceback{whose}", snapshot.failure.traceback, TRACEBACK_CHARACTERS, end=True))
+    if snapshot.log:
+        lines = [f"{_clock(line.time)} {line.rank} {line.text[:LINE_CHARACTERS]}" for line in snapshot.log[-LOG_LINES:]]
+        parts.append(_details("The end of the log", "\n".join(lines), LOG_CHARACTERS, end=True))
+    return "\n".join(parts)
 
 
-def _head(snapshot: Snapshot) -> str:
-    shape, tone = _LOOKS[snapshot.state]
-    return (
-        '<header class="tj-head">'
-        f'<span class="tj-state tj-tone-{tone}">{_icon(shape)} {snapshot.state.value}</span> '
-        f'<b class="tj-name">{_safe(snapshot.name)}</b> '
-        f'<span class="tj-facts">{escape(" · ".join(text.facts(snapshot)))}</span> '
-        f'<span class="tj-far">{escape(" · ".join(text.how_far(snapshot)))}</span>'
-        "</header>"
-    )
-
-
-def _timeline(snapshot: Snapshot) -> str:
-    items = []
-    stretches = text.lengths(snapshot)
-    for index, (name, seconds) in enumerate(stretches):
-        shape, mark = "check", "done"
-        if index == len(stretches) - 1:
-            if snapshot.state is State.FAILED:
-                shape, mark = "cross", "failed"
-            elif snapshot.phases[index].ended is None and snapshot.state is not State.COMPLETE:
-                shape, mark = ("half", "now") if snapshot.state in text.LIVE else ("square", "halted")
-        items.append(
-            f'<li class="tj-phase tj-phase-{mark}">{_icon(shape)} <span class="tj-phase-name">{_safe(name)}</span> '
-            f'<span class="tj-phase-time">{"" if seconds is None else text.duration(seconds)}</span></li>'
-        )
-    return f'<ol class="tj-timeline">{"".join(items)}</ol>' if items else ""
-
-
-def _failure(failure: Failure) -> str:
-    who = text.blamed(failure)
-    parts = [
-        '<div class="tj-failure"><div class="tj-failure-words">',
-        f'<p class="tj-failure-headline">{_safe(failure.headline, HEADLINE_CHARACTERS)}</p>',
-        f'<p class="tj-failure-remedy">{_safe(failure.remedy, HEADLINE_CHARACTERS)}</p>' if failure.remedy else "",
-        "</div>",
-    ]
-    if failure.where or who:
-        source = failure.source.strip()
-        blame = f"← {who}" if who and source else who
-        parts += [
-            '<p class="tj-failure-where">',
-            f'<span class="tj-quiet">{_safe(failure.where, SOURCE_CHARACTERS)}</span> ' if failure.where else "",
-            f"<code>{_safe(source, SOURCE_CHARACTERS)}</code> " if source else "",
-            f'<span class="tj-tone-bad">{blame}</span>' if who else "",
-            "</p>",
-        ]
-    if failure.traceback:
-        whose = "" if failure.rank is None else f" of rank {failure.rank}"
-        parts += [
-            f'<details class="tj-traceback"><summary>Traceback{whose}</summary>',
-            f"<pre>{_safe_tail(failure.traceback, TRACEBACK_CHARACTERS)}</pre></details>",
-        ]
-    return "".join([*parts, "</div>"])
-
-
-def _figures(snapshot: Snapshot, series: Mapping[str, Sequence[float]]) -> str:
+def svg(snapshot: Snapshot, series: Mapping[str, Sequence[float]]) -> str:
+    """Return the image alone."""
     curves = Curves()
     curves.feed(series)
+    blocks = [_head(snapshot), _reason(snapshot), _timeline(snapshot)]
+    if snapshot.failure is not None:
+        blocks.append(_failure(snapshot.failure))
+    blocks += [*_figures(snapshot, curves), _nodes(snapshot.pods), _log(snapshot.log)]
+    return drawing.image((block for block in blocks if block.height), title=text.line(snapshot))
+
+
+def _head(snapshot: Snapshot) -> Block:
+    shape, tone = _LOOKS[snapshot.state]
+    far = " · ".join(text.how_far(snapshot))
+    room = INNER - 18 - drawing.width(far) - 16
+    state = Said(snapshot.state.value, tone, bold=True)
+    room -= drawing.width(state.words, bold=True) + 10
+    name = Said(drawing.fitted(snapshot.name, room, bold=True), "fg", bold=True)
+    room -= drawing.width(name.words, bold=True) + 10
+    facts = " · ".join(text.facts(snapshot))
+    beside = drawing.width(facts) <= room
+    said = [state, name, *([Said(facts, "quiet")] if beside else [])]
+    body = drawing.icon(shape, tone, EDGE, 15.5) + drawing.line(EDGE + 19, 26, said, gap=9)
+    if far:
+        body += drawing.line(WIDTH - EDGE, 26, [Said(far, "quiet")], anchor="end")
+    height = 42.0
+    if not beside:
+        body += drawing.line(EDGE + 19, 45, [Said(drawing.fitted(facts, INNER - 19), "quiet")])
+        height = 58.0
+    share = snapshot.progress
+    if share is None or snapshot.state.finished:
+        return Block(height, body + drawing.rule(height - 0.5))
+    return Block(height + 1, body + drawing.bar(0, height - 2, WIDTH, share))
+
+
+def _reason(snapshot: Snapshot) -> Block:
+    if not snapshot.reason or snapshot.failure is not None:
+        return Block(0, "")
+    rows = drawing.wrapped(snapshot.reason, INNER, lines=2)
+    body = "".join(drawing.line(EDGE, 20 + 18 * i, [Said(row)]) for i, row in enumerate(rows))
+    return Block(12 + 18 * len(rows), body)
+
+
+def _timeline(snapshot: Snapshot) -> Block:
+    stretches = text.lengths(snapshot)
+    if not stretches:
+        return Block(0, "")
+    said = []
+    for index, (name, seconds) in enumerate(stretches):
+        shape, tone = _last_phase(snapshot) if index == len(stretches) - 1 else ("check", "quiet")
+        words = [Said(drawing.fitted(name, 200, size=SMALL), "fg" if tone == "quiet" else tone)]
+        words += [] if seconds is None else [Said(text.duration(seconds), tone)]
+        said.append((shape, tone, words, 20 + sum(drawing.width(each.words, size=SMALL) for each in words)))
+    free = INNER - sum(wide for *_, wide in said)
+    gap = min(34.0, max(14.0, free / (len(said) - 1))) if len(said) > 1 else 0.0
+    parts, x, y = [], float(EDGE), 19.0
+    for index, (shape, tone, words, wide) in enumerate(said):
+        if index and x + gap + wide > WIDTH - EDGE + 1:
+            x, y = float(EDGE), y + 19
+        elif index:
+            parts.append(drawing.rule(y - 4, start=x + 3, end=x + gap - 5))
+            x += gap
+        parts += [drawing.icon(shape, tone, x, y - 10), drawing.line(x + 16, y, words, size=SMALL, gap=4)]
+        x += wide
+    return Block(y + 12, "".join(parts))
+
+
+def _last_phase(snapshot: Snapshot) -> tuple[str, str]:
+    if snapshot.state is State.FAILED:
+        return "cross", "bad"
+    if snapshot.state is State.COMPLETE or snapshot.phases[-1].ended is not None:
+        return "check", "quiet"
+    return ("half", "active") if snapshot.state in text.LIVE else ("square", "quiet")
+
+
+def _failure(failure: Failure) -> Block:
+    parts, y = [drawing.rule(0.5)], 4.0
+    for words, bold, tone in ((failure.headline, True, "fg"), (failure.remedy, False, "quiet")):
+        for row in drawing.wrapped(words, INNER, lines=3, bold=bold):
+            y += 18
+            parts.append(drawing.line(EDGE + 2, y, [Said(row, tone, bold)]))
+    y += 12
+    parts.append(f'<rect class="bad" width="3" height="{y:g}"/>')
+    who, source = text.blamed(failure), failure.source.strip()
+    if failure.where or who:
+        blame = (f"← {who}" if source else who) if who else ""
+        where = drawing.fitted(failure.where, 240, size=MONO, mono=True)
+        room = INNER - drawing.width(f"{where}{blame}    ", size=MONO, mono=True)
+        said = [Said(where, "quiet"), Said(drawing.fitted(source, room, size=MONO, mono=True)), Said(blame, "bad")]
+        parts += [
+            f'<rect class="soft" y="{y:g}" width="{WIDTH}" height="28"/>',
+            drawing.rule(y + 0.5),
+            drawing.line(EDGE, y + 18, [each for each in said if each.words], size=MONO, mono=True, gap=14),
+        ]
+        y += 28
+    return Block(y, "".join(parts))
+
+
+def _figures(snapshot: Snapshot, curves: Curves) -> Iterator[Block]:
     names = [name for name in snapshot.metrics if name in curves.names] or curves.names
-    figures = [
-        _figure(name, curves.curve(name, points=CURVE_POINTS), snapshot.metrics.get(name))
-        for name in names[:MAX_CURVES]
+    shown, height = names[:MAX_CURVES], _PLOT + 58
+    for first in range(0, len(shown), 2):
+        row = shown[first : first + 2]
+        wide = WIDTH / 2 if len(shown) > 1 else WIDTH
+        parts = [drawing.rule(0.5)]
+        for place, name in enumerate(row):
+            found = curves.curve(name, points=CURVE_POINTS)
+            figure = _figure(name, found, snapshot, wide=wide - 2 * EDGE)
+            parts.append(f'<g transform="translate({place * wide + EDGE:g} 0)">{figure}</g>')
+        if wide < WIDTH:
+            parts.append(f'<path class="rule" d="M{wide:g} 0V{height:g}"/>')
+        yield Block(height, "".join(parts))
+    others = [name for name in snapshot.metrics if name not in shown]
+    if others:
+        words = " · ".join(f"{name} {text.value(snapshot.metrics[name])}" for name in others[:MAX_METRICS])
+        rows = drawing.wrapped(words, INNER, lines=3, size=SMALL)
+        body = "".join(drawing.line(EDGE, 19 + 17 * i, [Said(row, "quiet")], size=SMALL) for i, row in enumerate(rows))
+        yield Block(12 + 17 * len(rows), drawing.rule(0.5) + body)
+
+
+def _figure(name: str, found: Curve, snapshot: Snapshot, *, wide: float) -> str:
+    runs = drawing.runs(found.mean)
+    low = min((found.low[i] for run in runs for i in run), default=0.0)
+    high = max((found.high[i] for run in runs for i in run), default=0.0)
+    start, end = found.x[0], found.x[-1]
+    # A job that goes on shows how far it is to go.
+    until = max(end, float(snapshot.total or 0)) if snapshot.state in text.LIVE else end
+    across, tall, top = (until - start) or 1.0, (high - low) or 1.0, 32.0
+
+    def right(x: float) -> float:
+        return (x - start) / across * wide
+
+    def down(y: float) -> float:
+        return top + 2 + (1 - (y - low) / tall) * (_PLOT - 4) if high > low else top + _PLOT / 2
+
+    parts = [drawing.rule(top + _PLOT / 2, end=wide, dashed=True), drawing.rule(top + _PLOT, end=wide)]
+    parts += [
+        drawing.band([(right(found.x[i]), down(found.low[i]), down(found.high[i])) for i in run])
+        for run in runs
+        if any(found.low[i] != found.high[i] for i in run)
     ]
-    others = "".join(
-        f'<li><span class="tj-quiet">{_safe(name, 80)}</span> <b>{text.value(snapshot.metrics[name])}</b></li>'
-        for name in [*names[MAX_CURVES:], *(name for name in snapshot.metrics if name not in names)][:32]
-        if name in snapshot.metrics
-    )
-    return (f'<div class="tj-figures">{"".join(figures)}</div>' if figures else "") + (
-        f'<ul class="tj-others">{others}</ul>' if others else ""
-    )
+    parts += [drawing.curve([(right(found.x[i]), down(found.mean[i])) for i in run]) for run in runs]
+    last = text.value(snapshot.metrics.get(name, found.mean[-1]))
+    room = wide - drawing.width(last, bold=True) - 10
+    note = f"mean and range of {found.ranks} ranks" if found.ranks > 1 else ""
+    words = [Said(drawing.fitted(name, room, bold=True), bold=True)]
+    if note and drawing.width(words[0].words, bold=True) + 8 + drawing.width(note, size=SMALL) <= room:
+        words.append(Said(note, "quiet"))
+    axis = [
+        drawing.line(0, top + _PLOT + 15, [Said(f"step {start:,.0f}", "quiet")], size=11),
+        drawing.line(wide, top + _PLOT + 15, [Said(f"{until:,.0f}", "quiet")], size=11, anchor="end"),
+        drawing.line(
+            wide / 2,
+            top + _PLOT + 15,
+            [Said(f"{text.value(low)} to {text.value(high)}", "quiet")],
+            size=11,
+            anchor="middle",
+        ),
+    ]
+    head = drawing.line(0, 21, words, gap=8) + drawing.line(wide, 21, [Said(last, bold=True)], anchor="end")
+    return head + "".join(parts) + "".join(axis)
 
 
-def _figure(name: str, curve: Curve, last: float | None) -> str:
-    low, high = min(curve.low), max(curve.high)
-    first_step, last_step = curve.x[0], curve.x[-1]
-    wide, tall = (last_step - first_step) or 1.0, (high - low) or 1.0
+def _nodes(nodes: Sequence[Node]) -> Block:
+    if len(nodes) < 2:
+        return Block(0, "")
+    shown = sorted(nodes, key=lambda node: (tables.node_note(node)[1] == "quiet", node.index))[:MAX_TILES]
+    shown.sort(key=lambda node: node.index)
+    tall = 48.0 if any(_busy(node) is not None for node in shown) else 40.0
+    gap, parts = 8.0, [drawing.rule(0.5)]
+    wide = (INNER - gap * (_TILES - 1)) / _TILES
+    for index, node in enumerate(shown):
+        down, across = divmod(index, _TILES)
+        place = f"translate({EDGE + across * (wide + gap):g} {12 + down * (tall + gap):g})"
+        parts.append(f'<g transform="{place}">{_tile(node, wide, tall)}</g>')
+    height = 16 + (tall + gap) * -(-len(shown) // _TILES)
+    if len(nodes) > len(shown):
+        more = f"and {len(nodes) - len(shown):,} more nodes, with nothing to say of them"
+        parts.append(drawing.line(EDGE, height + 8, [Said(more, "quiet")], size=SMALL))
+        height += 20
+    return Block(height, "".join(parts))
 
-    def place(x: float, y: float) -> str:
-        return f"{(x - first_step) / wide * _WIDTH:.1f} {_HEIGHT - 2 - (y - low) / tall * (_HEIGHT - 4):.1f}"
 
-    line = "L".join(place(x, y) for x, y in zip(curve.x, curve.mean, strict=True))
-    band = ""
-    if any(a != b for a, b in zip(curve.low, curve.high, strict=True)):
-        there = [place(x, y) for x, y in zip(curve.x, curve.high, strict=True)]
-        back = [place(x, y) for x, y in zip(reversed(curve.x), reversed(curve.low), strict=True)]
-        band = f'<path class="tj-figure-band" d="M{"L".join(there + back)}Z"/>'
-    note = f"mean and range of {curve.ranks} ranks" if curve.ranks > 1 else ""
-    value = curve.mean[-1] if last is None else last
+def _tile(node: Node, wide: float, tall: float) -> str:
+    words, tone = tables.node_note(node)
+    look = f"tile-{tone}" if tone in ("warn", "bad") else "tile"
+    share = _busy(node)
     return (
-        f'<figure class="tj-figure"><figcaption><b>{_safe(name, 80)}</b> <span class="tj-quiet">{note}</span> '
-        f'<b class="tj-value">{text.value(value)}</b></figcaption>'
-        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{_safe(name, 80)}, from {text.value(low)} to {text.value(high)}">'
-        f'{band}<path class="tj-figure-line" d="M{line}"/></svg>'
-        f'<div class="tj-figure-axis"><span>step {first_step:,.0f}</span> '
-        f"<span>{text.value(low)} to {text.value(high)}</span> <span>{last_step:,.0f}</span></div></figure>"
+        f'<rect class="{look}" x=".5" y=".5" width="{wide - 1:g}" height="{tall - 1:g}" rx="3"/>'
+        + drawing.line(7, 16, [Said(f"node {node.index}", bold=True)], size=11)
+        + drawing.line(7, 31, [Said(drawing.fitted(words, wide - 14, size=11), tone)], size=11)
+        + ("" if share is None else drawing.bar(7, 39, wide - 14, share, tone="active" if tone == "quiet" else tone))
     )
 
 
-def _log(lines: Sequence[LogLine]) -> str:
-    chosen: list[str] = []
-    room = LOG_CHARACTERS
-    for line in reversed(lines[-LOG_LINES:]):
-        words = _safe(line.text, LINE_CHARACTERS)
-        room -= len(words.encode())
-        if room < 0:
-            break
-        moment = time.strftime("%H:%M:%S", time.localtime(line.time))
-        chosen.append(
-            f'<div class="tj-log-line"><span class="tj-log-time">{moment}</span> '
-            f'<span class="tj-log-rank"><span class="tj-log-word">rank </span>{line.rank}</span> '
-            f'<span class="tj-log-text">{words}</span></div>'
-        )
-    if not chosen:
-        return ""
-    # The outer box is reversed, so that without a script it starts at its end.
-    rows = "".join(reversed(chosen))
-    return f'<div class="tj-log"><div class="tj-log-lines tj-log-still"><div>{rows}</div></div></div>'
+def _busy(node: Node) -> float | None:
+    return tables.cpu_share(node) if node.state == "Running" else None
 
 
-def _icon(shape: str) -> str:
-    return f'<svg class="tj-icon tj-icon-{shape}" viewBox="0 0 12 12" aria-hidden="true">{_SHAPES[shape]}</svg>'
+def _log(lines: Sequence[LogLine]) -> Block:
+    rows = [line for line in lines if line.text.strip()][-LOG_ROWS:]
+    if not rows:
+        return Block(0, "")
+    height = 16.0 + 17 * len(rows)
+    parts = [f'<rect class="soft" width="{WIDTH}" height="{height:g}"/>', drawing.rule(0.5)]
+    across = len(str(max(line.rank for line in rows)))
+    for index, row in enumerate(rows):
+        head = f"{_clock(row.time)} {row.rank:>{across}} "
+        room = INNER - drawing.width(head, size=MONO, mono=True)
+        words = [Said(head, "quiet"), Said(drawing.fitted(row.text, room, size=MONO, mono=True))]
+        parts.append(drawing.line(EDGE, 22 + 17 * index, words, size=MONO, mono=True))
+    return Block(height, "".join(parts))
 
 
-def _safe(words: str, limit: int = 200) -> str:
-    """Return the beginning of `words`, cleaned and escaped, in at most about `limit` bytes."""
-    return escape(_fitting(text.clean(words), limit))
+def _words(snapshot: Snapshot) -> Iterator[str]:
+    yield text.block(snapshot, traceback=False)
+    if snapshot.metrics:
+        rows = [(name, text.value(last)) for name, last in list(snapshot.metrics.items())[:MAX_METRICS]]
+        yield tables.columns(("METRIC", "LAST"), rows)
+    if snapshot.pods:
+        yield tables.nodes(snapshot.pods[:MAX_NODES])
 
 
-def _safe_tail(words: str, limit: int) -> str:
-    """Return the end of `words`."""
-    return escape(_fitting(text.clean(words).rstrip()[::-1], limit)[::-1])
+def _details(summary: str, words: str, limit: int, *, end: bool = False) -> str:
+    """Return text that unfolds: its beginning, or its `end`, in at most about `limit` bytes."""
+    words = text.clean(words).strip("\n")
+    words = _fitting(words[::-1], limit)[::-1] if end else _fitting(words, limit)
+    return (
+        f"<details><summary>{escape(_fitting(text.clean(summary), 200))}</summary><pre>{escape(words)}</pre></details>"
+    )
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def _fitting(words: str, limit: int) -> str:
+    """Return the beginning of `words` that takes at most `limit` bytes once it is escaped."""
     for index, character in enumerate(words):
         limit -= len(escape(character).encode())
         if limit < 0:

@@ -29,9 +29,13 @@ GLYPHS = {
     State.FAILED: "✕",
     State.DELETED: "–",
 }
+MAX_TRACEBACK = 8_000
+"""Characters of a traceback."""
 _METRICS_IN_A_LINE = 3
+_LINE = 1_000
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_]?)")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""And what neither UTF-8 nor XML can hold."""
 
 
 def clean(text: str) -> str:
@@ -121,8 +125,8 @@ def line(snapshot: Snapshot) -> str:
     return " · ".join(parts)
 
 
-def block(snapshot: Snapshot, *, now: float | None = None) -> str:
-    """Return the job in several lines."""
+def block(snapshot: Snapshot, *, now: float | None = None, traceback: bool = True) -> str:
+    """Return the job in several lines, a long traceback by its end."""
     lines = [line(snapshot), "  " + " · ".join(facts(snapshot))]
     phases = [
         clean(name) if seconds is None else f"{clean(name)} {duration(seconds)}"
@@ -133,11 +137,11 @@ def block(snapshot: Snapshot, *, now: float | None = None) -> str:
     failure = snapshot.failure
     if failure is not None:
         if failure.where:
-            lines.append(f"  {clean(failure.where)}: {clean(failure.source).strip()}".rstrip(": "))
+            lines.append(f"  {clean(failure.where[:_LINE])}: {clean(failure.source[:_LINE]).strip()}".rstrip(": "))
         if failure.remedy:
-            lines.append(f"  {clean(failure.remedy)}")
-        if failure.traceback:
-            lines += ["", clean(failure.traceback).rstrip()]
+            lines.append(f"  {clean(failure.remedy[:_LINE])}")
+        if traceback and failure.traceback:
+            lines += ["", _end(clean(failure.traceback).rstrip(), MAX_TRACEBACK)]
     return "\n".join(lines)
 
 
@@ -167,7 +171,11 @@ def _round(number: float) -> int:
 
 
 def _first_line(text: str) -> str:
-    return clean(text).strip().split("\n", 1)[0]
+    return clean(text[:_LINE]).strip().split("\n", 1)[0]
+
+
+def _end(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"…{text[-limit:]}"
 
 
 class Ticker:

@@ -1,0 +1,228 @@
+"""What a picture is drawn with: text that fits, icons, curves, and the SVG around it all, with its own style.
+
+Nothing of a page reaches the inside of an image, so the SVG brings its colours, for light and dark, and its own
+background: it is legible wherever it lands. Fonts are the reader's, so widths are estimates on the wide side, and a
+line never needs more than it was given. Every text goes through `safe`.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import pairwise
+from typing import NamedTuple
+
+from jupyter_trainjob.widget.text import clean
+
+WIDTH = 760
+EDGE = 14
+"""Between the frame and what stands in it."""
+INNER = WIDTH - 2 * EDGE
+SIZE, SMALL, MONO = 13.0, 12.0, 11.5
+
+_LIGHT = {
+    "fg": "#1a1c20",
+    "bg": "#ffffff",
+    "quiet": "#5c6069",
+    "line": "#dfe1e5",
+    "soft": "#f6f7f8",
+    "active": "#1565c0",
+    "good": "#2e7d32",
+    "warn": "#8f5600",
+    "bad": "#b71c1c",
+}
+_DARK = {
+    "fg": "#e6e8ec",
+    "bg": "#16181c",
+    "quiet": "#a0a5ae",
+    "line": "#34373d",
+    "soft": "#1c1f26",
+    "active": "#64b5f6",
+    "good": "#81c784",
+    "warn": "#ffb74d",
+    "bad": "#ef9a9a",
+}
+_SHAPES = {
+    "ring": '<circle cx="6" cy="6" r="4.6"/>',
+    "half": '<circle cx="6" cy="6" r="4.6"/><path class="full" d="M6 1.4a4.6 4.6 0 0 0 0 9.2z"/>',
+    "check": '<path d="M2 6.6 4.8 9.4 10 3"/>',
+    "cross": '<path d="M2.8 2.8l6.4 6.4M9.2 2.8l-6.4 6.4"/>',
+    "square": '<path class="full" d="M2.5 2.5h7v7h-7z"/>',
+    "bars": '<path d="M4.2 2.6v6.8M7.8 2.6v6.8"/>',
+    "dash": '<path d="M2.6 6h6.8"/>',
+}
+_NARROW, _BROAD = frozenset("iljtfrI.,:;|'`!()[]{}/\\ "), frozenset("mwMW%@#&—…→←")
+
+
+class Block(NamedTuple):
+    """A stretch of the picture over its whole width, drawn from 0 0."""
+
+    height: float
+    body: str
+
+
+class Said(NamedTuple):
+    """Words of one look."""
+
+    words: str
+    tone: str = "fg"
+    bold: bool = False
+
+
+def safe(words: str) -> str:
+    """Return words as they may stand between tags and in quoted attributes, of HTML and of XML."""
+    return escape(clean(words))
+
+
+def image(blocks: Iterable[Block], *, title: str) -> str:
+    """Return the SVG with the blocks one below the other, in a frame."""
+    top, parts = 0.0, []
+    for block in blocks:
+        parts.append(f'<g transform="translate(0 {top:g})">{block.body}</g>')
+        top += block.height
+    height = math.ceil(top)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
+        f'role="img"><title>{safe(title)}</title><style>{_STYLE}</style>'
+        f'<clipPath id="frame"><rect width="{WIDTH}" height="{height}" rx="4"/></clipPath>'
+        f'<g clip-path="url(#frame)"><rect class="bg" width="{WIDTH}" height="{height}"/>{"".join(parts)}</g>'
+        f'<rect class="frame" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="4"/></svg>'
+    )
+
+
+def line(
+    x: float,
+    y: float,
+    said: Sequence[Said],
+    *,
+    size: float = SIZE,
+    mono: bool = False,
+    anchor: str = "",
+    gap: float = 0,
+) -> str:
+    """Return one line of words of several looks with a `gap` between them.
+
+    With the `anchor` ``end`` or ``middle`` that is what lies at `x`.
+    """
+    spans = []
+    for index, each in enumerate(said):
+        apart = f' dx="{gap:g}"' if gap and index else ""
+        spans.append(f'<tspan class="{each.tone}{" b" if each.bold else ""}"{apart}>{safe(each.words)}</tspan>')
+    look = f' class="{anchor}"' if anchor else ""
+    if mono:
+        look = ' class="mono" xml:space="preserve"'
+    return f'<text x="{x:g}" y="{y:g}" font-size="{size:g}"{look}>{"".join(spans)}</text>'
+
+
+def icon(shape: str, tone: str, x: float, y: float) -> str:
+    """Return an icon of 12 by 12 whose corner lies at `x`, `y`."""
+    return f'<g class="icon i-{tone}" transform="translate({x:g} {y:g})">{_SHAPES[shape]}</g>'
+
+
+def bar(x: float, y: float, width: float, share: float, *, tone: str = "active", height: float = 3) -> str:
+    """Return a bar that is filled up to `share`."""
+    full = width * min(1.0, max(0.0, share))
+    return (
+        f'<rect class="line" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
+        f'<rect class="{tone}" x="{x:g}" y="{y:g}" width="{full:.1f}" height="{height:g}"/>'
+    )
+
+
+def rule(y: float, *, start: float = 0, end: float = WIDTH, dashed: bool = False) -> str:
+    """Return a thin line across."""
+    return f'<path class="rule{" dashed" if dashed else ""}" d="M{start:g} {y:g}H{end:g}"/>'
+
+
+def width(words: str, *, size: float = SIZE, bold: bool = False, mono: bool = False) -> float:
+    """Return how wide words are at most, in most fonts."""
+    if mono:
+        return size * sum(1.25 if _is_wide(letter) else 0.62 for letter in words)
+    return size * (1.08 if bold else 1.0) * sum(_letter_width(letter) for letter in words)
+
+
+def fitted(words: str, room: float, *, size: float = SIZE, bold: bool = False, mono: bool = False) -> str:
+    """Return the beginning of one line of words that fits into `room`, with an ellipsis where the rest is gone."""
+    words = " ".join(clean(words).split()) if not mono else clean(words).expandtabs(4).split("\n", 1)[0]
+    if width(words, size=size, bold=bold, mono=mono) <= room:
+        return words
+    room -= width("…", size=size, bold=bold, mono=mono)
+    for index, letter in enumerate(words):
+        room -= width(letter, size=size, bold=bold, mono=mono)
+        if room < 0:
+            return words[:index].rstrip() + "…"
+    return words
+
+
+def wrapped(words: str, room: float, *, lines: int, size: float = SIZE, bold: bool = False) -> list[str]:
+    """Return words in at most so many lines, broken between words where that is possible."""
+    rest = " ".join(clean(words).split())
+    found: list[str] = []
+    while rest and len(found) < lines - 1:
+        head = fitted(rest, room, size=size, bold=bold)
+        if head == rest:
+            break
+        head = head[:-1]
+        between = head.rfind(" ")
+        if between > len(head) // 2 and not rest[len(head) :].startswith(" "):
+            head = head[:between]
+        found.append(head)
+        rest = rest[len(head) :].lstrip()
+    return [*found, fitted(rest, room, size=size, bold=bold)] if rest else found
+
+
+def band(points: Sequence[tuple[float, float, float]]) -> str:
+    """Return the area between low and high over x, as a path."""
+    there = [f"{x:.1f} {high:.1f}" for x, _, high in points]
+    back = [f"{x:.1f} {low:.1f}" for x, low, _ in reversed(points)]
+    return f'<path class="band" d="M{"L".join(there + back)}Z"/>'
+
+
+def curve(points: Sequence[tuple[float, float]]) -> str:
+    """Return a line through the points; a single one is a dot."""
+    if len(points) == 1:
+        return f'<circle class="active" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="2"/>'
+    return f'<path class="curve" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>'
+
+
+def runs(numbers: Sequence[float]) -> list[range]:
+    """Return the stretches of finite numbers."""
+    edges = [-1, *(i for i, number in enumerate(numbers) if not math.isfinite(number)), len(numbers)]
+    return [range(start + 1, end) for start, end in pairwise(edges) if end - start > 1]
+
+
+def _letter_width(letter: str) -> float:
+    if letter in _NARROW:
+        return 0.41
+    if letter in _BROAD:
+        return 0.98
+    if _is_wide(letter):
+        return 1.25
+    return 0.74 if letter.isupper() else 0.64
+
+
+def _is_wide(letter: str) -> bool:
+    return not letter.isascii() and unicodedata.east_asian_width(letter) in "WF"
+
+
+def _colours(palette: dict[str, str]) -> str:
+    fills = "".join(f".{name}{{fill:{colour}}}" for name, colour in palette.items())
+    strokes = "".join(f".i-{name}{{stroke:{palette[name]}}}" for name in ("quiet", "active", "good", "warn", "bad"))
+    inside = "".join(f".i-{name} .full{{fill:{palette[name]}}}" for name in ("quiet", "active", "good", "warn", "bad"))
+    lines = (
+        f".rule,.frame,.tile{{stroke:{palette['line']}}}.tile-warn{{stroke:{palette['warn']}}}"
+        f".tile-bad{{stroke:{palette['bad']}}}.curve{{stroke:{palette['active']}}}.band{{fill:{palette['active']}}}"
+    )
+    return fills + strokes + inside + lines
+
+
+_STYLE = (
+    "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,Ubuntu,sans-serif;font-variant-numeric:tabular-nums}"
+    ".mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;white-space:pre}"
+    ".end{text-anchor:end}.middle{text-anchor:middle}.b{font-weight:600}"
+    ".icon{fill:none;stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}.full{stroke:none}"
+    ".rule,.frame,.tile,.tile-warn,.tile-bad{fill:none}.dashed{stroke-dasharray:3 3}"
+    ".curve{fill:none;stroke-width:1.75;stroke-linejoin:round}.band{fill-opacity:.16}"
+    f"{_colours(_LIGHT)}@media (prefers-color-scheme:dark){{{_colours(_DARK)}}}"
+)

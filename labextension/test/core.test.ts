@@ -1,21 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
 import { Announcer, QUIET_SECONDS } from '../src/core/announce';
-import { MAX_ROWS, decode, rows, stepRange, summary, valueRange } from '../src/core/curves';
 import { blamed, facts, howFar, progressText, reason, timeline } from '../src/core/describe';
 import { MAX_LINES, merge } from '../src/core/log';
-import type { Curve, LogLine } from '../src/core/types';
+import type { LogLine } from '../src/core/types';
 import { failure, job } from './jobs';
-
-function curve(x: number[], mean: number[], low = mean, high = mean): Curve {
-  const [a, b, c, d] = [x, mean, low, high].map(column => Float64Array.from(column)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array
-  ];
-  return { ranks: 2, x: a, mean: b, low: c, high: d };
-}
 
 describe('what is said about a job', () => {
   test.each([
@@ -67,53 +56,6 @@ describe('the timeline', () => {
     ['Complete' as const, 'done']
   ])('the last phase of a job that is %s is marked %s', (state, mark) => {
     expect(timeline(job({ state }), 300).at(-1)).toMatchObject({ mark, seconds: null });
-  });
-});
-
-describe('a curve', () => {
-  test('is read from a buffer that starts anywhere', () => {
-    const bytes = new Uint8Array(3 + 64);
-    bytes.set(new Uint8Array(Float64Array.from([0, 8, 1, 2, 3, 4, 5, 6]).buffer), 3);
-    const read = decode(new DataView(bytes.buffer, 3), 2, 8);
-    expect([read.x, read.mean, read.low, read.high].map(column => [...column])).toEqual([
-      [0, 8],
-      [1, 2],
-      [3, 4],
-      [5, 6]
-    ]);
-  });
-
-  test('as a table has its first and its last point', () => {
-    const x = Array.from({ length: 1000 }, (_, i) => i);
-    const table = rows(curve(x, x));
-    expect([table.length, table[0]?.[0], table.at(-1)?.[0]]).toEqual([MAX_ROWS, '0', '999']);
-    expect(rows(curve([], []))).toEqual([]);
-  });
-
-  test('in words says where it began and where it is', () => {
-    expect(summary('loss', curve([0, 2592], [2.3, 0.184]))).toBe(
-      'loss: 2.300 at step 0, 0.1840 at step 2,592'
-    );
-    expect(summary('loss', curve([], []))).toBe('loss: no points yet');
-  });
-
-  test.each([
-    ['near the end the axis is the whole way', 2592, 3600, [0, 3600]],
-    ['at the start a part of it', 24, 3600, [0, 56.25]],
-    ['without a total what there is', 24, null, [0, 24]],
-    ['beyond the total what there is', 4000, 3600, [0, 4000]],
-    ['one point still has a width', 0, null, [0, 1]]
-  ])('%s', (_, last, total, range) => {
-    expect(stepRange(curve([0, last], [1, 1]), total)).toEqual(range);
-  });
-
-  test('has room for its range, and for a flat line', () => {
-    expect(valueRange(curve([0, 1], [1, 1], [0, 1], [1, 2])).map(y => y.toFixed(2))).toEqual([
-      '-0.12',
-      '2.12'
-    ]);
-    expect(valueRange(curve([0, 1], [5, 5]))).toEqual([4.5, 5.5]);
-    expect(valueRange(curve([0], [NaN]))).toEqual([0, 1]);
   });
 });
 

@@ -1,16 +1,29 @@
-/** Curves as they travel (binary columns) and as they are asked about (nearest point, table, summary). */
-import { count, value } from './format';
+/** Curves as they travel (binary columns) and as they are read (nearest point, table, summary). */
+import { clock as clockText, count, value } from './format';
+import { type Clock, type Line, type Look, type Pinned, nearest, times } from './layers';
+import type { Bytes } from './protocol';
 import type { Curve } from './types';
+import type { Range } from './zoom';
 
 /** Reads one curve: four columns of `points` doubles each, one after the other. */
-export function decode(buffer: ArrayBufferView | ArrayBuffer, points: number, ranks: number): Curve {
+export function decode(buffer: Bytes, points: number, ranks: number): Curve {
+  const [x, mean, low, high] = columns(buffer, points, 4);
+  return { ranks, x, mean, low, high } as Curve;
+}
+
+/** Reads one rank's numbers, or a clock: two columns. */
+export function decodeLine(buffer: Bytes, points: number): Clock {
+  const [x, y] = columns(buffer, points, 2);
+  return { x, y } as Clock;
+}
+
+function columns(buffer: Bytes, points: number, count: number): Float64Array[] {
   // A view into the socket's message may start anywhere, a Float64Array only at a multiple of eight: copy.
   const bytes = ArrayBuffer.isView(buffer)
     ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     : new Uint8Array(buffer);
-  const all = new Float64Array(bytes.slice(0, points * 32).buffer);
-  const column = (n: number): Float64Array => all.subarray(n * points, (n + 1) * points);
-  return { ranks, x: column(0), mean: column(1), low: column(2), high: column(3) };
+  const all = new Float64Array(bytes.slice(0, points * count * 8).buffer);
+  return Array.from({ length: count }, (_, n) => all.subarray(n * points, (n + 1) * points));
 }
 
 /** Whether ranks differ enough for a range to be worth a word. */
@@ -52,35 +65,81 @@ export function summary(name: string, curve: Curve): string {
   return `${name}: ${from[1]} at step ${from[0]}, ${to[1]} at step ${to[0]}`;
 }
 
+/** What is at the crosshair: the value, and in words where that is and what lies beside it. */
+export function readout(
+  curve: Curve,
+  index: number,
+  lines: readonly Line[] | null,
+  pins: readonly Pinned[],
+  clock: Clock | null,
+  look: Look
+): { main: string; rest: string } {
+  const step = curve.x[index] ?? 0;
+  const [, main, low, high] = row(curve, index);
+  const rest = [`step ${count(step)}`];
+  if (clock !== null) {
+    rest[0] += `, ${clockText(times(Float64Array.of(step), clock)[0] ?? 0)}`;
+  }
+  if (look.ranks === 'band' || lines === null || lines.length === 0) {
+    if (hasRange(curve)) {
+      rest.push(`${low} – ${high}`);
+    }
+  } else if (look.ranks === 'some') {
+    lines.forEach(line => rest.push(`rank ${line.rank} ${value(numberAt(line.x, line.y, step))}`));
+  } else {
+    const sorted = lines
+      .map(line => [numberAt(line.x, line.y, step), line.rank] as const)
+      .filter(([number]) => !Number.isNaN(number))
+      .sort(([a], [b]) => a - b);
+    const [least, most] = [sorted[0], sorted[sorted.length - 1]];
+    if (least && most) {
+      rest.push(`${value(least[0])} (rank ${least[1]}) – ${value(most[0])} (rank ${most[1]})`);
+    }
+  }
+  for (const { letter, curve: other, clock: otherClock } of pins) {
+    // Beside each other at the same step, or at the same time since the start.
+    const there =
+      clock !== null && otherClock !== null
+        ? numberAt(times(other.x, otherClock), other.mean, times(Float64Array.of(step), clock)[0] ?? 0)
+        : numberAt(other.x, other.mean, step);
+    rest.push(`${letter} ${value(there)}`);
+  }
+  return { main: main, rest: rest.join(' · ') };
+}
+
+function numberAt(xs: Float64Array, ys: Float64Array, x: number): number {
+  return ys[nearest(xs, x)] ?? NaN;
+}
+
+/** Ranks as people write them: `0, 3, 5-7`. At most as many as can be told apart. */
+export function parseRanks(text: string, most = 8): number[] {
+  const found = new Set<number>();
+  for (const part of text.split(/[\s,;]+/)) {
+    const [, from, to = from] = /^(\d+)(?:[-–](\d+))?$/.exec(part) ?? [];
+    for (let rank = Number(from); rank <= Number(to) && found.size < most; rank++) {
+      found.add(rank);
+    }
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
 /**
  * The stretch of steps to draw. Towards an announced end the axis is the whole way, or a half, a quarter … of it while
  * there is little to see: it changes a few times in a job's life, and the curve grows in between.
  */
-export function stepRange(curve: Curve, total: number | null): [number, number] {
-  const first = curve.x[0] ?? 0;
-  const last = curve.x[curve.x.length - 1] ?? 1;
+export function stepRange(curves: readonly Curve[], total: number | null): Range {
+  let [first, last] = [Infinity, -Infinity];
+  for (const { x } of curves) {
+    first = Math.min(first, x[0] ?? first);
+    last = Math.max(last, x[x.length - 1] ?? last);
+  }
+  if (first > last) {
+    return [0, 1];
+  }
   let to = last;
   if (total !== null && total > last) {
     for (to = total; to / 2 >= last * 1.2 && to > 8; to /= 2);
   }
   const from = first > 0 && first < to * 0.05 ? 0 : first;
   return to > from ? [from, to] : [from, from + 1];
-}
-
-/** The stretch of values to draw: all of the range, with a little air, also where everything is equal. */
-export function valueRange(curve: Curve): [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (let i = 0; i < curve.x.length; i++) {
-    low = Math.min(low, finite(curve.low[i], low));
-    high = Math.max(high, finite(curve.high[i], high));
-  }
-  if (low > high) {
-    return [0, 1];
-  }
-  const air = high > low ? (high - low) * 0.06 : Math.abs(high) * 0.1 || 1;
-  return [low - air, high + air];
-}
-
-function finite(x: number | undefined, otherwise: number): number {
-  return x !== undefined && Number.isFinite(x) ? x : otherwise;
 }

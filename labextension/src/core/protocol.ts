@@ -71,7 +71,10 @@ export interface Asks {
     args: Nothing,
     answer: { jobs: Pick<JobRow, 'uid' | 'name' | 'state' | 'created' | 'finished'>[] }
   ];
-  pin: [args: { uid: string }, answer: { name: string; curves: CurveHead[] }];
+  /** Its last buffer is its clock. */
+  pin: [args: { uid: string }, answer: { name: string; curves: CurveHead[]; clock: number }];
+  /** Seconds since the first report, by step: two columns. */
+  clock: [args: Nothing, answer: { points: number }];
   csv: [args: { names: readonly string[] | null }, answer: { rows: number; complete: boolean }];
 }
 

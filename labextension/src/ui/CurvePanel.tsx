@@ -1,56 +1,116 @@
-import { useId, useState } from 'react';
+/** Every reported metric: small charts that are looked at together, and the tools that say how. */
+import { useId, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { hasRange, row, summary } from '../core/curves';
+import { decode, decodeLine, parseRanks, stepRange } from '../core/curves';
 import { isLive } from '../core/describe';
-import { plural, value } from '../core/format';
+import { type Clock, type Look, type Pinned, stepAt } from '../core/layers';
 import type { Curve, Job, Source } from '../core/types';
-import { Chart } from './Chart';
-import { DataTable } from './DataTable';
+import { type Range, moved, scaled, within } from '../core/zoom';
+import { CurveTools, type Tooling } from './CurveTools';
+import { Tile } from './Tile';
+import { useAnswer } from './useAnswer';
 import { useView } from './useView';
 
-/** Up to here metrics are chosen by tabs that show their values, beyond it from a list. */
-const MAX_TABS = 5;
+/** So many are shown unless somebody chooses. */
+const SHOWN = 6;
 
-/** One curve at a time: the first metric, or the one that was chosen. */
+/** An earlier job to compare with. */
+export interface Pin {
+  uid: string;
+  name: string;
+  letter: string;
+  nth: number;
+  curves: ReadonlyMap<string, Curve>;
+  clock: Clock | null;
+}
+
+const NO_PINS: readonly Pinned[] = [];
+const PLAIN: Look = { smooth: 0, ranks: 'band', logX: false, logY: false, time: false, zoom: null };
+
 export function CurvePanel({ source }: { source: Source }): ReactElement | null {
   const { job, curves } = useView(source);
-  const [chosen, choose] = useState<string | null>(null);
+  const [look, setLook] = useState(PLAIN);
+  const [chosen, choose] = useState<readonly string[] | null>(null);
+  const [ranks, setRanks] = useState('0');
   const [asTable, setAsTable] = useState(false);
+  const [pins, setPins] = useState<readonly Pin[]>([]);
   const [pointed, point] = useState<number | null>(null);
+  const grid = useRef<HTMLDivElement>(null);
+  const hint = useId();
+
   const names = job === null ? [] : metricNames(job, curves);
-  const name = chosen !== null && names.includes(chosen) ? chosen : names[0];
-  if (job === null || name === undefined) {
+  const shown = names.filter((name, i) => (chosen === null ? i < SHOWN : chosen.includes(name)));
+  const all = [...curves.values()];
+  const [first, last] = stepRange(all, null);
+  const clock = useClock(source, look.time ? `${first} ${last}` : null);
+  if (job === null || names.length === 0) {
     return null;
   }
-  const curve = curves.get(name);
+  const pinned = pins.flatMap(pin => [...pin.curves.values()]);
+  const whole = stepRange([...all, ...pinned], isLive(job.state) ? job.total : null);
+  const change = (part: Partial<Look>): void => setLook(before => ({ ...before, ...part }));
+  const zoomed = (by: (look: Look) => Look['zoom']): void =>
+    setLook(before => ({ ...before, zoom: by(before) }));
+  const step = (x: number): number => (look.time && clock !== null ? stepAt(x, clock) : x);
+  const moves = {
+    point,
+    zoom: ([from, to]: Range) => change({ zoom: within([step(from), step(to)], whole) }),
+    scale: (factor: number, around?: number) =>
+      zoomed(({ zoom }) => scaled(zoom, whole, factor, around === undefined ? undefined : step(around))),
+    pan: (share: number) => zoomed(({ zoom }) => moved(zoom, whole, share)),
+    whole: () => change({ zoom: null })
+  };
+  const tooling: Tooling = {
+    source,
+    job,
+    curves,
+    names,
+    shown,
+    choose,
+    look,
+    change,
+    moves,
+    ranks,
+    setRanks,
+    many: all.some(curve => curve.ranks > 1),
+    asTable,
+    setAsTable,
+    pins,
+    setPins,
+    grid
+  };
+  const some = parseRanks(ranks);
   return (
     <div className="tj-curves">
-      <div className="tj-curves-head">
-        <Chooser names={names} name={name} values={new Map(job.metrics)} onChoose={choose} />
-        <span className="tj-readout">{curve !== undefined && readout(curve, asTable ? null : pointed)}</span>
-        <button
-          type="button"
-          className="tj-link"
-          aria-pressed={asTable}
-          disabled={curve === undefined}
-          onClick={() => setAsTable(!asTable)}
-        >
-          {asTable ? 'Show curve' : 'Show data'}
-        </button>
+      <CurveTools {...tooling} />
+      <p id={hint} className="tj-unseen">
+        Arrow keys move the crosshair, with Shift the view. Plus and minus zoom, 0 shows everything.
+      </p>
+      <div className="tj-tiles" ref={grid}>
+        {shown.map(name => {
+          const curve = curves.get(name);
+          return curve === undefined ? (
+            <div key={name} className="tj-tile" />
+          ) : (
+            <Tile
+              key={name}
+              source={source}
+              name={name}
+              curve={curve}
+              look={look}
+              ranks={some}
+              pins={pinsOf(pins, name)}
+              clock={clock}
+              whole={whole}
+              asTable={asTable}
+              pointed={pointed}
+              hint={hint}
+              moves={moves}
+            />
+          );
+        })}
       </div>
-      {curve === undefined ? (
-        <div className="tj-chart" />
-      ) : asTable ? (
-        <DataTable name={name} curve={curve} />
-      ) : (
-        <Chart
-          label={summary(name, curve)}
-          curve={curve}
-          total={isLive(job.state) ? job.total : null}
-          onPoint={point}
-        />
-      )}
     </div>
   );
 }
@@ -59,51 +119,43 @@ function metricNames(job: Job, curves: ReadonlyMap<string, Curve>): string[] {
   return [...new Set([...job.metrics.map(([name]) => name), ...curves.keys()])];
 }
 
-/** The point under the pointer, else what the line and the band are. */
-function readout(curve: Curve, pointed: number | null): string {
-  if (pointed !== null && pointed < curve.x.length) {
-    const [step, mean, low, high] = row(curve, pointed);
-    return `step ${step} · ${mean}${hasRange(curve) ? ` (${low} – ${high})` : ''}`;
+function pinsOf(pins: readonly Pin[], name: string): readonly Pinned[] {
+  const found = pins.flatMap(pin => {
+    const curve = pin.curves.get(name);
+    return curve === undefined ? [] : [{ ...pin, curve }];
+  });
+  return found.length === 0 ? NO_PINS : found;
+}
+
+/** When each step was, once somebody wants to know. */
+function useClock(source: Source, key: string | null): Clock | null {
+  const answer = useAnswer(key, () => source.ask('clock', {}));
+  const kept = useRef<{ of: unknown; clock: Clock | null }>({ of: null, clock: null });
+  const buffer = answer?.got?.buffers[0];
+  if (kept.current.of !== buffer) {
+    const points = answer?.got?.points ?? 0;
+    kept.current = { of: buffer, clock: buffer && points > 1 ? decodeLine(buffer, points) : null };
   }
-  return curve.ranks > 1 ? `mean and range of ${plural(curve.ranks, 'rank')}` : '';
+  return key === null ? null : kept.current.clock;
 }
 
-interface ChooserProps {
-  names: string[];
-  name: string;
-  values: Map<string, number | string>;
-  onChoose: (name: string) => void;
-}
-
-function Chooser({ names, name, values, onChoose }: ChooserProps): ReactElement {
-  const group = useId();
-  if (names.length > MAX_TABS) {
-    return (
-      <label className="tj-choice">
-        <span className="tj-unseen">Metric </span>
-        <select className="tj-select" value={name} onChange={event => onChoose(event.currentTarget.value)}>
-          {names.map(each => (
-            <option key={each} value={each}>
-              {each}
-            </option>
-          ))}
-        </select>
-        <Value of={values.get(name)} />
-      </label>
-    );
-  }
-  return (
-    <div className="tj-tabs" role="radiogroup" aria-label="Metric">
-      {names.map(each => (
-        <label key={each} className={`tj-tab${each === name ? ' tj-tab-on' : ''}`}>
-          <input type="radio" name={group} checked={each === name} onChange={() => onChoose(each)} />
-          <span className="tj-tab-name">{each}</span> <Value of={values.get(each)} />
-        </label>
-      ))}
-    </div>
-  );
-}
-
-function Value({ of: number }: { of: number | string | undefined }): ReactElement {
-  return <span className="tj-value">{number === undefined ? '' : value(number)}</span>;
+/** Asks for an earlier job's curves. */
+export async function pin(source: Source, uid: string, nth: number): Promise<Pin> {
+  const { name, curves, clock, buffers } = await source.ask('pin', { uid });
+  const read = new Map<string, Curve>();
+  curves.forEach((head, i) => {
+    const buffer = buffers[i];
+    if (buffer) {
+      read.set(head.name, decode(buffer, head.points, head.ranks));
+    }
+  });
+  const last = buffers[curves.length];
+  return {
+    uid,
+    name,
+    letter: 'ABC'[nth] ?? '',
+    nth: nth + 1,
+    curves: read,
+    clock: last && clock > 1 ? decodeLine(last, clock) : null
+  };
 }

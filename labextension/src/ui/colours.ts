@@ -2,7 +2,8 @@
 
 export interface Colours {
   accent: string;
-  band: string;
+  ground: string;
+  text: string;
   line: string;
   quiet: string;
   font: string;
@@ -18,7 +19,8 @@ export function coloursOf(node: HTMLElement): Colours {
   };
   const colours = {
     accent: colour('--tj-accent'),
-    band: colour('--tj-band'),
+    ground: colour('--tj-bg'),
+    text: colour('--tj-fg'),
     line: colour('--tj-line'),
     quiet: colour('--tj-quiet'),
     font: getComputedStyle(node).fontFamily || 'sans-serif'
@@ -44,10 +46,10 @@ export function onThemeChange(changed: () => void): () => void {
       ]
     });
   }
-  const system = matchMedia('(prefers-color-scheme: dark)');
-  system.addEventListener('change', changed);
+  const system = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map(query => matchMedia(query));
+  system.forEach(each => each.addEventListener('change', changed));
   return () => {
     observer.disconnect();
-    system.removeEventListener('change', changed);
+    system.forEach(each => each.removeEventListener('change', changed));
   };
 }

@@ -1,0 +1,277 @@
+/** How the curves are looked at: one quiet line above them, and below it what is being chosen from. */
+import { useState } from 'react';
+import type { ReactElement, ReactNode, RefObject } from 'react';
+
+import { csv } from '../core/csv';
+import { count, timeOfDay } from '../core/format';
+import type { Look } from '../core/layers';
+import { STRONGEST, smoothWords } from '../core/smooth';
+import type { Curve, Job, Source } from '../core/types';
+import type { Moves } from './Chart';
+import { type Pin, pin } from './CurvePanel';
+import { DASHES } from './paint';
+import { picture, save } from './save';
+import { useAnswer } from './useAnswer';
+
+const MOST_PINS = 3;
+
+export interface Tooling {
+  source: Source;
+  job: Job;
+  curves: ReadonlyMap<string, Curve>;
+  names: readonly string[];
+  shown: readonly string[];
+  choose: (names: readonly string[]) => void;
+  look: Look;
+  change: (part: Partial<Look>) => void;
+  moves: Omit<Moves, 'step'>;
+  ranks: string;
+  setRanks: (ranks: string) => void;
+  many: boolean;
+  asTable: boolean;
+  setAsTable: (asTable: boolean) => void;
+  pins: readonly Pin[];
+  setPins: (pins: readonly Pin[]) => void;
+  grid: RefObject<HTMLDivElement>;
+}
+
+export function CurveTools(props: Tooling): ReactElement {
+  const { source, job, curves, names, shown, choose, look, change, moves, asTable, setAsTable, pins, grid } =
+    props;
+  const [open, setOpen] = useState('');
+  const [note, setNote] = useState('');
+  const toggle = (what: string) => ({
+    'aria-expanded': open === what,
+    onClick: () => setOpen(open === what ? '' : what)
+  });
+  const saveCsv = async (): Promise<void> => {
+    setNote('Asking the kernel for every point …');
+    try {
+      const { rows, complete, buffers } = await source.ask('csv', { names: null });
+      save(new Blob(buffers as BlobPart[], { type: 'text/csv' }), `${job.name}.csv`);
+      setNote(`Saved ${count(rows)} rows${complete ? '' : ', thinned: there are too many for a browser'}.`);
+    } catch (error) {
+      save(new Blob([csv(curves)], { type: 'text/csv' }), `${job.name}.csv`);
+      setNote(`Saved the points that are drawn. ${(error as Error).message}`);
+    }
+  };
+  const savePng = async (): Promise<void> => {
+    const file = grid.current && (await picture(grid.current, job.name));
+    if (file) {
+      save(file, `${job.name}.png`);
+    }
+  };
+  const axis = look.time ? 'time' : look.logX ? 'log' : 'steps';
+  return (
+    <>
+      <div className="tj-tools" role="toolbar" aria-label="Curves">
+        {names.length > 1 && (
+          <Tool {...toggle('metrics')}>
+            {shown.length === names.length
+              ? `${names.length} metrics`
+              : `${shown.length} of ${names.length} metrics`}
+          </Tool>
+        )}
+        <label className="tj-tool" title={smoothWords(look.smooth)}>
+          Smooth
+          <input
+            type="range"
+            min={0}
+            max={STRONGEST}
+            value={look.smooth}
+            aria-valuetext={smoothWords(look.smooth)}
+            onInput={event => change({ smooth: Number(event.currentTarget.value) })}
+          />
+        </label>
+        {props.many && (
+          <Choice
+            label="Ranks"
+            value={look.ranks}
+            of={{ band: 'range of ranks', all: 'every rank', some: 'chosen ranks' }}
+            onChange={ranks => change({ ranks: ranks as Look['ranks'] })}
+          />
+        )}
+        {props.many && look.ranks === 'some' && (
+          <input
+            className="tj-field"
+            aria-label="Ranks, such as 0, 3, 5-7"
+            placeholder="0, 3, 5-7"
+            value={props.ranks}
+            onInput={event => props.setRanks(event.currentTarget.value)}
+          />
+        )}
+        <Choice
+          label="Across"
+          value={axis}
+          of={{ steps: 'steps', log: 'log steps', time: 'time' }}
+          onChange={to => change({ logX: to === 'log', time: to === 'time' })}
+        />
+        <Choice
+          label="Up"
+          value={look.logY ? 'log' : 'linear'}
+          of={{ linear: 'linear', log: 'log' }}
+          onChange={to => change({ logY: to === 'log' })}
+        />
+        <Tool {...toggle('compare')}>Compare</Tool>
+        <span className="tj-tools-end">
+          <Tool label="Zoom in" onClick={() => moves.scale(0.5)}>
+            +
+          </Tool>
+          <Tool label="Zoom out" disabled={look.zoom === null} onClick={() => moves.scale(2)}>
+            −
+          </Tool>
+          {look.zoom !== null && (
+            <>
+              <Tool label="Earlier steps" onClick={() => moves.pan(-0.25)}>
+                ‹
+              </Tool>
+              <Tool label="Later steps" onClick={() => moves.pan(0.25)}>
+                ›
+              </Tool>
+              <Tool onClick={moves.whole}>Show all</Tool>
+            </>
+          )}
+          <Tool aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+            Table
+          </Tool>
+          <Tool onClick={() => void saveCsv()}>CSV</Tool>
+          <Tool disabled={asTable} onClick={() => void savePng()}>
+            PNG
+          </Tool>
+        </span>
+      </div>
+      {open === 'metrics' && (
+        <Boxes
+          label="Metrics to show"
+          of={names.map(name => [name, name])}
+          on={shown}
+          set={(name, is) => choose(names.filter(each => (each === name ? is : shown.includes(each))))}
+        />
+      )}
+      {open === 'compare' && <Earlier {...props} note={setNote} />}
+      {pins.length > 0 && (
+        <p className="tj-pins">
+          {pins.map(({ uid, letter, nth, name }) => (
+            <span key={uid}>
+              <svg width="28" height="8" aria-hidden="true">
+                <line x2="28" y1="4" y2="4" strokeDasharray={DASHES[nth]?.join(' ')} />
+              </svg>{' '}
+              <b>{letter}</b> {name}
+            </span>
+          ))}
+        </p>
+      )}
+      {note !== '' && (
+        <p className="tj-note" role="status">
+          {note}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Earlier jobs, the most alike first. */
+function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: string) => void }): ReactElement {
+  const answer = useAnswer('earlier', () => source.ask('earlier', {}));
+  const jobs = answer?.got?.jobs;
+  if (!jobs || jobs.length === 0) {
+    return (
+      <p className="tj-note">
+        {answer === null
+          ? 'Looking for earlier jobs …'
+          : jobs
+            ? 'No other job of this namespace has reported a metric.'
+            : 'The kernel does not say which jobs there were.'}
+      </p>
+    );
+  }
+  const set = (uid: string, is: boolean): void => {
+    if (!is) {
+      setPins(pins.filter(each => each.uid !== uid));
+      return;
+    }
+    const nth = [0, 1, 2].find(free => pins.every(each => each.nth !== free + 1)) ?? 0;
+    pin(source, uid, nth).then(
+      got => setPins([...pins, got]),
+      (error: Error) => note(error.message)
+    );
+  };
+  return (
+    <Boxes
+      label="Earlier jobs to compare with"
+      of={jobs.map(each => [each.uid, `${each.name} ${each.state}, ${timeOfDay(each.created)}`])}
+      on={pins.map(each => each.uid)}
+      most={MOST_PINS}
+      set={set}
+    />
+  );
+}
+
+interface BoxesProps {
+  label: string;
+  of: (readonly [key: string, text: string])[];
+  on: readonly string[];
+  most?: number;
+  set: (key: string, is: boolean) => void;
+}
+
+function Boxes({ label, of, on, most = Infinity, set }: BoxesProps): ReactElement {
+  return (
+    <fieldset className="tj-boxes">
+      <legend className="tj-unseen">{label}</legend>
+      {of.map(([key, text]) => (
+        <label key={key}>
+          <input
+            type="checkbox"
+            checked={on.includes(key)}
+            disabled={!on.includes(key) && on.length >= most}
+            onChange={event => set(key, event.currentTarget.checked)}
+          />{' '}
+          {text}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+interface ToolProps {
+  children: ReactNode;
+  onClick: () => void;
+  label?: string;
+  disabled?: boolean;
+  'aria-expanded'?: boolean;
+  'aria-pressed'?: boolean;
+}
+
+function Tool({ label, children, ...rest }: ToolProps): ReactElement {
+  return (
+    <button type="button" className="tj-tool" aria-label={label} title={label} {...rest}>
+      {children}
+    </button>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  value: string;
+  of: Record<string, string>;
+  onChange: (value: string) => void;
+}
+
+function Choice({ label, value, of, onChange }: ChoiceProps): ReactElement {
+  return (
+    <select
+      className="tj-tool"
+      aria-label={label}
+      title={label}
+      value={value}
+      onChange={event => onChange(event.currentTarget.value)}
+    >
+      {Object.entries(of).map(([key, text]) => (
+        <option key={key} value={key}>
+          {text}
+        </option>
+      ))}
+    </select>
+  );
+}

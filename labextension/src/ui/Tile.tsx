@@ -1,0 +1,142 @@
+/** One metric: its name and value, and the chart or the table. */
+import { useMemo } from 'react';
+import type { ReactElement } from 'react';
+
+import { decode, decodeLine, hasRange, readout, summary } from '../core/curves';
+import { count, value } from '../core/format';
+import {
+  type Clock,
+  type Look,
+  type Pinned,
+  layers,
+  nearest,
+  stepAt,
+  times,
+  valueRange
+} from '../core/layers';
+import type { Curve, Source } from '../core/types';
+import type { Range } from '../core/zoom';
+import { Chart, type Moves } from './Chart';
+import { DataTable } from './DataTable';
+import { useAnswer } from './useAnswer';
+
+export interface TileProps {
+  source: Source;
+  name: string;
+  curve: Curve;
+  look: Look;
+  ranks: readonly number[];
+  pins: readonly Pinned[];
+  clock: Clock | null;
+  /** All steps there are to see, of all metrics. */
+  whole: Range;
+  asTable: boolean;
+  pointed: number | null;
+  hint: string;
+  moves: Omit<Moves, 'step'>;
+}
+
+/** Columns of a chart that are worth asking for. */
+const POINTS = 1000;
+
+export function Tile(props: TileProps): ReactElement {
+  const { source, name, curve: all, look, ranks, pins, whole, asTable, pointed, hint, moves } = props;
+  const clock = look.time ? props.clock : null;
+  const time = clock !== null;
+  const { zoom } = look;
+  const last = all.x[all.x.length - 1] ?? 0;
+  const live = zoom === null || zoom[1] >= last ? last : '';
+
+  const band = useAnswer(zoom === null ? null : `${name} ${zoom.join()} ${live}`, () =>
+    source.ask('window', { name, ranks: null, ...stretch(zoom), points: POINTS })
+  );
+  const wanted = look.ranks === 'all' ? 'all' : ranks;
+  const single = useAnswer(
+    look.ranks === 'band' || all.ranks < 2 ? null : `${name} ${wanted.toString()} ${zoom?.join()} ${live}`,
+    () => source.ask('window', { name, ranks: wanted, ...stretch(zoom), points: POINTS })
+  );
+  const curve = useMemo(() => {
+    const [head, buffer] = [band?.got?.curves[0], band?.got?.buffers[0]];
+    return head && buffer && head.points > 0 ? decode(buffer, head.points, head.ranks) : all;
+  }, [band, all]);
+  const lines = useMemo(
+    () =>
+      single?.got?.curves.flatMap(({ rank, points }, i) => {
+        const buffer = single.got?.buffers[i];
+        return buffer && rank !== null ? [{ rank, ...decodeLine(buffer, points) }] : [];
+      }) ?? null,
+    [single]
+  );
+  const drawn = useMemo(
+    () => layers({ curve, whole: all, lines, pins, clock }, look),
+    [curve, all, lines, pins, clock, look]
+  );
+  const [from, to] = zoom ?? whole;
+  const ends = time ? times(Float64Array.of(from, to), clock) : [from, to];
+  const x: Range = [look.logX ? above(ends[0], drawn[0]?.x) : (ends[0] ?? 0), ends[1] ?? 1];
+  const y = valueRange(drawn, look.logY, x);
+
+  const steps = curve.x;
+  const at = pointed === null ? -1 : nearest(steps, time ? stepAt(pointed, clock) : pointed);
+  const words = at < 0 ? null : readout(curve, at, lines, pins, time ? clock : null, look);
+  const end = all.mean.length - 1;
+  const step = (by: number): void => {
+    const start = at < 0 ? (by > 0 ? -1 : steps.length) : at;
+    const here = steps[Math.min(Math.max(start + by, 0), steps.length - 1)] ?? 0;
+    moves.point(time ? (times(Float64Array.of(here), clock)[0] ?? 0) : here);
+  };
+  return (
+    <div className="tj-tile">
+      <div className="tj-tile-head">
+        <span className="tj-tile-name" data-png title={name}>
+          {name}
+        </span>
+        <span className="tj-quiet tj-tile-words">
+          {words === null ? describe(all, look, lines?.length ?? 0) : words.rest}
+        </span>
+        <span className="tj-tile-value" data-png>
+          {words?.main ?? (end < 0 ? '' : value(all.mean[end] ?? NaN))}
+        </span>
+      </div>
+      {asTable ? (
+        <DataTable name={name} curve={curve} />
+      ) : (
+        <Chart
+          label={summary(name, all)}
+          layers={drawn}
+          x={x}
+          y={y}
+          logX={look.logX}
+          logY={look.logY}
+          time={time}
+          pointed={pointed}
+          words={words === null ? summary(name, curve) : `${words.main}, ${words.rest}`}
+          hint={hint}
+          moves={{ ...moves, step }}
+        />
+      )}
+    </div>
+  );
+}
+
+function stretch(zoom: Range | null): { start: number | null; end: number | null } {
+  return { start: zoom?.[0] ?? null, end: zoom?.[1] ?? null };
+}
+
+/** What the lines are. */
+function describe(curve: Curve, look: Look, lines: number): string {
+  if (curve.ranks < 2) {
+    return '';
+  }
+  if (look.ranks !== 'band' && lines > 0) {
+    return look.ranks === 'all' ? `each of ${count(lines)} ranks` : 'single ranks';
+  }
+  return hasRange(curve)
+    ? `mean and range of ${count(curve.ranks)} ranks`
+    : `mean of ${count(curve.ranks)} ranks`;
+}
+
+/** The start of a logarithmic axis: nought has no place on it. */
+function above(from: number | undefined, xs: Float64Array | undefined): number {
+  return from !== undefined && from > 0 ? from : (xs?.find(x => x > 0) ?? 0.1);
+}

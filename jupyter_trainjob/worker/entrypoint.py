@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import program, report, results, tracebacks
+from . import program, report, results, streams, tracebacks
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
@@ -41,18 +41,18 @@ def main() -> int:
     """Run the job on this rank; return the exit code."""
     manifest = Manifest.from_json(_read(MANIFEST))
     rank = _number("RANK", "PET_NODE_RANK", "JOB_COMPLETION_INDEX", default=0)
-    _prepare_streams()
+    streams.install()
     _prepare_imports()
     # A copy of standard output: the cell may redirect its own, and what it starts does not inherit this one.
-    speaker = Speaker(rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_terminate=_leave)
+    speaker = Speaker(
+        rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=streams.say_what_is_due, on_terminate=_leave
+    )
     speaker.start()
     watch_signals(speaker)
     report.attach(speaker.rows)
     code, last = _live(manifest, rank)
     report.detach()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # The cell may have closed it.
-            stream.flush()
+    streams.finish()
     speaker.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
     unwatch_signals()
     return code
@@ -127,13 +127,6 @@ def _start() -> Start:
 
 def _number(*names: str, default: int) -> int:
     return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), default)
-
-
-def _prepare_streams() -> None:
-    # Whole lines, in one write each: by default a pipe gets blocks, late, and under ``python -u``, as torchrun starts
-    # its ranks, the text and the line end apart, with other ranks' lines and frames between them.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, write_through=False, errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _prepare_imports() -> None:

@@ -73,6 +73,7 @@ class Speaker:
         first: Said,
         fd: int,
         on_terminate: Callable[[], None],
+        on_pulse: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rows: list[Row] = []
@@ -80,6 +81,7 @@ class Speaker:
         self._first = first
         self._fd = fd
         self._on_terminate = on_terminate
+        self._on_pulse = on_pulse
         self._attempt = time.time_ns() // 1_000_000
         self._line_limit = min(LINE_LIMIT, select.PIPE_BUF)
         self._clock = clock
@@ -117,6 +119,7 @@ class Speaker:
         self._say(*self._first)
         while self._last is None:
             self._write(PULSE)
+            self._on_pulse()
             if self._terminated(self._sleep(PULSE)):
                 self._close([(END, dumps(End(time=time.time(), ok=False)))])
                 self._on_terminate()

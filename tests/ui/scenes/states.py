@@ -1,15 +1,15 @@
-"""Recorded moments of jobs, one for each way that the widget can look."""
+"""A job in each of its states."""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jupyter_trainjob.client.snapshot import Failure, LogLine, Phase, Snapshot, State
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
+from tests.ui.scenes.recorded import Recorded, Scene
 
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\x1b[31m'
 """What a pod could print to take over a page or a terminal."""
@@ -22,25 +22,6 @@ TRACEBACK = """Traceback (most recent call last):
     return torch._C._nn.cross_entropy_loss(
 ValueError: Expected input batch_size (32) to match target batch_size (31).
 """
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A job that stands still: satisfies `Source`."""
-
-    moment: Snapshot
-    columns: dict[str, list[float]]
-
-    def snapshot(self) -> Snapshot:
-        return self.moment
-
-    def metrics(self) -> dict[str, list[float]]:
-        return self.columns
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return lambda: None
-
-    def stop(self) -> None: ...
 
 
 def curves(*, ranks: int, steps: int, seed: int = 7) -> dict[str, list[float]]:
@@ -72,10 +53,16 @@ def lines(now: float, count: int) -> tuple[LogLine, ...]:
     )
 
 
-def scenes() -> dict[str, Recorded]:
+def scenes() -> dict[str, Scene]:
     """Return every state by name."""
+    return {name: Scene.of(job) for name, job in jobs().items()}
+
+
+def jobs() -> dict[str, Recorded]:
+    """Return a job in every state by name."""
     now = time.time()
     base = Snapshot(
+        uid="uid-digits-x7k2p",
         name="digits-x7k2p",
         namespace="default",
         context=EMBEDDED_CONTEXT,

@@ -1,0 +1,6 @@
+// The list of jobs.
+import { everywhere, finish, scenes } from './harness.mjs';
+
+await everywhere(Object.keys(scenes));
+
+await finish();

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import events, outcome
+from jupyter_trainjob.client import events, outcome, rerun
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.follow import Follower, follow
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
@@ -148,6 +148,15 @@ class TrainJob:
         """Call `callback` (from a thread) when something changed, at most ten times a second; returns how to end it."""
         return self._follow().subscribe(callback)
 
+    def other(self, uid: str) -> TrainJob:
+        """Return another job of the same namespace by its uid. Raises `errors.UsageError` if it is not there."""
+        if uid == self.uid:
+            return self
+        for trainjob in self._connection.client.list(TRAINJOBS, namespace=self.namespace).items:
+            if trainjob["metadata"]["uid"] == uid:
+                return TrainJob(self._connection, trainjob)
+        raise errors.UsageError(f"That job is not in {self.namespace} on {self.context} any more: it was deleted.")
+
     def stop(self) -> None:
         """Suspend the job: its programs get SIGTERM, what they wrote is read first. It is shown as Stopped."""
         follower = self._follow()
@@ -191,6 +200,14 @@ class TrainJob:
             follower.wait(lambda: follower.state() is State.DELETED, STOP_GRACE)
         if not self._connection.embedded:
             self._connection.history.forget(self.uid)
+
+    def rerun(self) -> TrainJob:
+        """Send the very same job again, cell and captured values, under a new name, and return its handle at once.
+
+        Works in any kernel, for a job that is over as for one that goes on. Raises `errors.UsageError` if what the job
+        came with is gone.
+        """
+        return TrainJob(self._connection, rerun.rerun(self._connection, self._trainjob))
 
     def to_yaml(self) -> str:
         """Return the TrainJob as YAML, as ``kubectl create -f`` takes it: without the server's own fields."""

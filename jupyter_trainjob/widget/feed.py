@@ -1,11 +1,11 @@
-"""What the kernel tells the widget, message by message: between a `Source` and the comm, with no thread of its own.
+"""What the kernel tells the widget of one job, message by message: between a `Source` and the comm, with no thread.
 
-Small and always whole: the snapshot, a synced trait. Everything that grows goes by custom messages, so that no trait
-and no saved notebook grows with it: curves as binary columns, whole but only those that changed; log lines one by one.
-A front end that (re)renders asks with ``ready`` and gets everything; until the first one asked, everything is sent
-whole, because a kernel that is busy with a cell cannot hear it.
+Small and always whole: the head, a synced trait for the first job of a comm and a message for others. Everything that
+grows goes by custom messages, so that no trait and no saved notebook grows with it: curves as binary columns, whole but
+only those that changed; log lines one by one. A front end that (re)renders asks with ``ready`` and gets everything;
+until the first one asked, everything is sent whole, because a kernel that is busy with a cell cannot hear it.
 
-The shapes of the messages are the types in ``labextension/src/core/types.ts``.
+The shapes of the messages are the types in ``labextension/src/core/protocol.ts``.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class Feed:
         job: Source,
         *,
         send: Send,
-        set_state: Callable[[dict[str, Any]], None],
+        set_state: Callable[[dict[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job = job
         self._send = send
-        self._set_state = set_state
+        self._set_state = set_state or self._send_head
         self._clock = clock
         self._curves = Curves()
         self._curves_stale = True
         self._changed: set[str] = set()
         self._state: dict[str, Any] = {}
         self._log: tuple[LogLine, ...] = ()
-        self._seq = 0
+        self._seq = self._lines = 0
         self._heard = False
         self._whole = True
         self._state_due = self._curves_due = self._log_due = -math.inf
@@ -72,10 +72,6 @@ class Feed:
         """Make the next `tell` send everything: a front end has nothing yet."""
         self._heard = self._whole = self._curves_stale = True
         self._state_due = self._curves_due = self._log_due = -math.inf
-
-    def refuse(self, message: str) -> None:
-        """Say why a request was not carried out."""
-        self._send({"kind": "refused", "message": clean(message)}, [])
 
     def tell(self) -> float | None:
         """Send what is due. Returns in how many seconds to come again; None: when something changes."""
@@ -103,8 +99,9 @@ class Feed:
         self._log_due = now + (PACE if self._heard else WHOLE_PACE)
         lines = snapshot.log if self._whole else new_lines(self._log, snapshot.log)
         self._log = snapshot.log
-        rows = [[line.time, line.rank, clean(line.text)[:MAX_LINE]] for line in lines]
-        self._message({"kind": "log", "lines": rows}, [])
+        first, self._lines = self._lines, self._lines + len(lines)
+        rows = [[first + i, line.time, line.rank, clean(line.text)[:MAX_LINE]] for i, line in enumerate(lines)]
+        self._message({"kind": "log", "skipped": 0, "lines": rows}, [])
         return None
 
     def _tell_curves(self, now: float) -> float | None:
@@ -135,18 +132,23 @@ class Feed:
 
     def _message(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         self._seq += 1
-        self._send({**content, "seq": self._seq, "reset": self._whole}, buffers)
+        self._send({**content, "job": self._job.uid, "seq": self._seq, "reset": self._whole}, buffers)
+
+    def _send_head(self, head: dict[str, Any]) -> None:
+        self._send({"kind": "head", "job": self._job.uid, "head": head}, [])
 
 
 def state_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return the synced trait: the snapshot without what grows, bounded, as JSON values."""
     return {
+        "uid": snapshot.uid,
         "name": clean(snapshot.name),
         "namespace": clean(snapshot.namespace),
         "place": place(clean(snapshot.context)),
         "state": snapshot.state.value,
         "runtime": clean(snapshot.runtime),
         "nodes": snapshot.nodes,
+        "procs_per_node": snapshot.procs_per_node,
         "reason": clean(snapshot.reason),
         "phases": [
             {"name": clean(phase.name), "started": phase.started, "ended": phase.ended} for phase in snapshot.phases

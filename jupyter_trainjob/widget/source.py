@@ -9,7 +9,15 @@ from jupyter_trainjob.client.snapshot import Snapshot
 
 
 class Source(Protocol):
-    """A job, as views see it."""
+    """A job, as views see it. Whatever asks the cluster raises `errors.TrainJobError`, in words for people."""
+
+    @property
+    def uid(self) -> str:
+        """Return what tells the job from all others, for ever."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the TrainJob object."""
 
     def snapshot(self) -> Snapshot:
         """Return what is known now."""
@@ -23,5 +31,17 @@ class Source(Protocol):
         Returns what ends that.
         """
 
+    def other(self, uid: str) -> Source:
+        """Return another job of the same namespace."""
+
     def stop(self) -> None:
-        """Stop the job; raises `errors.TrainJobError` where that is not possible."""
+        """Stop the job."""
+
+    def resume(self) -> None:
+        """Let a stopped job go on."""
+
+    def delete(self) -> None:
+        """Delete the job with all that is kept of it."""
+
+    def to_yaml(self) -> str:
+        """Return the TrainJob as YAML."""

@@ -1,13 +1,10 @@
 """The cell's widget: the kernel's end of the comm.
 
-A thread of its own sends what changed (see `feed`). What the front end asks arrives on whatever thread the kernel hears
-comms on (the main thread, or a subshell's), perhaps in the middle of a cell: so callbacks only put it on that thread's
-queue.
+What it says and hears goes through a `channel.Channel`; what the notebook keeps of it is put out by `show`.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +15,10 @@ import anywidget
 import traitlets
 
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.errors import TrainJobError
 from jupyter_trainjob.widget import picture, text
-from jupyter_trainjob.widget.feed import Feed, state_of
+from jupyter_trainjob.widget.beat import Beat
+from jupyter_trainjob.widget.channel import Channel
+from jupyter_trainjob.widget.feed import state_of
 from jupyter_trainjob.widget.source import Source
 
 STATIC = Path(__file__).parent / "static"
@@ -30,7 +28,6 @@ SETTLE_LIMIT = 5.0
 """and after so long in any case."""
 RESTING = frozenset({State.STOPPED, State.COMPLETE, State.FAILED, State.DELETED})
 """States that a job stays in: worth a picture."""
-_CHANGED, _CLOSE = "changed", "close"
 
 
 class JobView(anywidget.AnyWidget):
@@ -38,27 +35,34 @@ class JobView(anywidget.AnyWidget):
 
     _esm = STATIC / "widget.js"
     _css = STATIC / "widget.css"
+    kind = traitlets.Unicode("job", read_only=True).tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, job: Source, *, on_rest: Callable[[bool], None] | None = None) -> None:
         super().__init__(state={**state_of(job.snapshot()), "now": time.time()})
         self._job = job
         self._on_rest = on_rest
-        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._feed = Feed(job, send=self._tell, set_state=self._set_state)
+        self._resting = Resting()
         self._closed = threading.Event()
+        self._channel = Channel(send=self.send, find=job.other, name=job.name)
         self.on_msg(self._on_message)
-        self._unsubscribe = job.subscribe(lambda: self._queue.put(_CHANGED))
-        self._thread = threading.Thread(target=self._serve, name=f"trainjob-view-{job.snapshot().name}", daemon=True)
-        self._thread.start()
+        self._channel.open(job, set_state=self._set_state)
+        self._beat = Beat(self._look, name=f"trainjob-rest-{job.name}")
+        self._unsubscribe = job.subscribe(self._changed)
+        self._beat.ring()
 
     def close(self) -> None:
-        """End the view: its thread, its subscription, its comm."""
+        """End the view: its threads, its subscriptions, its comm."""
         if not self._closed.is_set():
             self._closed.set()
             self._unsubscribe()
-            self._queue.put(_CLOSE)
+            self._beat.close()
+            self._channel.close()
         super().close()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the threads of a closed view; False if it took longer."""
+        return self._channel.join(timeout) and self._beat.join(timeout)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the live view, and what stands for it where nothing is live."""
@@ -67,43 +71,17 @@ class JobView(anywidget.AnyWidget):
         return {**data, **still(self._job)}, metadata
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        kind = content.get("kind") if isinstance(content, dict) else None
-        if kind in ("ready", "stop"):
-            self._queue.put(kind)
+        self._channel.receive(content)
 
-    def _serve(self) -> None:
-        resting = Resting()
-        wait: float | None = 0.0
-        while True:
-            for message in _drain(self._queue, wait):
-                if message == _CLOSE:
-                    return
-                self._obey(message)
-                resting.news(time.monotonic())
-            wait = self._feed.tell()
-            calm, again = resting.ask(self._job.snapshot().state in RESTING, time.monotonic())
-            if calm is not None and self._on_rest is not None:
-                self._on_rest(calm)
-            wait = min((each for each in (wait, again) if each is not None), default=None)
+    def _changed(self) -> None:
+        self._resting.news(time.monotonic())
+        self._beat.ring()
 
-    def _obey(self, message: str) -> None:
-        if message == _CHANGED:
-            self._feed.changed()
-        elif message == "ready":
-            self._feed.ready()
-        elif message == "stop":
-            # Stopping waits for the last log lines, which are shown meanwhile.
-            threading.Thread(target=self._stop, name="trainjob-stop", daemon=True).start()
-
-    def _stop(self) -> None:
-        try:
-            self._job.stop()
-        except TrainJobError as error:
-            self._feed.refuse(str(error))
-
-    def _tell(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        if not self._closed.is_set():
-            self.send(content, buffers)
+    def _look(self) -> float | None:
+        calm, again = self._resting.ask(self._job.snapshot().state in RESTING, time.monotonic())
+        if calm is not None and self._on_rest is not None:
+            self._on_rest(calm)
+        return again
 
     def _set_state(self, state: dict[str, Any]) -> None:
         if not self._closed.is_set():
@@ -142,14 +120,3 @@ def still(job: Source) -> dict[str, str]:
     """Return what shows the job without a kernel, by MIME type."""
     snapshot = job.snapshot()
     return {"text/plain": text.block(snapshot), "text/html": picture.html(snapshot, job.metrics())}
-
-
-def _drain(messages: queue.SimpleQueue[str], wait: float | None) -> list[str]:
-    """Wait for a message at most `wait` seconds; return all that are there."""
-    found = []
-    try:
-        found.append(messages.get(timeout=wait) if wait is None or wait > 0 else messages.get_nowait())
-        while True:
-            found.append(messages.get_nowait())
-    except queue.Empty:
-        return found

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
 
 HOSTILE = '<img src=x onerror="pwned=1"><script>pwned=1</script>\x1b[31m\x1b]0;title\x07\u202e'
@@ -19,6 +20,7 @@ def running(**changes: Any) -> Snapshot:
         namespace="default",
         context="trainjob-local",
         state=State.RUNNING,
+        uid="uid-1",
         runtime="torch-distributed",
         nodes=8,
         phases=PHASES,
@@ -50,8 +52,17 @@ class FakeJob:
         self.now = snapshot or running()
         self.columns = series or {}
         self.callbacks: list[Callable[[], None]] = []
-        self.stops = 0
+        self.deeds: list[str] = []
+        self.others: dict[str, FakeJob] = {}
         self.refusal: Exception | None = None
+
+    @property
+    def uid(self) -> str:
+        return self.now.uid
+
+    @property
+    def name(self) -> str:
+        return self.now.name
 
     def snapshot(self) -> Snapshot:
         return self.now
@@ -63,8 +74,26 @@ class FakeJob:
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
 
+    def other(self, uid: str) -> FakeJob:
+        if uid not in self.others:
+            raise errors.UsageError("It was deleted.")
+        return self.others[uid]
+
     def stop(self) -> None:
-        self.stops += 1
+        self.do("stop")
+
+    def resume(self) -> None:
+        self.do("resume")
+
+    def delete(self) -> None:
+        self.do("delete")
+
+    def to_yaml(self) -> str:
+        return "kind: TrainJob"
+
+    def do(self, deed: str) -> None:
+        """Note that something was asked, and do it or not."""
+        self.deeds.append(deed)
         if self.refusal is not None:
             raise self.refusal
 

@@ -3,12 +3,15 @@ from __future__ import annotations
 import math
 import struct
 from typing import Any
+from unittest.mock import ANY
 
 from jupyter_trainjob.client.snapshot import Failure, State
 from jupyter_trainjob.widget import feed as module
 from jupyter_trainjob.widget.curves import Curve
 from jupyter_trainjob.widget.feed import Feed, new_lines, pack, state_of
 from tests.unit.widget.jobs import HOSTILE, FakeJob, columns, lines, running
+
+OF_THE_JOB = {"job": "uid-1", "reset": True}
 
 
 class Front:
@@ -37,8 +40,8 @@ def test_a_front_end_that_is_ready_gets_everything() -> None:
     front = Front(job)
     front.feed.ready()
     assert front.tell() == [
-        {"kind": "log", "lines": [[1.0, 0, "a"], [2.0, 1, "b"]], "seq": 1, "reset": True},
-        {"kind": "curves", "curves": [{"name": "loss", "ranks": 1, "points": 1}], "seq": 2, "reset": True},
+        {**OF_THE_JOB, "kind": "log", "skipped": 0, "lines": [[0, 1.0, 0, "a"], [1, 2.0, 1, "b"]], "seq": 1},
+        {**OF_THE_JOB, "kind": "curves", "curves": [{"name": "loss", "ranks": 1, "points": 1}], "seq": 2},
     ]
     assert front.messages[1][1] == [struct.pack("<4d", 0, 2, 2, 2)]
     assert front.states[0]["state"] == "Running"
@@ -52,7 +55,7 @@ def test_then_it_gets_what_is_new() -> None:
     job.now = running(log=(*lines("a", "b"), *lines("c", start=3.0)), step=2593)
     job.columns = columns((0, 1, 0, 2.0), (0, 2, 1, 1.0))
     log, curves = front.tell(after=5)
-    assert (log["lines"], log["reset"], log["seq"]) == ([[3.0, 0, "c"]], False, 3)
+    assert (log["lines"], log["reset"], log["seq"]) == ([[2, 3.0, 0, "c"]], False, 3)
     assert (curves["curves"][0]["points"], curves["reset"], curves["seq"]) == (2, False, 4)
     assert front.states[-1]["step"] == 2593
     assert front.tell(after=5) == []
@@ -66,7 +69,7 @@ def test_until_one_is_heard_everything_is_sent_whole_but_rarely() -> None:
     job.now = running(log=lines("a", "b"))
     assert front.tell(after=0.5) == []
     (log,) = front.tell(after=2)
-    assert (log["lines"], log["reset"]) == ([[1.0, 0, "a"], [2.0, 1, "b"]], True)
+    assert (log["lines"], log["reset"]) == ([[1, 1.0, 0, "a"], [2, 2.0, 1, "b"]], True)
 
 
 def test_a_burst_of_changes_is_told_at_its_pace_and_nothing_is_lost() -> None:
@@ -106,13 +109,14 @@ def test_long_lines_are_cut() -> None:
     job = FakeJob(running(log=lines("x" * 100_000)))
     front = Front(job)
     front.feed.ready()
-    assert len(front.tell()[0]["lines"][0][2]) == module.MAX_LINE
+    assert len(front.tell()[0]["lines"][0][3]) == module.MAX_LINE
 
 
-def test_a_refusal_is_told() -> None:
-    front = Front(FakeJob())
-    front.feed.refuse("no right to stop it")
-    assert front.messages == [({"kind": "refused", "message": "no right to stop it"}, [])]
+def test_the_head_of_another_job_is_a_message() -> None:
+    messages: list[dict[str, Any]] = []
+    feed = Feed(FakeJob(), send=lambda content, _: messages.append(content))
+    feed.tell()
+    assert messages[0] == {"kind": "head", "job": "uid-1", "head": {**state_of(running()), "now": ANY}}
 
 
 def test_a_curve_travels_as_four_columns_of_doubles() -> None:

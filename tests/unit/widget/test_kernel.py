@@ -39,12 +39,12 @@ def test_a_job_in_a_notebook(kernel: BlockingKernelClient) -> None:
     assert shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"] == comm
 
     tell(kernel, comm, {"kind": "ready"})
-    assert until(kernel, is_custom("log"))["content"]["data"]["content"]["lines"] == [[1.0, 0, "a"]]
+    assert until(kernel, is_custom("log"))["content"]["data"]["content"]["lines"][0][1:] == [1.0, 0, "a"]
     assert len(until(kernel, is_custom("curves"))["buffers"][0]) == 32
 
-    tell(kernel, comm, {"kind": "stop"})
+    tell(kernel, comm, {"kind": "ask", "id": "a-1", "job": "uid-1", "what": "stop"})
     kernel.execute(
-        "import time\nwhile not job.stops: time.sleep(0.01)\njob.change(state=State.COMPLETE, finished=251.0)"
+        "import time\nwhile not job.deeds: time.sleep(0.01)\njob.change(state=State.COMPLETE, finished=251.0)"
     )
     last = until(kernel, lambda m: m["msg_type"] == "update_display_data")["content"]
     assert last["transient"]["display_id"] == place

@@ -1,0 +1,46 @@
+"""What a front end may ask of a job: the table of requests, each with the function that answers it.
+
+A request comes in as its job and its arguments, as they came from the browser: nothing about them is certain. Out goes
+an answer, as JSON values and binary buffers. What cannot be done raises `errors.TrainJobError` in words for people; any
+other exception is a bug and is told as one. Handlers run on a thread of the view (see `channel`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.widget.source import Source
+
+Answer = tuple[dict[str, Any], list[bytes]]
+Handler = Callable[[Source, Mapping[str, Any]], Answer]
+
+
+def _stop(job: Source, _: Mapping[str, Any]) -> Answer:
+    job.stop()
+    return {}, []
+
+
+def _resume(job: Source, _: Mapping[str, Any]) -> Answer:
+    job.resume()
+    return {}, []
+
+
+def _delete(job: Source, _: Mapping[str, Any]) -> Answer:
+    job.delete()
+    return {}, []
+
+
+def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:
+    form = arguments.get("form")
+    forms = {"yaml": job.to_yaml}
+    if form not in forms:
+        raise errors.UsageError(f"A job cannot be written as {form!r}, only as {', '.join(forms)}.")
+    return {"text": forms[form]()}, []
+
+
+ACTIONS: dict[str, Handler] = {"stop": _stop, "resume": _resume, "delete": _delete}
+"""What changes a job. Asked again while it is being done, it is not done twice: both get the one answer."""
+READS: dict[str, Handler] = {"text": _text}
+"""What only tells."""

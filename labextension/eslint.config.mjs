@@ -13,6 +13,19 @@ const NO_HTML = [
   }
 ];
 
+// What Preact takes as browsers do, and React otherwise: see src/widget/react.ts.
+const NO_REACTISMS = [
+  {
+    selector: 'JSXAttribute[name.name=/^onDoubleClick$/]',
+    message: 'Without React, it is onDblClick: use a listener of the DOM.'
+  },
+  {
+    selector:
+      'JSXOpeningElement[name.name=/^(input|textarea)$/]:not(:has(JSXAttribute[name.name="type"] > Literal[value=/^(checkbox|radio|file)$/])) > JSXAttribute[name.name="onChange"]',
+    message: 'Use onInput: without React, onChange waits until the text is left.'
+  }
+];
+
 export default ts.config(
   { ignores: ['node_modules'] },
   js.configs.recommended,
@@ -23,7 +36,7 @@ export default ts.config(
     rules: {
       'react-hooks/rules-of-hooks': 'error',
       'react-hooks/exhaustive-deps': 'error',
-      'no-restricted-syntax': ['error', ...NO_HTML]
+      'no-restricted-syntax': ['error', ...NO_HTML, ...NO_REACTISMS]
     }
   },
   {
@@ -40,5 +53,5 @@ export default ts.config(
       'no-restricted-imports': ['error', { patterns: ['preact', 'preact/*', '../widget/*', '../lab/*'] }]
     }
   },
-  { files: ['*.mjs'], languageOptions: { globals: { process: 'readonly' } } }
+  { files: ['*.mjs'], languageOptions: { globals: { process: 'readonly', URL: 'readonly' } } }
 );

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
@@ -29,6 +30,9 @@ from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import node_index
 from jupyter_trainjob.metrics.loglines import Line, parse
 from jupyter_trainjob.metrics.record import Record
+
+if TYPE_CHECKING:
+    from jupyter_trainjob.metrics.series import Series
 
 PULSE = 0.1
 TAIL = 200
@@ -67,6 +71,7 @@ class Follower:
         self._name: str = trainjob["metadata"]["name"]
         self.uid: str = trainjob["metadata"]["uid"]
         self.record = Record()
+        self._series: Series | None = None
         self._lock = threading.RLock()
         self._pods: dict[str, Object] = {}
         self._present: set[str] = set()
@@ -127,6 +132,15 @@ class Follower:
                 warning=self._warning,
                 log=self._tail(),
             )
+
+    def series(self) -> Series:
+        """Return everything that was reported, for those who draw it; it grows with the job."""
+        from jupyter_trainjob.metrics.series import Series  # NumPy: only who draws needs it.
+
+        with self._lock:
+            if self._series is None:
+                self._series = Series(self.record, self._lock)
+            return self._series
 
     def _tail(self) -> list[LogLine]:
         """Return the newest lines of all pods; what a pod says within one tick of the clock stays in its order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import getpass
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
@@ -19,6 +19,9 @@ from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.follow import Follower, follow
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION
+
+if TYPE_CHECKING:
+    from jupyter_trainjob.metrics.series import Series
 
 STOP_GRACE = 5.0
 """Seconds that `TrainJob.stop` and `TrainJob.delete` wait to see that it happened."""
@@ -143,6 +146,10 @@ class TrainJob:
         if follower.state().finished:
             follower.wait(follower.settled, SETTLE)
         return follower.record.columns()
+
+    def series(self) -> Series:
+        """Return everything that was reported, ready to be drawn: bands over the ranks, lines of single ranks."""
+        return self._follow().series()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` (from a thread) when something changed, at most ten times a second; returns how to end it."""

@@ -55,7 +55,10 @@ class Batch:
     metrics: dict[str, Column]
     total: int | None
     begins: float
-    """The lowest step; infinite if no row has one."""
+    ends: float
+    """The lowest and the highest step; inf and -inf if no row has one."""
+    bare: bool
+    """Whether some rows have no step."""
 
     @staticmethod
     def of(body: messages.Metrics) -> Batch:
@@ -70,6 +73,8 @@ class Batch:
             {name: Column.of(cells) for name, cells in body["metrics"].items()},
             None if total is None else int(total),
             min(known, default=math.inf),
+            max(known, default=-math.inf),
+            len(known) < len(steps),
         )
 
 

@@ -71,16 +71,18 @@ class Record:
     def columns(self) -> dict[str, list[float]]:
         """Return rank, time, step and each metric as columns of one length, rank by rank; nan where there is no value.
 
-        A later attempt of a rank replaces what an earlier one reported from the step where the later one began.
+        A later attempt of a rank replaces what an earlier one reported from the step where the later one began. The
+        record may grow meanwhile: what comes after the call began may be left out.
         """
-        table: dict[str, list[float]] = {"rank": [], "time": [], "step": [], **{name: [] for name in self.names}}
+        names = list(self.names)
+        table: dict[str, list[float]] = {"rank": [], "time": [], "step": [], **{name: [] for name in names}}
         for rank in sorted(self.ranks):
-            for piece in self.ranks[rank].pieces:
+            for piece in list(self.ranks[rank].pieces):
                 batch, rows, length = piece.batch, piece.rows(), len(piece.batch.time)
                 table["rank"] += [rank] * len(rows)
                 table["time"] += [batch.time[row] for row in rows]
                 table["step"] += [batch.step[row] for row in rows]
-                for name in self.names:
+                for name in names:
                     column = batch.metrics.get(name)
                     cells = [] if column is None else column.cells(length)
                     table[name] += [cells[row] for row in rows] if cells else [NAN] * len(rows)

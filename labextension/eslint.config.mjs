@@ -27,7 +27,7 @@ const NO_REACTISMS = [
 ];
 
 export default ts.config(
-  { ignores: ['node_modules'] },
+  { ignores: ['node_modules', 'lib'] },
   js.configs.recommended,
   ...ts.configs.strict,
   {

@@ -1,0 +1,40 @@
+/** The forms in which a job's output is saved, by MIME type, and what each holds. */
+import type { Bundle } from '@jupyterlab/rendermime';
+
+export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
+export const VIEW = 'application/vnd.jupyter.widget-view+json';
+const PICTURE = 'text/html';
+const TEXT = 'text/plain';
+
+/** Of a saved output: which job and view it shows, and what shows it where nothing is live. */
+export interface Saved {
+  readonly uid: string;
+  readonly name: string;
+  readonly viewId: string;
+  readonly picture: Bundle;
+}
+
+/** Reads an output; null where it is none of ours. */
+export function read(data: Bundle): Saved | null {
+  const job = data[JOB];
+  if (typeof job !== 'object' || job === null) {
+    return null;
+  }
+  const type = data[PICTURE] === undefined ? TEXT : PICTURE;
+  return {
+    uid: word(job, 'uid'),
+    name: word(job, 'name'),
+    viewId: word(data[VIEW], 'model_id'),
+    picture: { [type]: data[type] ?? '' }
+  };
+}
+
+/** Whether two outputs are the same view of the same job, at whatever moments. */
+export function isSameView(one: Saved, other: Saved): boolean {
+  return one.viewId !== '' && one.viewId === other.viewId && one.uid === other.uid;
+}
+
+function word(holder: unknown, key: string): string {
+  const value = typeof holder === 'object' && holder !== null ? (holder as Bundle)[key] : undefined;
+  return typeof value === 'string' ? value : '';
+}

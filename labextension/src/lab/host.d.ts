@@ -1,0 +1,124 @@
+/**
+ * What is used of JupyterLab and Notebook 7, which bring these modules along when the extension is loaded.
+ *
+ * Declared here and not installed: the packages themselves are a JupyterLab each, and what is written down is also all
+ * that has to hold in every version from 4.0 on.
+ */
+declare module '@lumino/coreutils' {
+  export class Token<T> {
+    readonly name: string;
+    readonly provided: T | undefined;
+  }
+}
+
+declare module '@lumino/widgets' {
+  export class Widget {
+    readonly node: HTMLElement;
+    readonly isDisposed: boolean;
+    addClass(name: string): void;
+    dispose(): void;
+  }
+  export class Panel extends Widget {
+    addWidget(widget: Widget): void;
+  }
+}
+
+declare module '@jupyterlab/rendermime' {
+  import type { Token } from '@lumino/coreutils';
+  import type { Widget } from '@lumino/widgets';
+
+  export type Bundle = Record<string, unknown>;
+
+  export interface Model {
+    readonly data: Bundle;
+    readonly metadata: Bundle;
+  }
+
+  export class MimeModel implements Model {
+    constructor(options: { data: Bundle; metadata?: Bundle; trusted?: boolean });
+    readonly data: Bundle;
+    readonly metadata: Bundle;
+  }
+
+  export interface Renderer extends Widget {
+    renderModel(model: Model): Promise<void>;
+  }
+
+  export interface RendererOptions {
+    readonly resolver: object | null;
+  }
+
+  export interface IRenderMimeRegistry {
+    createRenderer(mimeType: string): Renderer;
+    addFactory(
+      factory: {
+        safe: boolean;
+        mimeTypes: string[];
+        createRenderer(options: RendererOptions): Renderer;
+      },
+      rank: number
+    ): void;
+    readonly resolver: object | null;
+  }
+  export const IRenderMimeRegistry: Token<IRenderMimeRegistry>;
+}
+
+declare module '@jupyterlab/notebook' {
+  import type { IRenderMimeRegistry, Bundle } from '@jupyterlab/rendermime';
+  import type { Token } from '@lumino/coreutils';
+
+  export interface Signal<Sender, Value> {
+    connect(slot: (sender: Sender, value: Value) => void, thisArg?: object): boolean;
+  }
+
+  export interface Tracker<Panel> {
+    find(matches: (panel: Panel) => boolean): Panel | undefined;
+    forEach(body: (panel: Panel) => void): void;
+    readonly widgetAdded: Signal<this, Panel>;
+  }
+
+  export interface Message {
+    readonly header: { readonly msg_type: string };
+    readonly content: { readonly data?: Bundle; readonly metadata?: Bundle };
+  }
+
+  export interface SessionContext {
+    readonly session: { readonly kernel: Kernel | null } | null;
+    readonly kernelChanged: Signal<this, unknown>;
+    readonly statusChanged: Signal<this, string>;
+    readonly connectionStatusChanged: Signal<this, string>;
+    readonly iopubMessage: Signal<this, Message>;
+  }
+
+  export interface Kernel {
+    readonly status: string;
+    hasComm(id: string): boolean;
+  }
+
+  export interface Outputs {
+    readonly length: number;
+    get(index: number): { readonly data: Bundle; toJSON(): Bundle };
+    set(index: number, output: Bundle): void;
+  }
+
+  export interface NotebookPanel {
+    readonly sessionContext: SessionContext;
+    readonly content: {
+      readonly rendermime: IRenderMimeRegistry;
+      readonly model: { readonly cells: Iterable<{ readonly outputs?: Outputs }> } | null;
+    };
+  }
+  export const INotebookTracker: Token<Tracker<NotebookPanel>>;
+}
+
+declare module '@jupyterlab/console' {
+  import type { SessionContext, Tracker } from '@jupyterlab/notebook';
+  import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+  import type { Token } from '@lumino/coreutils';
+
+  export interface ConsolePanel {
+    readonly sessionContext: SessionContext;
+    readonly console: { readonly rendermime: IRenderMimeRegistry };
+  }
+  export const IConsoleTracker: Token<Tracker<ConsolePanel>>;
+}

@@ -72,6 +72,20 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})
 
 
+def read_manifest(data: bytes) -> Manifest:
+    """Return what a ``job.pyz`` says of itself."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archived:
+        return Manifest.from_json(archived.read(MANIFEST))
+
+
+def readdressed(data: bytes, *, key: bytes, job: str) -> bytes:
+    """Return a ``job.pyz`` that is the same but for the name of its job and its key."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archived:
+        files = {name: archived.read(name) for name in archived.namelist()}
+    manifest = Manifest.from_json(files[MANIFEST])._replace(job=job, key=key.hex())
+    return _zip(b"", {**files, MANIFEST: manifest.to_json()})
+
+
 def split(payload: bytes) -> Iterator[tuple[str, memoryview]]:
     """Yield the files that hold captured values: parts that fit into Secrets, or one file beyond `INLINE_LIMIT`."""
     view = memoryview(payload)

@@ -114,7 +114,7 @@ def deliver(
     variables = {**(env or {}), **({CAPTURES_ENV: CAPTURES_MOUNT} if in_files else {})}
     annotations = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
     return Delivery(
-        secrets=[_secret(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
+        secrets=[secret_object(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
         patch=_patch(runtime, stored, in_files, {key: value for key, value in annotations.items() if value}),
@@ -122,7 +122,8 @@ def deliver(
     )
 
 
-def _secret(name: str, data: Mapping[str, bytes], *, job: str, namespace: str) -> Object:
+def secret_object(name: str, data: Mapping[str, bytes], *, job: str, namespace: str) -> Object:
+    """Return the Secret `name` of the bundle of `job`."""
     return {
         "apiVersion": SECRETS.api_version,
         "kind": SECRETS.kind,

@@ -1,8 +1,4 @@
-"""From a cell or a function to a TrainJob: capture, pack, deliver, create, in that order.
-
-Secrets first, then the TrainJob, then the Secrets' owner: a submit that dies in between leaves Secrets without an
-owner, which the next submit sweeps.
-"""
+"""From a cell or a function to a TrainJob: capture, pack, deliver, create, in that order."""
 
 from __future__ import annotations
 
@@ -17,20 +13,13 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.names import suffix
-from jupyter_trainjob.api.resources import (
-    NODES,
-    SECRETS,
-    TRAININGRUNTIMES,
-    TRAINJOBS,
-    Object,
-    Resource,
-    owner_reference,
-)
+from jupyter_trainjob.api.resources import NODES, TRAINJOBS, Object
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
-from jupyter_trainjob.client import amounts, cells, leftovers, resources, retries, runtimes
+from jupyter_trainjob.client import amounts, cells, resources, retries, runtimes
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
+from jupyter_trainjob.client.create import create
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.options import Options, identifier
 from jupyter_trainjob.cluster.state import state_dir
@@ -167,31 +156,13 @@ def prepare_on(connection: Connection, capture: Capture, options: Options) -> Pr
 
 def send(prepared: Prepared) -> TrainJob:
     """Create everything and return the handle of the job. What was created goes again if the TrainJob is refused."""
-    client, trainjob = prepared.connection.client, prepared.trainjob
-    namespace = trainjob["metadata"]["namespace"]
-    prepared.delivery.write_files()
-    created: list[tuple[Resource, str]] = []
-    try:
-        if prepared.runtime is not None:
-            retries.create(client, prepared.runtime)
-            created.append((TRAININGRUNTIMES, prepared.runtime["metadata"]["name"]))
-        for secret in prepared.delivery.secrets:
-            client.create(SECRETS, secret)
-            created.append((SECRETS, secret["metadata"]["name"]))
-        stored = (
-            client.create(TRAINJOBS, trainjob)
-            if prepared.runtime is None
-            else retries.create_trainjob(client, trainjob)
-        )
-    except errors.TrainJobError:
-        for resource, name in created:
-            client.delete(resource, name, namespace=namespace)
-        prepared.delivery.remove_files()
-        raise
-    owner = {"metadata": {"ownerReferences": [owner_reference(stored, controller=False)]}}
-    for resource, name in created:
-        client.patch(resource, name, owner, namespace=namespace)
-    leftovers.sweep(prepared.connection, namespace)
+    stored = create(
+        prepared.connection,
+        prepared.trainjob,
+        secrets=prepared.delivery.secrets,
+        files=prepared.delivery,
+        runtime=prepared.runtime,
+    )
     return TrainJob(prepared.connection, stored)
 
 

@@ -1,0 +1,129 @@
+"""A job's bundle for another job: the same cell, values and versions under another name, with another key.
+
+In: the TrainJob as it is stored, and its Secrets. Out: their copies, to be created. Captured values are copied as they
+are and never unpickled; of the archive only the two lines of its manifest change that name the job and its key. What a
+job mounts is read off its own patch, since that is what its pods got.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import copy
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle.archive import read_manifest, readdressed
+from jupyter_trainjob.bundle.delivery import CAPTURES_VOLUME, KEY_ENTRY, VOLUME, secret_object
+from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
+from jupyter_trainjob.errors import UsageError
+from jupyter_trainjob.worker.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class LinkedFiles:
+    """Captured values in this computer's files, by their new folder; they share the bytes with the old ones."""
+
+    folders: dict[Path, Path] = field(default_factory=dict)
+    """The old folder by the new one."""
+
+    def write_files(self) -> None:
+        """Let the files lie in the new folders as well."""
+        for new, old in self.folders.items():
+            if not old.is_dir():
+                raise UsageError(_gone(f"the captured values in {old}"))
+            new.mkdir(parents=True, mode=0o700)
+            for file in old.iterdir():
+                _link(file, new / file.name)
+
+    def remove_files(self) -> None:
+        """Remove the new folders again."""
+        for new in self.folders:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What carries a bundle that is sent again."""
+
+    secrets: list[Object]
+    spec: Object
+    """Of the TrainJob, with the new names."""
+    files: LinkedFiles
+
+
+def mounted(spec: Object) -> list[str]:
+    """Return the names of the Secrets that hold the bundle of a job; none if it has no bundle of ours."""
+    return [source["secret"]["name"] for source in _sources(spec)]
+
+
+def manifest(secret: Object) -> Manifest | None:
+    """Return what the archive in a Secret says of itself; None if there is no archive in it."""
+    data = (secret.get("data") or {}).get(JOB_ARCHIVE)
+    return None if data is None else read_manifest(base64.b64decode(data))
+
+
+def copied(
+    spec: Object, *, find: Callable[[str], Object | None], old: str, new: str, namespace: str, key: bytes
+) -> Copied:
+    """Return the bundle of the job `old` for the job `new`; `find` gets a Secret by its name.
+
+    Raises `errors.UsageError` where a part of it is gone.
+    """
+    spec = copy.deepcopy(spec)
+    secrets = []
+    for source in _sources(spec):
+        name = source["secret"]["name"]
+        found = find(name)
+        if found is None:
+            raise UsageError(_gone(f"the Secret {name}"))
+        renamed = f"{new}{name.removeprefix(old)}" if name.startswith(f"{old}-") else f"{new}-{name}"
+        data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
+        if JOB_ARCHIVE in data:
+            data |= {JOB_ARCHIVE: readdressed(data[JOB_ARCHIVE], key=key, job=new), KEY_ENTRY: key}
+        secrets.append(secret_object(renamed, data, job=new, namespace=namespace))
+        source["secret"]["name"] = renamed
+    folders = {}
+    for volume in _volumes(spec):
+        if volume["name"] == CAPTURES_VOLUME:
+            path = Path(volume["hostPath"]["path"])
+            folders[path.with_name(new)] = path
+            volume["hostPath"]["path"] = str(path.with_name(new))
+    return Copied(secrets, spec, LinkedFiles(folders))
+
+
+def _sources(spec: Object) -> list[Object]:
+    volumes = [volume for volume in _volumes(spec) if volume["name"] == VOLUME]
+    return [
+        source
+        for volume in volumes
+        for source in (volume.get("projected") or {}).get("sources") or ()
+        if "secret" in source
+    ]
+
+
+def _volumes(spec: Object) -> Iterator[Object]:
+    """Yield the volumes of our patch."""
+    for patch in spec.get("runtimePatches") or ():
+        if patch.get("manager") == PATCH_MANAGER:
+            with contextlib.suppress(KeyError):
+                for job in patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]:
+                    yield from job["template"]["spec"]["template"]["spec"]["volumes"]
+
+
+def _link(file: Path, new: Path) -> None:
+    try:
+        os.link(file, new)
+    except OSError:  # Another file system, or one without links.
+        shutil.copy2(file, new)
+
+
+def _gone(what: str) -> str:
+    return (
+        f"The job cannot be sent again: {what} that it came with is gone, most likely deleted together with the job. "
+        "Run its cell, or call its function, once more."
+    )

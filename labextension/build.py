@@ -48,12 +48,14 @@ def build() -> None:
 
 
 def refresh() -> None:
-    """Bring the copy up to date that an editable install made for JupyterLab, whose files lie outside of the package."""
+    """Bring the copy up to date that an editable install made for JupyterLab, which looks outside of the package."""
     copy = Path(sys.prefix) / INSTALLED
     if not copy.exists() or _read(copy / "package.json") == _read(LAB / "package.json"):
         return
-    shutil.copytree(LAB / "static", copy / "static", dirs_exist_ok=True)
-    # Last, for it names the files of this build.
+    # Made anew and not overwritten: an installer may have linked these files to its cache.
+    shutil.rmtree(copy / "static", ignore_errors=True)
+    shutil.copytree(LAB / "static", copy / "static")
+    (copy / "package.json").unlink(missing_ok=True)
     shutil.copyfile(LAB / "package.json", copy / "package.json")
 
 

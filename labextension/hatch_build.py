@@ -1,4 +1,4 @@
-"""Hatch's custom hook: widget and JupyterLab extension are built before they are packed, for wheels and for editable installs.
+"""Hatch's custom hook: what Node builds is built before it is packed, for wheels and for editable installs.
 
 Asks for Node only where something has to be built.
 """

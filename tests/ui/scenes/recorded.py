@@ -22,6 +22,14 @@ class Recorded:
     moment: Snapshot
     columns: dict[str, list[float]] = field(default_factory=dict)
 
+    @property
+    def uid(self) -> str:
+        return self.moment.uid
+
+    @property
+    def name(self) -> str:
+        return self.moment.name
+
     def snapshot(self) -> Snapshot:
         return self.moment
 
@@ -31,7 +39,17 @@ class Recorded:
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 
+    def other(self, uid: str) -> Recorded:
+        return self
+
     def stop(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def delete(self) -> None: ...
+
+    def to_yaml(self) -> str:
+        return "kind: TrainJob\n"
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,8 @@ class Scene:
         feed = Feed(job, send=lambda *message: messages.append(message), set_state=states.append)
         feed.ready()
         feed.tell()
-        messages, states[-1] = _bridge(job.snapshot(), messages), {**_head(job.snapshot()), **states[-1]}
+        if not any(content["kind"] == "nodes" for content, _ in messages):
+            messages.append(_nodes(job.snapshot(), len(messages) + 1))
         return cls(
             state=states[-1],
             messages=messages,
@@ -76,16 +95,6 @@ def _text(message: Message) -> tuple[dict[str, Any], list[str]]:
     return content, [base64.b64encode(buffer).decode() for buffer in buffers]
 
 
-def _head(moment: Snapshot) -> dict[str, Any]:
-    return {"uid": moment.uid, "procs_per_node": moment.procs_per_node}
-
-
-def _bridge(moment: Snapshot, messages: list[Message]) -> list[Message]:
-    told: list[Message] = []
-    for content, buffers in messages:
-        more: dict[str, Any] = {"job": moment.uid}
-        if content["kind"] == "log":
-            more |= {"skipped": 0, "lines": [[i, *line] for i, line in enumerate(content["lines"])]}
-        told.append(({**content, **more}, buffers))
-    nodes = {"kind": "nodes", "job": moment.uid, "seq": len(told) + 1, "reset": True}
-    return [*told, ({**nodes, "nodes": [asdict(node) for node in moment.pods]}, [])]
+def _nodes(moment: Snapshot, seq: int) -> Message:
+    pods = [asdict(node) for node in moment.pods]
+    return {"kind": "nodes", "job": moment.uid, "seq": seq, "reset": True, "nodes": pods}, []

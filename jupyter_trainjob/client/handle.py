@@ -18,7 +18,7 @@ from jupyter_trainjob.client import events, outcome, rerun
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.follow import Follower, follow
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
-from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION
+from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION, VARIABLE_ANNOTATION
 
 if TYPE_CHECKING:
     from jupyter_trainjob.metrics.series import Series
@@ -57,6 +57,11 @@ class TrainJob:
     def context(self) -> str:
         """Return the name of the cluster."""
         return self._connection.name
+
+    @property
+    def variable(self) -> str:
+        """Return the notebook variable that the job's cell named; empty for a job that was written in YAML."""
+        return str((self._trainjob["metadata"].get("annotations") or {}).get(VARIABLE_ANNOTATION, ""))
 
     def __repr__(self) -> str:
         return f"<TrainJob {self.name} in {self.namespace} on {self.context}>"

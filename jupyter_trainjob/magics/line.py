@@ -54,6 +54,29 @@ def _resume(chosen: argparse.Namespace) -> None:
     print(f"{job.name}: {job.status().value}.")
 
 
+def _rerun(chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.widget.show import show
+
+    old = _job(chosen)
+    job = old.rerun()
+    named = _assign(old.variable, job)
+    print(f"{job.name} is {old.name} sent again{f'; {named} holds it' if named else ''}.")
+    show(job)
+
+
+def _assign(variable: str, job: TrainJob) -> str:
+    """Let the notebook's variable hold the job, as its cell would, unless it holds something else by now."""
+    from IPython.core.getipython import get_ipython
+
+    from jupyter_trainjob.client.handle import TrainJob
+
+    names = getattr(get_ipython(), "user_ns", None)
+    if not variable or names is None or not isinstance(names.get(variable, job), TrainJob):
+        return ""
+    names[variable] = job
+    return variable
+
+
 def _delete(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
     job.delete()
@@ -95,6 +118,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "events": _events,
     "stop": _stop,
     "resume": _resume,
+    "rerun": _rerun,
     "delete": _delete,
     "runtimes": _runtimes,
     "use": _use,

@@ -1,5 +1,5 @@
 // The card in every state of a job: what it says, to whom, and that it leaves nothing behind.
-import { assert, everywhere, finish, scenes, shot, themes, view } from './harness.mjs';
+import { assert, everywhere, finish, scenes, shot, view } from './harness.mjs';
 
 await everywhere(Object.keys(scenes));
 
@@ -53,13 +53,6 @@ await view('failed', { theme: 'light' }, async page => {
   await page.getByText('Traceback of rank 3').click();
   assert.ok(await page.locator('.tj-traceback pre').isVisible());
   await shot(page, 'failed-traceback');
-});
-
-await view('running', { theme: 'light' }, async page => {
-  await page.addStyleTag({ content: themes.dark });
-  await page.evaluate(() => (document.body.dataset.jpThemeLight = 'false'));
-  await page.waitForTimeout(0);
-  await shot(page, 'running-theme-changed');
 });
 
 await finish();

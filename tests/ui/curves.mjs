@@ -1,5 +1,5 @@
 // Curves: chosen, pointed at, read as a table, coloured by the theme.
-import { assert, finish, shot, themes, view } from './harness.mjs';
+import { assert, finish, shot, view, wear } from './harness.mjs';
 
 await view('running', { theme: 'light' }, async page => {
   await page.getByRole('button', { name: 'Show data' }).click();
@@ -23,8 +23,7 @@ await view('running', { theme: 'light' }, async page => {
   const drawn = () => page.locator('.tj-chart canvas').evaluate(canvas => canvas.toDataURL());
   await page.locator('.tj-chart canvas').waitFor();
   const before = await drawn();
-  await page.addStyleTag({ content: themes.dark });
-  await page.evaluate(() => (document.body.dataset.jpThemeLight = 'false'));
+  await wear(page, 'dark');
   await page.waitForFunction(was => document.querySelector('.tj-chart canvas').toDataURL() !== was, before);
 });
 

@@ -1,20 +1,17 @@
 """Follows one job until it is finished and everything that its ranks wrote is read.
 
 One watch on the TrainJob, one on its pods, one followed log per pod; what they bring goes into a `Record` (frames), a
-tail of log lines, and the `History` that outlives this process. A pulse at most ten times a second tells subscribers
+`LogBook` (text), and the `History` that outlives this process. A pulse at most ten times a second tells subscribers
 that something changed. Everything may be lost and begun again: the logs, and behind them the history, have it all.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import queue
 import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
@@ -23,11 +20,12 @@ from jupyter_trainjob.api.times import whole_second
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, state_of
 from jupyter_trainjob.client.failure import training_container
+from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME
 from jupyter_trainjob.kube.client import Client, LogStream
 from jupyter_trainjob.kube.informer import Informer
-from jupyter_trainjob.metrics.history import node_index
+from jupyter_trainjob.metrics.history import Kept, Place, node_index
 from jupyter_trainjob.metrics.loglines import Line, parse
 from jupyter_trainjob.metrics.record import Record
 
@@ -76,7 +74,9 @@ class Follower:
         self._pods: dict[str, Object] = {}
         self._present: set[str] = set()
         self._readers: dict[str, _LogReader] = {}
-        self._tails: dict[str, deque[LogLine]] = {}
+        self.log = LogBook(self._newest)
+        self._known: dict[str, tuple[str, int]] = {}
+        self._standing: dict[str, LogLine] = {}
         self._unsaved: dict[str, list[Line]] = {}
         self._caught_up = False
         self._deleted = False
@@ -94,8 +94,7 @@ class Follower:
         """Read what is kept of the job, then follow it."""
         for frame in self._connection.history.frames(self.uid):
             self.record.add(frame)
-        for pod, node, line in self._connection.history.lines(self.uid):
-            self._tails.setdefault(pod, deque(maxlen=TAIL)).append(_log_line(node, line))
+        self._known = self.log.load()
         self._jobs.on_change(self._job_changed)
         self._podlist.on_change(self._pod_changed)
         self._jobs.start()
@@ -112,7 +111,8 @@ class Follower:
             for reader in self._readers.values():
                 reader.close()
             for listener in self._listeners:
-                listener.put(None)
+                for line in (*self._standing.values(), None):
+                    listener.put(line)
             self._settled.notify_all()
 
     def trainjob(self) -> Object:
@@ -130,7 +130,7 @@ class Follower:
                 context=self._connection.name,
                 deleted=self._deleted,
                 warning=self._warning,
-                log=self._tail(),
+                log=self.log.tail(TAIL),
             )
 
     def series(self) -> Series:
@@ -141,11 +141,6 @@ class Follower:
             if self._series is None:
                 self._series = Series(self.record, self._lock)
             return self._series
-
-    def _tail(self) -> list[LogLine]:
-        """Return the newest lines of all pods; what a pod says within one tick of the clock stays in its order."""
-        newest = heapq.nlargest(TAIL, itertools.chain(*self._tails.values()), key=_time)
-        return sorted(newest, key=_time)
 
     def state(self) -> State:
         """Return the state alone: cheaper than a snapshot."""
@@ -197,7 +192,6 @@ class Follower:
             (self._present.discard if new is None else self._present.add)(uid)
             started = _phase(pod) in (*ENDED, "Running")
             if started and uid not in self._readers and not self._closed.is_set():
-                self._tails[uid] = deque(maxlen=TAIL)  # What history kept of this pod is read again, and whole.
                 self._readers[uid] = _LogReader(self, pod)
                 self._readers[uid].start()
         self.touch()
@@ -213,12 +207,26 @@ class Follower:
             if line.frame is not None:
                 self.record.add(line.frame)
             else:
-                text = _log_line(node_index(pod), line)
-                self._tails[pod["metadata"]["uid"]].append(text)
-                for listener in self._listeners:
-                    listener.put(text)
+                self._take_text(pod["metadata"]["uid"], node_index(pod), line)
             self._unsaved.setdefault(pod["metadata"]["uid"], []).append(line)
         self._changed.set()
+
+    def _take_text(self, pod: str, node: int, line: Line) -> None:
+        known = self._known.get(pod)
+        if known is not None and line.place <= known:
+            return  # A log is read from its beginning, for the frames; its text is here already.
+        text = self.log.add(pod, node, line)
+        if line.open:
+            self._standing[line.row] = text  # To be said when it stands as it will stay.
+            return
+        self._standing.pop(line.row, None)
+        if text.text or not line.row:
+            for listener in self._listeners:
+                listener.put(text)
+
+    def _newest(self, *, before: Place | None, nodes: Collection[int] | None) -> Iterator[Kept]:
+        self._save()
+        return self._connection.history.newest(self.uid, before=before, nodes=nodes)
 
     def _save(self) -> None:
         with self._lock:
@@ -365,10 +373,6 @@ class _LogReader(threading.Thread):
 
 def _phase(pod: Object) -> str:
     return str((pod.get("status") or {}).get("phase") or "")
-
-
-def _time(line: LogLine) -> float:
-    return line.time
 
 
 def _log_line(node: int, line: Line) -> LogLine:

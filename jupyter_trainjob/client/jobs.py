@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
 from jupyter_trainjob.client.context import connect, namespace_for
@@ -9,7 +11,8 @@ from jupyter_trainjob.client.derive import derive
 from jupyter_trainjob.client.failure import training_container
 from jupyter_trainjob.client.follow import TAIL
 from jupyter_trainjob.client.handle import TrainJob
-from jupyter_trainjob.client.snapshot import LogLine, Snapshot
+from jupyter_trainjob.client.logbook import LogBook
+from jupyter_trainjob.client.snapshot import Snapshot
 from jupyter_trainjob.constants import JOBSET_NAME
 from jupyter_trainjob.metrics.history import node_index
 from jupyter_trainjob.metrics.loglines import parse
@@ -42,7 +45,7 @@ def look(name: str, *, context: str | None = None, namespace: str | None = None)
     for frame in connect(context).history.frames(job.uid):
         record.add(frame)
     pods = client.list(PODS, namespace=job.namespace, labels=f"{JOBSET_NAME}={job.name}").items
-    log = []
+    book = LogBook(functools.partial(connect(context).history.newest, job.uid))
     for pod in pods:
         metadata = pod["metadata"]
         try:
@@ -52,12 +55,11 @@ def look(name: str, *, context: str | None = None, namespace: str | None = None)
                 if line.frame is not None:
                     record.add(line.frame)
                 else:
-                    log.append(LogLine(line.time, node_index(pod), line.text.decode(errors="replace")))
+                    book.add(metadata["uid"], node_index(pod), line)
         except errors.ApiError:
             continue  # It has not begun, or is going.
     trainjob = client.get(TRAINJOBS, job.name, namespace=job.namespace)
-    log = sorted(log, key=lambda line: line.time)[-TAIL:]
-    return derive(trainjob, pods, record, context=job.context, log=log)
+    return derive(trainjob, pods, record, context=job.context, log=book.tail(TAIL))
 
 
 def list_jobs(*, context: str | None = None, namespace: str | None = None) -> list[TrainJob]:

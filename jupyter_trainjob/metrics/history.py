@@ -3,16 +3,17 @@
 Logs die with their pods (a failed job's other pods are deleted, a stopped job's all of them, and a node keeps only the
 newest log file), so every reader writes what it reads under the job's uid. Frames are keyed by attempt, rank and
 sequence number, lines by pod and timestamp: several readers of the same log write the same rows. Text is bounded to
-the newest `MAX_LINES` lines a pod; frames are bounded by the worker.
+the newest `MAX_LINES` lines a pod, of which a row that is overwritten is one; frames are bounded by the worker.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,18 +27,37 @@ from jupyter_trainjob.worker.protocol import Frame, decode
 
 MAX_LINES = 5_000
 BUSY_TIMEOUT = 10.0
+CHUNK = 500
+"""Lines of a pod that are read at once."""
+VERSION = 2
+"""Of the table of lines. That of another version is dropped: text can be read again while there are logs."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS frames (
   job TEXT, rank INTEGER, attempt INTEGER, seq INTEGER, line BLOB NOT NULL, PRIMARY KEY (job, rank, attempt, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lines (
-  job TEXT, pod TEXT, stamp TEXT, number INTEGER, node INTEGER NOT NULL, text BLOB NOT NULL,
+  job TEXT, pod TEXT, stamp TEXT, number INTEGER, node INTEGER NOT NULL, text BLOB NOT NULL, row TEXT NOT NULL,
   PRIMARY KEY (job, pod, stamp, number)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS overwritten ON lines (job, pod, row) WHERE row != '';
 CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, read REAL NOT NULL) WITHOUT ROWID;
 """
+_DROP_ROW = "DELETE FROM lines WHERE job = ? AND pod = ? AND row = ? AND (stamp, number) < (?, ?)"
+_ADD_ROW = (
+    "INSERT OR IGNORE INTO lines SELECT ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS "
+    "(SELECT 1 FROM lines WHERE job = ? AND pod = ? AND row = ? AND (stamp, number) > (?, ?))"
+)
+_NEWEST = (
+    "SELECT pod, node, stamp, number, text, row FROM lines WHERE job = ? AND pod = ? AND (stamp, number) < (?, ?) "
+    "ORDER BY stamp DESC, number DESC LIMIT ?"
+)
 _log = logging.getLogger(__name__)
+
+Place = tuple[str, int, str]
+"""What orders the lines of all pods: time stamp, number among the lines of that stamp, uid of the pod."""
+Kept = tuple[str, int, Line]
+"""The uid of a pod, the number of its node, and a line of its log."""
 
 
 class History:
@@ -67,18 +87,27 @@ class History:
         `job` is the uid of the TrainJob, `pod` that of the pod, `node` the pod's completion index.
         """
         frames, texts = [], []
+        rows: dict[str, Line] = {}
         for line in lines:
             if line.frame is not None:
                 frame = line.frame
                 frames.append((job, frame.rank, frame.attempt, frame.seq, line.text))
+            elif line.row:
+                rows[line.row] = line
             else:
-                texts.append((job, pod, line.stamp, line.number, node, line.text))
+                texts.append((job, pod, line.stamp, line.number, node, line.text, ""))
         try:
             with self._lock, self._transaction():
                 self._database.executemany("INSERT OR IGNORE INTO frames VALUES (?,?,?,?,?)", frames)
-                self._database.executemany("INSERT OR IGNORE INTO lines VALUES (?,?,?,?,?,?)", texts)
+                self._database.executemany("INSERT OR IGNORE INTO lines VALUES (?,?,?,?,?,?,?)", texts)
+                for line in rows.values():
+                    # A reader that begins anew brings states that are long overwritten.
+                    place = (line.stamp, line.number)
+                    of_row = (job, pod, line.row, *place)
+                    self._database.execute(_DROP_ROW, of_row)
+                    self._database.execute(_ADD_ROW, (job, pod, *place, node, line.text, line.row, *of_row))
                 self._database.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?)", (job, time.time()))
-                if texts:
+                if texts or rows:
                     self._database.execute(
                         "DELETE FROM lines WHERE job = ?1 AND pod = ?2 AND stamp < "
                         "(SELECT stamp FROM lines WHERE job = ?1 AND pod = ?2 ORDER BY stamp DESC LIMIT 1 OFFSET ?3)",
@@ -96,12 +125,35 @@ class History:
             rows = self._database.execute(query, (job,)).fetchall()
         return [frame for (line,) in rows if (frame := decode(line)) is not None]
 
-    def lines(self, job: str) -> list[tuple[str, int, Line]]:
-        """Return the kept text of a job in time order: (pod uid, node, line)."""
-        query = "SELECT pod, node, stamp, number, text FROM lines WHERE job = ? ORDER BY stamp, number"
+    def lines(self, job: str) -> list[Kept]:
+        """Return the kept text of a job in time order."""
+        query = "SELECT pod, node, stamp, number, text, row FROM lines WHERE job = ? ORDER BY stamp, number, pod"
         with self._lock:
             rows = self._database.execute(query, (job,)).fetchall()
-        return [(pod, node, Line(stamp, number, text)) for pod, node, stamp, number, text in rows]
+        return [_kept(row) for row in rows if row[4] or not row[5]]
+
+    def newest(self, job: str, *, before: Place | None = None, nodes: Collection[int] | None = None) -> Iterator[Kept]:
+        """Yield the kept text of a job, the newest line first: of some `nodes`, and `before` a place.
+
+        It is read as it is needed, so that whoever looks for something in it holds up nobody.
+        """
+        query = "SELECT DISTINCT pod, node FROM lines WHERE job = ?"
+        with self._lock:
+            pods = self._database.execute(query, (job,)).fetchall()
+        streams = [self._newest_of(job, pod, before) for pod, node in pods if nodes is None or node in nodes]
+        return heapq.merge(*streams, key=_place, reverse=True)
+
+    def _newest_of(self, job: str, pod: str, before: Place | None) -> Iterator[Kept]:
+        stamp, number = before[:2] if before is not None else ("~", 0)
+        if before is not None and pod < before[2]:
+            number += 1
+        while True:
+            with self._lock:  # Not held while somebody looks at what was read.
+                rows = self._database.execute(_NEWEST, (job, pod, stamp, number, CHUNK)).fetchall()
+            yield from (_kept(row) for row in rows if row[4] or not row[5])
+            if len(rows) < CHUNK:
+                return
+            stamp, number = rows[-1][2:4]
 
     def forget(self, job: str) -> None:
         """Drop everything of a job."""
@@ -117,6 +169,12 @@ class History:
         )
         with self._lock:
             return dict(self._database.execute(query))
+
+    def reported(self) -> set[str]:
+        """Return the jobs of which frames are kept."""
+        query = "SELECT job FROM jobs WHERE EXISTS (SELECT 1 FROM frames WHERE frames.job = jobs.job)"
+        with self._lock:
+            return {job for (job,) in self._database.execute(query)}
 
     def unread_since(self, moment: float) -> list[str]:
         """Return the jobs of which nothing was added after `moment` (seconds since 1970)."""
@@ -171,6 +229,8 @@ def _open(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts before the first table only
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
+        if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            database.executescript(f"DROP TABLE IF EXISTS lines; PRAGMA user_version={VERSION};")
         database.executescript(_SCHEMA)
     except sqlite3.Error:
         database.close()
@@ -181,3 +241,13 @@ def _open(path: Path) -> sqlite3.Connection:
 def node_index(pod: Object) -> int:
     """Return a pod's place among the nodes of its job; a pod without one is the only node."""
     return completion_index(pod) or 0
+
+
+def _kept(row: tuple[str, int, str, int, bytes, str]) -> Kept:
+    pod, node, stamp, number, text, name = row
+    return pod, node, Line(stamp, number, text, None, name)
+
+
+def _place(kept: Kept) -> Place:
+    pod, _, line = kept
+    return line.stamp, line.number, pod

@@ -1,4 +1,7 @@
-"""A pod's log as Kubernetes serves it with ``timestamps=true``, read line by line: text for people, frames for us."""
+r"""A pod's log as Kubernetes serves it with ``timestamps=true``, read line by line: text for people, frames for us.
+
+Text is read as a terminal shows it: where a program went back with ``\r``, what it wrote last counts.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 
 from jupyter_trainjob.api import times
 from jupyter_trainjob.worker.protocol import Frame, decode
+from jupyter_trainjob.worker.screen import collapse, redrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,10 @@ class Line:
     """Its place among the lines with this timestamp: together they name a line of a log for ever."""
     text: bytes
     frame: Frame | None = None
+    row: str = ""
+    """Names a row that the program overwrites: a later line of the same row stands for this one."""
+    open: bool = False
+    """Whether the program may still be writing this row."""
 
     @property
     def time(self) -> float:
@@ -40,7 +48,7 @@ def parse(lines: Iterable[bytes]) -> Iterator[Line]:
         stamp = head.decode(errors="replace")
         number = number + 1 if stamp == last else 0
         last = stamp
-        line = Line(stamp, number, text, decode(text))
+        line = _line(stamp, number, text)
         if held is not None and line.frame is None:
             yield held
         held = None
@@ -50,3 +58,12 @@ def parse(lines: Iterable[bytes]) -> Iterator[Line]:
             yield line
     if held is not None:
         yield held
+
+
+def _line(stamp: str, number: int, text: bytes) -> Line:
+    frame = decode(text)
+    if frame is not None or b"\r" not in text:
+        return Line(stamp, number, text, frame)
+    row = redrawn(text)
+    seen = collapse((row.text if row else text).decode(errors="surrogateescape")).encode(errors="surrogateescape")
+    return Line(stamp, number, seen, None, row.row, not row.left) if row else Line(stamp, number, seen)

@@ -19,6 +19,7 @@ from typing import Any
 from jupyter_trainjob import errors
 from jupyter_trainjob.constants import VERSION
 from jupyter_trainjob.widget.beat import Beat, Lane
+from jupyter_trainjob.widget.budget import Budget
 from jupyter_trainjob.widget.feed import Feed, Send
 from jupyter_trainjob.widget.requests import ACTIONS, READS, Answer, Handler
 from jupyter_trainjob.widget.source import Source
@@ -38,13 +39,15 @@ class Channel:
         self._inbox: deque[tuple[str, str | None]] = deque()
         self._doing: dict[tuple[str, str], list[str]] = {}
         self._closed = False
+        self._turn = 0
+        self._budget = Budget()
         self._beat = Beat(self._tell, name=f"trainjob-view-{name}")
         self._reads = Lane(name=f"trainjob-asks-{name}")
         self._actions = Lane(name=f"trainjob-acts-{name}")
 
     def open(self, job: Source, *, set_state: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Feed a job from now on; `set_state` takes its head, which goes as a message otherwise."""
-        opened = _Open(job, Feed(job, send=self._tell_front, set_state=set_state), self._beat.ring)
+        opened = _Open(job, Feed(job, send=self._tell_front, budget=self._budget, set_state=set_state), self._beat.ring)
         with self._lock:
             if self._closed or job.uid in self._open:
                 return
@@ -153,6 +156,8 @@ class Channel:
                     each.feed.ready()
         with self._lock:
             opened = list(self._open.values())
+        turn = self._turn = (self._turn + 1) % max(1, len(opened))
+        opened = [*opened[turn:], *opened[:turn]]  # Where they have to share, each is the first one once.
         waits = [each.tell() for each in opened]
         return min((wait for wait in waits if wait is not None), default=None)
 

@@ -18,8 +18,8 @@ from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.widget import picture, text
 from jupyter_trainjob.widget.beat import Beat
 from jupyter_trainjob.widget.channel import Channel
-from jupyter_trainjob.widget.feed import state_of
 from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.state import state_of
 
 STATIC = Path(__file__).parent / "static"
 SETTLE_QUIET = 1.0

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
 
-from jupyter_trainjob.client.snapshot import Failure, State
-from jupyter_trainjob.widget import feed as module
-from jupyter_trainjob.widget.curves import Curve
-from jupyter_trainjob.widget.feed import Feed, new_lines, pack, state_of
-from tests.unit.widget.jobs import HOSTILE, FakeJob, columns, lines, running
+from jupyter_trainjob.client.snapshot import Failure, Gpu, Node, Rank, State, Usage
+from jupyter_trainjob.widget import state as bounds
+from jupyter_trainjob.widget.budget import BYTES_PER_SECOND, Budget
+from jupyter_trainjob.widget.feed import CHUNK_BYTES, Feed, new_lines
+from jupyter_trainjob.widget.state import row_of, state_of
+from tests.unit.widget.jobs import HOSTILE, FakeJob, columns, lines, running, series_of
 
 OF_THE_JOB = {"job": "uid-1", "reset": True}
 
@@ -80,6 +82,7 @@ def test_a_burst_of_changes_is_told_at_its_pace_and_nothing_is_lost() -> None:
     for step in range(100):
         job.now = running(step=step)
         front.now += 0.01
+        front.feed.changed()
         wait = front.feed.tell()
     assert len(front.states) <= 6
     assert wait is not None
@@ -109,7 +112,7 @@ def test_long_lines_are_cut() -> None:
     job = FakeJob(running(log=lines("x" * 100_000)))
     front = Front(job)
     front.feed.ready()
-    assert len(front.tell()[0]["lines"][0][3]) == module.MAX_LINE
+    assert len(front.tell()[0]["lines"][0][3]) == bounds.MAX_LINE
 
 
 def test_the_head_of_another_job_is_a_message() -> None:
@@ -119,6 +122,71 @@ def test_the_head_of_another_job_is_a_message() -> None:
     assert messages[0] == {"kind": "head", "job": "uid-1", "head": {**state_of(running()), "now": ANY}}
 
 
-def test_a_curve_travels_as_four_columns_of_doubles() -> None:
-    packed = pack(Curve(2, [0.0, 8.0], [1.0, 2.0], [0.5, 1.5], [1.5, 2.5]))
-    assert struct.unpack("<8d", packed) == (0, 8, 1, 2, 0.5, 1.5, 1.5, 2.5)
+def test_nodes_are_told_whole_when_one_of_them_changed_at_most_once_a_second() -> None:
+    gpu = Gpu("H100", 0.5, 10, 80)
+    node = Node(
+        0, HOSTILE, HOSTILE, "Running", HOSTILE, usage=Usage(1.0, 1.5, 2.0, 10, None, (gpu,)), ranks=(Rank(0, 7),)
+    )
+    job = FakeJob(running(pods=(node,)))
+    front = Front(job)
+    front.feed.ready()
+    _, told = front.tell()
+    assert told["kind"] == "nodes"
+    assert told["nodes"][0]["usage"]["gpus"] == [{"name": "H100", "busy": 0.5, "memory": 10, "memory_total": 80}]
+    assert told["nodes"][0]["ranks"] == [{"rank": 0, "step": 7, "step_time": None, "slow": False}]
+    assert "\x1b" not in str(told)
+    job.now = running(pods=(replace(node, state="Failed", exit_code=1),))
+    assert front.tell(after=0.5) == []
+    (told,) = front.tell(after=0.6)
+    assert (told["nodes"][0]["exit_code"], told["reset"]) == (1, False)
+    assert front.tell(after=5) == []
+
+
+def test_many_curves_come_in_several_messages_within_the_budget_and_all_of_them_come() -> None:
+    steps = [float(step) for step in range(1_000)]
+    names = [f"m{i}" for i in range(30)]
+    table = {"rank": [0.0] * 1_000, "time": steps, "step": steps, **dict.fromkeys(names, steps)}
+    job, series = FakeJob(running(log=lines("a"))), series_of(table)
+    job.series = lambda: series  # type: ignore[method-assign]
+    front = Front(job)
+    front.feed.ready()
+    front.feed.tell()
+    begun = front.now
+    seen: list[str] = []
+    sizes: list[int] = []
+    wait: float | None = 0.0
+    while wait is not None:
+        front.now += wait
+        wait = front.feed.tell()
+        messages, front.messages = front.messages, []
+        for content, buffers in messages:
+            if content["kind"] != "curves":
+                continue
+            seen += [curve["name"] for curve in content["curves"]]
+            sizes.append(sum(map(len, buffers)))
+            assert content["reset"] is (len(sizes) == 1)
+    assert seen == names
+    assert max(sizes) < CHUNK_BYTES + 40_000
+    assert sum(sizes) == 30 * 32_000
+    assert front.now - begun >= sum(sizes) / BYTES_PER_SECOND - 2
+
+
+def test_a_busy_second_is_paid_back() -> None:
+    clock = [0.0]
+    budget = Budget(bytes_per_second=100, clock=lambda: clock[0])
+    assert budget.wait() == 0
+    budget.spend(350)
+    assert budget.wait() == 2.5
+    clock[0] = 2.5
+    assert budget.wait() == 0
+    clock[0] = 60.0
+    budget.spend(100)
+    assert budget.wait() == 0, "an idle minute is no credit, a second of burst is"
+    budget.spend(100)
+    assert budget.wait() == 1.0
+
+
+def test_a_row_says_why_a_job_failed_or_waits() -> None:
+    row = row_of(running(failure=Failure("ValueError: no", 3), reason="jobset failed"))
+    assert (row["reason"], row["metric"], row["progress"]) == ("ValueError: no", ["loss", 0.184], 0.72)
+    assert row_of(running(reason="no room"))["reason"] == "no room"

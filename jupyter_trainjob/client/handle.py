@@ -16,6 +16,7 @@ from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
 from jupyter_trainjob.client import events, outcome, rerun
 from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.client.earlier import Earlier, earlier
 from jupyter_trainjob.client.follow import Follower, follow
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION, VARIABLE_ANNOTATION
@@ -168,6 +169,10 @@ class TrainJob:
             if trainjob["metadata"]["uid"] == uid:
                 return TrainJob(self._connection, trainjob)
         raise errors.UsageError(f"That job is not in {self.namespace} on {self.context} any more: it was deleted.")
+
+    def earlier(self) -> list[Earlier]:
+        """Return the jobs of the namespace that this one can be compared with, the most alike first."""
+        return earlier(self._connection, self._trainjob)
 
     def stop(self) -> None:
         """Suspend the job: its programs get SIGTERM, what they wrote is read first. It is shown as Stopped."""

@@ -117,14 +117,25 @@ class Series:
         moments: Array = np.asarray(found)
         return moments
 
-    def rows(self, names: Sequence[str] | None = None) -> Iterator[Row]:
-        """Yield every report, rank by rank, with the values of `names` (None: all); little is held at a time."""
+    def size(self) -> int:
+        """Return about how many reports there are: those that a later attempt has replaced count."""
+        with self._record_lock:
+            return sum(len(piece.batch.time) for lives in self._record.ranks.values() for piece in lives.pieces)
+
+    def rows(self, names: Sequence[str] | None = None, *, every: int = 1) -> Iterator[Row]:
+        """Yield each report, or one of `every`, rank by rank, with the values of `names` (None: all).
+
+        Little is held at a time.
+        """
         wanted = self.names() if names is None else list(names)
         with self._record_lock:
             pieces = [(rank, self._record.ranks[rank].pieces[:]) for rank in sorted(self._record.ranks)]
         for rank, mine in pieces:
+            seen = 0
             for piece in mine:
-                yield from _rows(rank, piece, wanted)
+                kept = piece.rows()
+                yield from _rows(rank, piece.batch, kept[-seen % every :: every], wanted)
+                seen += len(kept)
 
     @property
     def complete(self) -> bool:
@@ -205,10 +216,9 @@ def _array(values: Any) -> Array:
     return np.frombuffer(values, dtype=np.float64) if len(values) else np.empty(0)
 
 
-def _rows(rank: int, piece: Piece, names: Sequence[str]) -> Iterator[Row]:
-    batch, kept = piece.batch, piece.rows()
+def _rows(rank: int, batch: Batch, rows: Sequence[int], names: Sequence[str]) -> Iterator[Row]:
     cells = [_cells(batch, name) for name in names]
-    for row in kept:
+    for row in rows:
         step = batch.step[row]
         yield rank, batch.time[row], step if step == step else None, [column[row] for column in cells]  # noqa: PLR0124
 

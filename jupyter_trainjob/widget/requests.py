@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.widget import curves
 from jupyter_trainjob.widget.source import Source
 
 Answer = tuple[dict[str, Any], list[bytes]]
@@ -42,5 +43,12 @@ def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:
 
 ACTIONS: dict[str, Handler] = {"stop": _stop, "resume": _resume, "delete": _delete}
 """What changes a job. Asked again while it is being done, it is not done twice: both get the one answer."""
-READS: dict[str, Handler] = {"text": _text}
+READS: dict[str, Handler] = {
+    "text": _text,
+    "window": curves.window,
+    "clock": curves.clock,
+    "earlier": curves.earlier,
+    "pin": curves.pin,
+    "csv": curves.csv,
+}
 """What only tells."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from jupyter_trainjob.client.earlier import Earlier
 from jupyter_trainjob.client.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from jupyter_trainjob.metrics.series import Series
 
 
 class Source(Protocol):
@@ -25,6 +29,9 @@ class Source(Protocol):
     def metrics(self) -> dict[str, list[float]]:
         """Return the columns rank, time, step and each metric, equally long, NaN where a row lacks a metric."""
 
+    def series(self) -> Series:
+        """Return every reported number, ready to be drawn."""
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` from a thread whenever something changed, at most ten times a second.
 
@@ -33,6 +40,9 @@ class Source(Protocol):
 
     def other(self, uid: str) -> Source:
         """Return another job of the same namespace."""
+
+    def earlier(self) -> list[Earlier]:
+        """Return the jobs that this one can be compared with, the most alike first."""
 
     def stop(self) -> None:
         """Stop the job."""

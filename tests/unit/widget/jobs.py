@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.client.earlier import Earlier
 from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
+from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.metrics.series import Series
+from tests.unit.metrics.frames import Rank
 
 HOSTILE = '<img src=x onerror="pwned=1"><script>pwned=1</script>\x1b[31m\x1b]0;title\x07\u202e'
 PHASES = (Phase("queued", 100.0, 100.5), Phase("training", 100.5))
@@ -45,6 +49,20 @@ def lines(*texts: str, start: float = 1.0) -> tuple[LogLine, ...]:
     return tuple(LogLine(start + i, i % 8, text) for i, text in enumerate(texts))
 
 
+def series_of(table: dict[str, list[float]]) -> Series:
+    """Return what `table` says, as if the ranks had reported it; nan is reported as it is, None is not."""
+    ranks: dict[int, Rank] = {}
+    record = Record()
+    names = [name for name in table if name not in ("rank", "time", "step")]
+    for values in zip(*table.values(), strict=True):
+        row = dict(zip(table, values, strict=True))
+        rank = ranks.setdefault(int(row["rank"]), Rank(int(row["rank"])))
+        metrics = {name: [row[name]] for name in names}
+        for frame in rank.say("metrics", time=[row["time"]], step=[row["step"]], total=None, metrics=metrics):
+            record.add(frame)
+    return Series(record)
+
+
 class FakeJob:
     """A `Source` that does as it is told."""
 
@@ -69,6 +87,12 @@ class FakeJob:
 
     def metrics(self) -> dict[str, list[float]]:
         return self.columns
+
+    def series(self) -> Series:
+        return series_of(self.columns)
+
+    def earlier(self) -> list[Earlier]:
+        return [Earlier(uid, job.name, job.now.state, 1.0, None) for uid, job in self.others.items()]
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.callbacks.append(callback)

@@ -1,0 +1,226 @@
+// Drives JupyterLab and Notebook 7 in Chromium as a person does: opens notebooks, runs cells, looks at what they show.
+// Each `<topic>.mjs` beside this file is run by itself:
+//
+//   node watch.mjs '{"url": …, "token": …, "root": …, "chromium": …, "screenshots": …}'
+import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const { url, token, root, chromium, screenshots } = JSON.parse(process.argv[2]);
+const need = createRequire(path.join(import.meta.dirname, '../../../labextension/package.json'));
+const browser = await need('playwright-core').chromium.launch({
+  executablePath: chromium,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync'
+  ]
+});
+
+export { assert };
+export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
+export const VIEW = 'application/vnd.jupyter.widget-view+json';
+/** Jobs start processes: minutes on a busy machine, though seconds on an idle one. */
+const TIMEOUT = 45_000;
+/** Complaints of the host itself, which has them on every page. */
+const NOT_OURS =
+  /favicon|source map|ResizeObserver|Failed to load resource|jupyter-collaboration|Unsatisfied version|preload|Error: Kernel .* dead|WebSocket/i;
+
+/** Writes a notebook of these cells, and returns its name. */
+export function write(name, cells) {
+  const notebook = {
+    cells: cells.map((source, index) => ({
+      cell_type: 'code',
+      id: `cell-${index}`,
+      execution_count: null,
+      metadata: {},
+      outputs: [],
+      source
+    })),
+    metadata: { kernelspec: { display_name: 'Python 3', language: 'python', name: 'python3' } },
+    nbformat: 4,
+    nbformat_minor: 5
+  };
+  writeFileSync(path.join(root, name), JSON.stringify(notebook));
+  return name;
+}
+
+/** What was saved: the outputs of a cell, as a reader of the file finds them. */
+export function saved(name, cell) {
+  return JSON.parse(readFileSync(path.join(root, name), 'utf8')).cells[cell].outputs;
+}
+
+/** A file that a job waits for, so that it runs exactly as long as the test wants. */
+export function gate(name) {
+  const file = path.join(root, `${name}.gate`);
+  return { file, open: () => writeFileSync(file, '') };
+}
+
+/** A cell that trains until its gate opens. */
+export function training(name, { file, options = '--nodes 2', lines = [] }) {
+  return [
+    `%%trainjob ${name} ${options}`,
+    'import os, pathlib, time',
+    'from jupyter_trainjob import report',
+    'rank = int(os.environ.get("RANK", "0"))',
+    'for step in range(1, 2001):',
+    '    report(step=step, total=2000, loss=2.0 / step, accuracy=1 - 1 / step)',
+    '    if step % 20 == 0:',
+    '        print(f"step {step} of rank {rank}", flush=True)',
+    ...lines.map(line => `    ${line}`),
+    `    if pathlib.Path(${JSON.stringify(file)}).exists():`,
+    '        break',
+    '    time.sleep(0.02)'
+  ].join('\n');
+}
+
+/** Opens a notebook in a fresh browser profile. `host`: lab or notebook. */
+export async function open(name, { host = 'lab', theme = 'light' } = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1100, height: 1000 },
+    colorScheme: theme
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(TIMEOUT);
+  const complaints = [];
+  const note = text => NOT_OURS.test(text) || complaints.push(text);
+  page.on('pageerror', error => note(String(error)));
+  page.on('console', message => message.type() === 'error' && note(message.text()));
+  const place = host === 'lab' ? `lab/workspaces/${Date.now()}/tree/${name}` : `notebooks/${name}`;
+  await page.goto(`${url}/${place}?token=${token}`);
+  await ready(page);
+  return { page, complaints, close: () => context.close() };
+}
+
+/** Waits until the notebook is there and its kernel answers. */
+export async function ready(page, status = 'idle') {
+  await page.waitForFunction(
+    wanted => {
+      const panel = window.jupyterapp?.shell.currentWidget;
+      return (
+        panel?.content?.model?.cells.length > 0 && panel.sessionContext.session?.kernel?.status === wanted
+      );
+    },
+    status,
+    { timeout: TIMEOUT }
+  );
+}
+
+/** Runs a cell; waits for its end unless told not to. */
+export async function run(page, cell, { wait = true } = {}) {
+  await page.evaluate(
+    async ([index, awaited]) => {
+      const { shell, commands } = window.jupyterapp;
+      shell.currentWidget.content.activeCellIndex = index;
+      const done = commands.execute('notebook:run-cell');
+      if (awaited) {
+        await done;
+      }
+    },
+    [cell, wait]
+  );
+}
+
+export const save = page =>
+  page.evaluate(() => window.jupyterapp.shell.currentWidget.context.save().then(() => null));
+
+export const restart = page =>
+  page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel().then(() => null));
+
+export const shutdown = page =>
+  page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null));
+
+/** Ends every kernel of the server, as a restarted computer would have. */
+export async function forgetKernels() {
+  const headers = { Authorization: `token ${token}` };
+  for (const session of await (await fetch(`${url}/api/sessions`, { headers })).json()) {
+    await fetch(`${url}/api/sessions/${session.id}`, { method: 'DELETE', headers });
+  }
+}
+
+/** The outputs of a cell. */
+export const output = (page, cell) =>
+  page.locator('.jp-Notebook .jp-CodeCell').nth(cell).locator('.jp-OutputArea-output');
+
+export const card = (page, cell) => output(page, cell).locator('.tj-card').first();
+export const picture = (page, cell) => output(page, cell).locator('.tj-output img').first();
+
+/** Waits until the live card of a cell says a state. */
+export const until = (page, cell, state) =>
+  page.waitForFunction(
+    ([index, wanted]) =>
+      document
+        .querySelectorAll('.jp-Notebook .jp-CodeCell')
+        [index]?.querySelector('.tj-card')
+        ?.getAttribute('data-state') === wanted,
+    [cell, state],
+    { timeout: TIMEOUT }
+  );
+
+export async function shot(page, name) {
+  if (screenshots) {
+    await page.screenshot({ path: path.join(screenshots, `lab-${name}.png`) });
+  }
+}
+
+/** Polls what has no event on this side, such as a file that the page saves. */
+export async function eventually(condition, message) {
+  const deadline = Date.now() + TIMEOUT;
+  while (!(await condition())) {
+    assert.ok(Date.now() < deadline, message);
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
+/** Whether the four forms of an output are there, within what a notebook should have to carry. */
+export function assertComplete(outputs, state) {
+  const shown = outputs.filter(each => each.data?.[JOB]);
+  assert.equal(shown.length, 1, `one output of a job, not ${shown.length}`);
+  const { data } = shown[0];
+  assert.deepEqual(Object.keys(data).sort(), [JOB, VIEW, 'text/html', 'text/plain'].sort());
+  assert.equal(data[JOB].state, state);
+  const size = Buffer.byteLength(JSON.stringify(shown[0]));
+  assert.ok(size <= 200_000, `${size} bytes are saved`);
+  const words = [data['text/html']].flat().join('');
+  assert.ok(words.includes('data:image/svg+xml;base64,'), 'a picture');
+  assert.doesNotMatch(words, /<script|<style/i);
+}
+
+/** Runs one scenario; what it throws, and what its pages complain of, fails the run. */
+export async function scenario(name, body) {
+  const pages = [];
+  const begun = Date.now();
+  try {
+    await body(async (...args) => {
+      const opened = await open(...args);
+      pages.push(opened);
+      return opened.page;
+    });
+    assert.deepEqual(
+      pages.flatMap(each => each.complaints),
+      []
+    );
+    console.log(`ok: ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    process.exitCode = 1;
+    console.log(`not ok: ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)\n${error.stack}`);
+    await Promise.all(pages.map(({ page }, index) => shot(page, `failed-${index}`).catch(() => null)));
+    for (const { page } of pages) {
+      const words = await page
+        .locator('.jp-OutputArea')
+        .allInnerTexts()
+        .catch(() => []);
+      console.log(words.join('\n').slice(0, 4000));
+    }
+  } finally {
+    await Promise.all(pages.map(each => each.close()));
+  }
+}
+
+export const done = () => browser.close();
+export const isThere = file => existsSync(path.join(root, file));

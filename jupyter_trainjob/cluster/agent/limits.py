@@ -31,11 +31,11 @@ from jupyter_trainjob.api import pods, quantity
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent import cgroups
 from jupyter_trainjob.cluster.agent.cgroupfiles import FILES, Place, places
+from jupyter_trainjob.worker.protocol import GROUP_PREFIX
 
 PERIOD: Final = 100_000
 """Microseconds over which a quota of processor time counts; kubelet's."""
 SMALLEST_QUOTA: Final = 1_000
-_PREFIX: Final = "trainjob-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def share(cpus: Sequence[int], count: int, turn: int) -> list[int] | None:
 def group_name(root: Path, uid: str, container: str, attempt: int) -> str:
     """Return the name of a run's control groups; other agents on this computer have others."""
     own = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
-    return f"{_PREFIX}{own}-{uid}-{container}-{attempt}"
+    return f"{GROUP_PREFIX}{own}-{uid}-{container}-{attempt}"
 
 
 def release(run: Path) -> None:
@@ -149,7 +149,7 @@ def _first_usable(controller: str, found: list[Place]) -> tuple[Place | None, st
 def _try(controller: str, place: Place) -> None:
     if place.version == 2:
         _enable(controller, Path(place.folder))
-    group = _group(place, f"{_PREFIX}probe-{os.getpid()}-{controller}", **{controller: 64 << 20})
+    group = _group(place, f"{GROUP_PREFIX}probe-{os.getpid()}-{controller}", **{controller: 64 << 20})
     waiting = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
         cgroups.enter(group, waiting.pid)

@@ -25,13 +25,17 @@ export function isLive(state: StateName): boolean {
   return state === 'Queued' || state === 'Starting' || state === 'Running';
 }
 
-/** Nodes, runtime and place: the quiet half of the head. */
+/** How big it is (nodes × processes), what it runs and where: the quiet half of the head. */
 export function facts(job: Job): string[] {
-  const nodes =
-    job.state === 'Starting' && job.ranks_running < job.nodes
-      ? `${count(job.ranks_running)} of ${plural(job.nodes, 'node')} running`
-      : plural(job.nodes, 'node');
-  return [nodes, job.runtime, job.place].filter(fact => fact !== '');
+  const { nodes, procs_per_node: procs, ranks_running: running } = job;
+  const rank = job.failure?.rank ?? null;
+  const size =
+    job.state === 'Starting' && running < nodes
+      ? `${count(running)} of ${plural(nodes, 'node')} running`
+      : rank !== null && nodes * procs > 1
+        ? `rank ${rank} of ${count(nodes * procs)} failed first`
+        : `${plural(nodes, 'node')} × ${procs}`;
+  return [size, job.runtime, job.place].filter(fact => fact !== '');
 }
 
 /** How far it is: `72 %` and `0:41 left`; steps where no total is known; the whole time at the end. */

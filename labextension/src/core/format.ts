@@ -60,11 +60,15 @@ export function plural(n: number, noun: string): string {
   return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
 }
 
-/** How long a step takes: `0.42 ms`, `38 ms`, `1.2 s`. */
-export function milliseconds(seconds: number): string {
-  const ms = seconds * 1000;
-  if (ms >= 999.5) {
-    return duration(seconds);
+/** How long ago: `12 min`, `1 h`, `3 d`. */
+export function ago(seconds: number): string {
+  const minutes = Math.max(0, seconds) / 60;
+  if (minutes < 1) {
+    return 'now';
   }
-  return `${ms < 9.95 ? ms.toPrecision(2) : Math.round(ms)} ms`;
+  return minutes < 60
+    ? `${Math.floor(minutes)} min`
+    : minutes < 1440
+      ? `${Math.floor(minutes / 60)} h`
+      : `${Math.floor(minutes / 1440)} d`;
 }

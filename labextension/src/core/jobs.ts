@@ -6,6 +6,7 @@ import type { Boards, Job, JobRow } from './types';
 
 /** A `Board` of stores. */
 interface Held {
+  panel: boolean;
   rows: readonly JobRow[] | null;
   open: readonly JobStore[];
 }
@@ -17,13 +18,13 @@ export class Jobs implements Boards {
   private readonly closed = new Set<string>();
   private readonly requests: Requests;
 
-  /** `send` reaches the kernel; `list` says that there is one to choose from; `clock` is ours in unix seconds. */
+  /** `send` reaches the kernel; `panel`: there is a list to choose from; `clock` is ours in unix seconds. */
   constructor(
     private readonly send: (message: ToKernel) => void,
-    { list }: { list: boolean },
+    { panel }: { panel: boolean },
     private readonly clock: () => number = () => Date.now() / 1000
   ) {
-    this.current = { rows: list ? [] : null, open: [] };
+    this.current = { panel, rows: null, open: [] };
     this.requests = new Requests(send);
   }
 

@@ -156,8 +156,10 @@ export interface Source {
   act(what: Action): void;
 }
 
-/** The jobs of one comm: a list to choose from, where there is one, and those that are open. */
+/** The jobs of one comm: those to choose from, where it is a panel, and those that are open. */
 export interface Board {
+  panel: boolean;
+  /** Null until the kernel has told. */
   rows: readonly JobRow[] | null;
   open: readonly (Source & { uid: string })[];
 }

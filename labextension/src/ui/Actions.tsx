@@ -54,7 +54,7 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
   const question = asking === null ? undefined : WORDS[asking].ask;
   if (asking !== null && question !== undefined) {
     return (
-      <span className="tj-actions tj-asking" ref={bar}>
+      <span className="tj-actions" ref={bar}>
         <Question
           words={question}
           onYes={() => {
@@ -70,7 +70,7 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
   const first = busy ? acting.what : primary(job.state);
   return (
     <span className="tj-actions" ref={bar}>
-      <span className="tj-note" role="status">
+      <span className="tj-said" role="status">
         {late && <span className="tj-quiet">The kernel is busy: it answers when its cell is done.</span>}
         {acting.is === 'refused' && (
           <span className="tj-tone-bad">

@@ -28,6 +28,7 @@ export function JobCard({
   const view = useView(source);
   const id = useId();
   const [tab, choose] = useState<(typeof TABS)[number]>('Curves');
+  const [node, lookAt] = useState<number | null>(null);
   const { job } = view;
   const now = useNow(job !== null && isLive(job.state)) + view.skew;
   if (job === null) {
@@ -49,7 +50,17 @@ export function JobCard({
           <div hidden={tab !== 'Curves'}>
             <CurvePanel source={source} />
           </div>
-          {tab !== 'Logs' && <NodeGrid nodes={view.nodes} whole={tab === 'Nodes'} />}
+          {tab !== 'Logs' && (
+            <NodeGrid
+              nodes={view.nodes}
+              whole={tab === 'Nodes'}
+              chosen={node}
+              onChoose={index => {
+                lookAt(index);
+                choose('Nodes');
+              }}
+            />
+          )}
           <div hidden={tab === 'Nodes'}>
             <LogPanel source={source} tail={tab !== 'Logs'} />
           </div>

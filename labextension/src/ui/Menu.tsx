@@ -1,6 +1,8 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
+import { roving } from '../core/roving';
+
 export interface MenuProps {
   label: string;
   items: { name: string; onChoose: () => void }[];
@@ -75,7 +77,6 @@ export function Menu({ label, items }: MenuProps): ReactElement {
               type="button"
               role="menuitem"
               tabIndex={-1}
-              className="tj-menu-item"
               onClick={() => {
                 close();
                 onChoose();
@@ -92,20 +93,10 @@ export function Menu({ label, items }: MenuProps): ReactElement {
 
 /** Where a key leads: the index of an item, or null where it says nothing. */
 function target(key: string, at: number | null, names: string[]): number | null {
-  const last = names.length - 1;
-  switch (key) {
-    case 'ArrowDown':
-      return at === null || at === last ? 0 : at + 1;
-    case 'ArrowUp':
-      return at === null || at === 0 ? last : at - 1;
-    case 'Home':
-      return at === null ? null : 0;
-    case 'End':
-      return at === null ? null : last;
-  }
-  if (at === null || key.length > 1 || key === ' ') {
-    return null;
+  if (at === null) {
+    return key === 'ArrowDown' ? 0 : key === 'ArrowUp' ? names.length - 1 : null;
   }
   const order = names.map((_, i) => (at + 1 + i) % names.length);
-  return order.find(i => names[i]?.toLowerCase().startsWith(key.toLowerCase())) ?? null;
+  const starts = (i: number): boolean => names[i]?.toLowerCase().startsWith(key.toLowerCase()) === true;
+  return roving(key, at, names.length, 1) ?? order.find(starts) ?? null;
 }

@@ -1,20 +1,81 @@
-import type { ReactElement } from 'react';
+/** The pods of a job as tiles, eight in a row, one stop of the Tab key: arrows move, Enter looks at one. */
+import { Fragment, useRef } from 'react';
+import type { KeyboardEvent, ReactElement } from 'react';
 
-import { pace } from '../core/nodes';
+import { details, gauges, nodeTone, note, spoken, tally, worst } from '../core/nodes';
+import { roving } from '../core/roving';
 import type { Node } from '../core/types';
+import { Bar } from './Bar';
 
-/** The pods of a job, eight in a row: a line each, or with `whole` everything that is known of them. */
-export function NodeGrid({ nodes, whole }: { nodes: readonly Node[]; whole: boolean }): ReactElement | null {
-  if (nodes.length === 0) {
-    return null;
+/** From here on, tiles are a line each, and words tell where to look. */
+const MANY = 16;
+
+export interface NodeGridProps {
+  nodes: readonly Node[];
+  /** Everything that is known, with the chosen node below; else a line of tiles. */
+  whole: boolean;
+  chosen: number | null;
+  onChoose: (index: number) => void;
+}
+
+export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): ReactElement | null {
+  const grid = useRef<HTMLDivElement>(null);
+  const shown = nodes.find(node => node.index === chosen) ?? worst(nodes);
+  if (shown === undefined) {
+    return whole ? <p className="tj-empty">Nothing is known of its nodes.</p> : null;
   }
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const tiles = [...(grid.current?.querySelectorAll('button') ?? [])];
+    const at = tiles.indexOf(event.target as HTMLButtonElement);
+    const rows = new Set(tiles.map(tile => tile.offsetTop)).size;
+    const to = roving(event.key, at, tiles.length, Math.ceil(tiles.length / rows));
+    if (to !== null) {
+      event.preventDefault();
+      event.stopPropagation();
+      tiles[to]?.focus();
+    }
+  };
+  const many = nodes.length > MANY;
   return (
-    <ul className={`tj-nodes${whole ? ' tj-nodes-whole' : ''}`} aria-label="Nodes">
-      {nodes.map(node => (
-        <li key={node.index} className="tj-node">
-          <b>node {node.index}</b> <span className="tj-quiet">{pace(node)}</span>
-        </li>
-      ))}
-    </ul>
+    <div className={`tj-nodes${whole ? ' tj-nodes-whole' : ''}${many ? ' tj-nodes-many' : ''}`}>
+      {(whole || many) && <p className="tj-tally">{tally(nodes)}</p>}
+      <div className="tj-tiles" role="listbox" aria-label="Nodes" ref={grid} onKeyDown={onKeyDown}>
+        {nodes.map(node => (
+          <button
+            key={node.index}
+            type="button"
+            role="option"
+            className={`tj-tile tj-tone-${nodeTone(node)}`}
+            aria-label={spoken(node)}
+            aria-selected={whole && node === shown}
+            tabIndex={node === shown ? 0 : -1}
+            onClick={() => onChoose(node.index)}
+          >
+            <b>node {node.index}</b> <span className="tj-note">{note(node)}</span>
+            {gauges(node).map(
+              ({ name, share }, i) =>
+                (whole || i === 0) && (
+                  <span key={name} className="tj-gauge">
+                    {whole && <span>{name}</span>}
+                    <Bar share={share} />
+                  </span>
+                )
+            )}
+          </button>
+        ))}
+      </div>
+      {whole && (
+        <dl className="tj-details" aria-label={`Node ${shown.index}`}>
+          <dt>node</dt>
+          <dd>{shown.index}</dd>
+          {details(shown).map(([name, words]) => (
+            <Fragment key={name}>
+              <dt>{name}</dt>
+              <dd>{words}</dd>
+            </Fragment>
+          ))}
+        </dl>
+      )}
+    </div>
   );
 }

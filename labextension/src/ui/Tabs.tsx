@@ -1,6 +1,8 @@
 import { useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
+import { roving } from '../core/roving';
+
 export interface TabsProps<N extends string> {
   /** The panel is `${id}-panel`, named by the tab `${id}-${name}`. */
   id: string;
@@ -13,13 +15,9 @@ export interface TabsProps<N extends string> {
 export function Tabs<N extends string>({ id, names, chosen, onChoose }: TabsProps<N>): ReactElement {
   const list = useRef<HTMLDivElement>(null);
   const onKeyDown = (event: KeyboardEvent): void => {
-    const last = names.length - 1;
-    const at = names.indexOf(chosen);
-    const to = { ArrowLeft: at > 0 ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last }[
-      event.key
-    ];
-    const name = to === undefined ? undefined : names[to];
-    if (to !== undefined && name !== undefined) {
+    const to = roving(event.key, names.indexOf(chosen), names.length, names.length);
+    const name = names[to ?? -1];
+    if (to !== null && name !== undefined) {
       event.preventDefault();
       event.stopPropagation();
       onChoose(name);

@@ -7,17 +7,17 @@ import { JobList } from './JobList';
 import { useView } from './useView';
 
 export function Widget({ jobs }: { jobs: Boards }): ReactElement {
-  const { rows, open } = useView(jobs);
+  const { panel, rows, open } = useView(jobs);
   return (
     <>
-      {rows !== null && (
+      {panel && (
         <JobList rows={rows} open={open.map(source => source.uid)} onOpen={jobs.open} onClose={jobs.close} />
       )}
       {open.map((source, i) => (
         <JobCard
           key={source.uid}
           source={source}
-          onClose={rows !== null || i > 0 ? () => jobs.close(source.uid) : undefined}
+          onClose={panel || i > 0 ? () => jobs.close(source.uid) : undefined}
         />
       ))}
     </>

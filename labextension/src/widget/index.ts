@@ -29,7 +29,7 @@ export default function widget(): {
   let jobs: Jobs | null = null;
   return {
     initialize({ model }) {
-      const made = new Jobs(message => model.send(message), { list: model.get('kind') === 'panel' });
+      const made = new Jobs(message => model.send(message), { panel: model.get('kind') === 'panel' });
       const onState = (): void => made.setJob(model.get('state'), { fresh: true });
       const onMessage = (message: FromKernel, buffers: DataView[] = []): void =>
         made.receive(message, buffers);

@@ -1,0 +1,38 @@
+/** A list of jobs, as it is read: those that run, those that wait, those that are over. */
+import { ago, clock, duration, percent, plural, value } from './format';
+import type { JobRow, StateName } from './types';
+
+const GROUPS: [name: string, states: readonly StateName[]][] = [
+  ['Running', ['Running', 'Starting']],
+  ['Waiting', ['Queued', 'Stopped', 'Suspended']],
+  ['Finished', ['Complete', 'Failed', 'Deleted']]
+];
+
+/** States that the name of their group says well enough. */
+const PLAIN = new Set<StateName>(['Running', 'Queued', 'Complete']);
+
+/** The groups that have jobs; the newest first, of finished ones by when they finished. */
+export function grouped(rows: readonly JobRow[]): [name: string, rows: JobRow[]][] {
+  const at = (row: JobRow): number => row.finished ?? row.created;
+  return GROUPS.map(([name, states]): [string, JobRow[]] => [
+    name,
+    rows.filter(row => states.includes(row.state)).sort((a, b) => at(b) - at(a))
+  ]).filter(([, found]) => found.length > 0);
+}
+
+/** What there is to say beside the name, and when or how far at the end; `now` in unix seconds. */
+export function summary(row: JobRow, now: number): [said: string, far: string] {
+  const metric = row.metric === null ? '' : `${row.metric[0]} ${value(row.metric[1])}`;
+  const word = row.reason || (PLAIN.has(row.state) ? '' : row.state);
+  const share = row.progress === null ? '' : percent(row.progress);
+  if (row.finished !== null) {
+    const took = duration(row.finished - row.created);
+    return [joined(metric, word || `${plural(row.nodes, 'node')} · ${took}`), ago(now - row.finished)];
+  }
+  const left = row.state === 'Running' && row.eta !== null ? `${clock(row.eta)} left` : '';
+  return [joined(metric, word || plural(row.nodes, 'node')), joined(share, left) || ago(now - row.created)];
+}
+
+function joined(...parts: string[]): string {
+  return parts.filter(part => part !== '').join(' · ');
+}

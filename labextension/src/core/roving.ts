@@ -1,0 +1,19 @@
+/** Moving the focus among things that are one stop of the Tab key. */
+
+/** Where a key leads from `at` among `count` things in rows of `columns`; null where it says nothing. Ends meet in lists. */
+export function roving(key: string, at: number, count: number, columns: number): number | null {
+  const [across, down] = [columns > 1, columns < count];
+  const steps: Record<string, number> = {
+    ...(across && { ArrowLeft: -1, ArrowRight: 1 }),
+    ...(down && { ArrowUp: -columns, ArrowDown: columns }),
+    Home: -at,
+    End: count - 1 - at
+  };
+  const step = steps[key];
+  if (step === undefined) {
+    return null;
+  }
+  const to = at + step;
+  const inside = to >= 0 && to < count;
+  return inside ? to : Math.abs(step) === 1 ? (to + count) % count : at;
+}

@@ -83,6 +83,7 @@ class Follower:
         self._warning = ""
         self._listeners: list[queue.SimpleQueue[LogLine | None]] = []
         self._subscribers: list[Callable[[], None]] = []
+        self._on_over: list[Callable[[], None]] = []
         self._changed = threading.Event()
         self._closed = threading.Event()
         self._settled = threading.Condition(self._lock)
@@ -169,6 +170,18 @@ class Follower:
                     self._subscribers.remove(callback)
 
         return unsubscribe
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called by everybody who has waited for the job, before they go on."""
+        with self._lock:
+            self._on_over.append(callback)
+
+    def tell_over(self) -> None:
+        """Call back whoever wants to be before somebody who waited goes on."""
+        with self._lock:
+            callbacks = list(self._on_over)
+        for callback in callbacks:
+            callback()
 
     def synced(self) -> bool:
         """Wait until the first lists are here; False if the server did not answer in time."""

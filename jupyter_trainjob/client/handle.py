@@ -18,6 +18,7 @@ from jupyter_trainjob.client import events, outcome, rerun
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.earlier import Earlier, earlier
 from jupyter_trainjob.client.follow import Follower, follow
+from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION, VARIABLE_ANNOTATION
 
@@ -96,6 +97,7 @@ class TrainJob:
             raise errors.JobTimeout(
                 f"{self.name} is still {follower.state()} after {timeout:g} s. It goes on: wait() again, or stop() it."
             )
+        follower.tell_over()
         snapshot = follower.snapshot()
         if snapshot.state is State.STOPPED:
             raise errors.JobStopped(
@@ -157,9 +159,17 @@ class TrainJob:
         """Return everything that was reported, ready to be drawn: bands over the ranks, lines of single ranks."""
         return self._follow().series()
 
+    def logbook(self) -> LogBook:
+        """Return the log as views read it: the newest lines as they arrive, and pages of everything kept."""
+        return self._follow().log
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` (from a thread) when something changed, at most ten times a second; returns how to end it."""
         return self._follow().subscribe(callback)
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever somebody's `wait` is over, in the same thread, before it returns or raises."""
+        self._follow().on_over(callback)
 
     def other(self, uid: str) -> TrainJob:
         """Return another job of the same namespace by its uid. Raises `errors.UsageError` if it is not there."""

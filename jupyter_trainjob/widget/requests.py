@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.widget import curves
+from jupyter_trainjob.widget import curves, logs
 from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.text import clean
 
 Answer = tuple[dict[str, Any], list[bytes]]
 Handler = Callable[[Source, Mapping[str, Any]], Answer]
@@ -33,6 +34,11 @@ def _delete(job: Source, _: Mapping[str, Any]) -> Answer:
     return {}, []
 
 
+def _rerun(job: Source, _: Mapping[str, Any]) -> Answer:
+    again = job.rerun()
+    return {"uid": again.uid, "name": clean(again.name)}, []
+
+
 def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:
     form = arguments.get("form")
     forms = {"yaml": job.to_yaml}
@@ -41,10 +47,11 @@ def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:
     return {"text": forms[form]()}, []
 
 
-ACTIONS: dict[str, Handler] = {"stop": _stop, "resume": _resume, "delete": _delete}
+ACTIONS: dict[str, Handler] = {"stop": _stop, "resume": _resume, "delete": _delete, "rerun": _rerun}
 """What changes a job. Asked again while it is being done, it is not done twice: both get the one answer."""
 READS: dict[str, Handler] = {
     "text": _text,
+    "page": logs.page,
     "window": curves.window,
     "clock": curves.clock,
     "earlier": curves.earlier,

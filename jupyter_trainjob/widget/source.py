@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from jupyter_trainjob.client.earlier import Earlier
+from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -32,11 +33,17 @@ class Source(Protocol):
     def series(self) -> Series:
         """Return every reported number, ready to be drawn."""
 
+    def logbook(self) -> LogBook:
+        """Return what the nodes print, for those who watch and those who look something up."""
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` from a thread whenever something changed, at most ten times a second.
 
         Returns what ends that.
         """
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        """Call `callback` in the thread of whoever waited for the job's end, before they go on."""
 
     def other(self, uid: str) -> Source:
         """Return another job of the same namespace."""
@@ -52,6 +59,9 @@ class Source(Protocol):
 
     def delete(self) -> None:
         """Delete the job with all that is kept of it."""
+
+    def rerun(self) -> Source:
+        """Send the very same job again, and return the new one."""
 
     def to_yaml(self) -> str:
         """Return the TrainJob as YAML."""

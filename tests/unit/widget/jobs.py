@@ -8,9 +8,11 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.earlier import Earlier
+from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
 from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.metrics.series import Series
+from tests.books import book_of, kept
 from tests.unit.metrics.frames import Rank
 
 HOSTILE = '<img src=x onerror="pwned=1"><script>pwned=1</script>\x1b[31m\x1b]0;title\x07\u202e'
@@ -69,7 +71,9 @@ class FakeJob:
     def __init__(self, snapshot: Snapshot | None = None, series: dict[str, list[float]] | None = None) -> None:
         self.now = snapshot or running()
         self.columns = series or {}
+        self.book = book_of(self.now.log)
         self.callbacks: list[Callable[[], None]] = []
+        self.over: list[Callable[[], None]] = []
         self.deeds: list[str] = []
         self.others: dict[str, FakeJob] = {}
         self.refusal: Exception | None = None
@@ -94,6 +98,13 @@ class FakeJob:
     def earlier(self) -> list[Earlier]:
         return [Earlier(uid, job.name, job.now.state, 1.0, None) for uid, job in self.others.items()]
 
+    def logbook(self) -> LogBook:
+        """Return a book that takes over what is new in the snapshot."""
+        new = self.now.log[self.book.number :]
+        for line in new:
+            self.book.add(*kept(line))
+        return self.book
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
@@ -111,6 +122,15 @@ class FakeJob:
 
     def delete(self) -> None:
         self.do("delete")
+
+    def rerun(self) -> FakeJob:
+        self.do("rerun")
+        again = FakeJob(replace(self.now, uid="uid-2", name="digits-again"))
+        self.others[again.uid] = again
+        return again
+
+    def on_over(self, callback: Callable[[], None]) -> None:
+        self.over.append(callback)
 
     def to_yaml(self) -> str:
         return "kind: TrainJob"

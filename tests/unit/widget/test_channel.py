@@ -67,6 +67,14 @@ def test_what_changes_a_job_is_done_and_answered(front: Front, job: FakeJob, dee
     assert job.deeds == [deed]
 
 
+def test_a_job_is_sent_again_once_and_its_copy_is_opened(front: Front, job: FakeJob) -> None:
+    front.ask("rerun")
+    assert front.answer() == {"kind": "answer", "id": "q", "ok": True, "uid": "uid-2", "name": "digits-again"}
+    front.channel.receive({"kind": "open", "job": "uid-2"})
+    assert front.wait_for(kind="head", job="uid-2")["head"]["name"] == "digits-again"
+    assert job.deeds == ["rerun"]
+
+
 def test_a_refusal_is_told_in_words(front: Front, job: FakeJob) -> None:
     job.refusal = errors.Forbidden(403, "Forbidden", f"you may not {HOSTILE}")
     front.ask("stop")

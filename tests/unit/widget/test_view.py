@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
 
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.widget import view as module
+from jupyter_trainjob.widget import output as module
+from jupyter_trainjob.widget.output import JOB_MIME, Resting
 from jupyter_trainjob.widget.show import show
-from jupyter_trainjob.widget.view import JobView, Resting
+from jupyter_trainjob.widget.view import JobView
 from tests.unit.widget.jobs import FakeJob, columns, lines, running
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -98,7 +99,7 @@ def test_the_bundle_has_the_view_a_picture_and_words(job: FakeJob, views: list[J
     data, _ = views[0]._repr_mimebundle_()
     assert data[WIDGET]["model_id"] == views[0].model_id
     assert data["text/plain"].startswith("◐ Running digits-x7k2p")
-    assert '<img ' in data["text/html"]
+    assert "<img " in data["text/html"]
 
 
 def test_nothing_that_grows_is_a_trait(job: FakeJob, views: list[JobView]) -> None:
@@ -115,57 +116,83 @@ def test_a_closed_view_has_left_its_source(job: FakeJob) -> None:
     assert job.callbacks == []
 
 
-class Output:
-    """A notebook's output: what it was given, and what it shows."""
+class Notebook:
+    """One output of a notebook."""
 
     def __init__(self) -> None:
         self.news = threading.Condition()
-        self.shown: dict[str, dict[str, Any]] = {}
+        self.data: dict[str, Any] = {}
         self.updates: list[bool] = []
 
     def __call__(self, data: dict[str, Any], *, display_id: str, update: bool, raw: bool, metadata: Any) -> None:
         with self.news:
-            self.shown[display_id] = data
+            self.data = data
             self.updates.append(update)
             self.news.notify_all()
 
-    def is_live(self) -> bool:
-        (data,) = self.shown.values()
-        return WIDGET in data
-
-    def wait_until(self, live: bool) -> None:
+    def wait_until(self, state: str, *, html: str = "") -> None:
         with self.news:
-            assert self.news.wait_for(lambda: self.is_live() is live, 5)
+            assert self.news.wait_for(
+                lambda: self.data[JOB_MIME]["state"] == state and html in self.data["text/html"], 5
+            )
 
 
-def test_a_notebook_keeps_a_picture_when_the_job_is_over(job: FakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_keeps_all_forms_from_the_first_moment_and_anew_with_each_state(
+    job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PACE", 0.05)
     monkeypatch.setattr(module, "SETTLE_QUIET", 0.05)
-    output = Output()
-    show(job, display=output)
-    assert output.is_live()
+    notebook = Notebook()
+    show(job, display=notebook)
+    assert set(notebook.data) == {WIDGET, JOB_MIME, "text/html", "text/plain"}
     job.change(state=State.STOPPED)
-    output.wait_until(live=False)
+    notebook.wait_until("Stopped")
     job.change(state=State.RUNNING)
-    output.wait_until(live=True)
+    notebook.wait_until("Running")
     job.change(state=State.COMPLETE, finished=251.0)
-    output.wait_until(live=False)
-    (data,) = output.shown.values()
-    assert "took 2:31" in data["text/html"]
-    assert output.updates == [False, True, True, True]
-    deadline = time.monotonic() + 5
-    while job.callbacks and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert job.callbacks == []
+    notebook.wait_until("Complete")
+    assert set(notebook.data) == {WIDGET, JOB_MIME, "text/html", "text/plain"}
+    assert "took 2:31" in notebook.data["text/html"]
+    assert notebook.updates[0] is False
+    assert all(notebook.updates[1:])
 
 
-def test_who_waited_sees_the_end_at_once(job: FakeJob) -> None:
-    output = Output()
-    shown = show(job, display=output, wait=True)
-    shown.settle()
-    assert output.is_live(), "a job that goes on stays live"
+def test_lines_that_come_after_the_end_are_in_the_picture(job: FakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PACE", 0.01)
+    monkeypatch.setattr(module, "SETTLE_QUIET", 0.2)
+    notebook = Notebook()
+    show(job, display=notebook)
     job.change(state=State.COMPLETE, finished=251.0)
-    shown.settle()
-    assert not output.is_live()
+    notebook.wait_until("Complete")
+    job.change(log=lines("a", "the last word"))
+    notebook.wait_until("Complete", html="the last word")
+
+
+def test_who_waited_goes_on_when_the_notebook_has_the_end(job: FakeJob) -> None:
+    notebook = Notebook()
+    show(job, display=notebook)
+    job.now = running(state=State.COMPLETE, finished=251.0)
+    before = len(notebook.updates)
+    for _ in range(2):
+        for tell in job.over:
+            tell()
+    assert notebook.data[JOB_MIME]["state"] == "Complete"
+    assert len(notebook.updates) == before + 1, "the same is not put out twice"
+
+
+def test_the_picture_of_a_long_job_is_made_anew_ever_more_rarely(job: FakeJob, views: list[JobView]) -> None:
+    clock = [0.0]
+    views.append(JobView(job))
+    notebook = Notebook()
+    output = module.Output(job, views[0], notebook, clock=lambda: clock[0])
+    made = []
+    for second in range(0, 3600, 10):
+        clock[0] = float(second)
+        job.now = replace(job.now, step=second)
+        before = len(notebook.updates)
+        output._look()
+        made += [second] * (len(notebook.updates) - before)
+    assert made == [60, 180, 420, 900, 1860]
 
 
 def test_a_terminal_gets_one_line_or_all_of_them(job: FakeJob, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,14 +206,14 @@ def test_a_terminal_gets_one_line_or_all_of_them(job: FakeJob, capsys: pytest.Ca
 
 def test_a_job_rests_once_its_last_lines_had_time_to_come() -> None:
     resting = Resting()
-    assert resting.ask(False, 0.0) == (None, None)
-    assert resting.ask(True, 10.0) == (None, module.SETTLE_QUIET)
+    assert resting.ask(False, 0.0) == (False, None)
+    assert resting.ask(True, 10.0) == (False, module.SETTLE_QUIET)
     resting.news(10.8)
-    calm, wait = resting.ask(True, 11.0)
-    assert calm is None
+    rests, wait = resting.ask(True, 11.0)
+    assert rests is False
     assert wait == pytest.approx(0.8)
     assert resting.ask(True, 11.9) == (True, None)
-    assert resting.ask(True, 12.0) == (None, None)
+    assert resting.ask(True, 12.0) == (False, None)
     assert resting.ask(False, 13.0) == (False, None)
 
 
@@ -194,7 +221,7 @@ def test_a_job_that_is_never_quiet_rests_too() -> None:
     resting = Resting()
     for tenth in range(100):
         resting.news(tenth / 10)
-        calm, _ = resting.ask(True, tenth / 10)
-        if calm:
+        rests, _ = resting.ask(True, tenth / 10)
+        if rests:
             break
     assert tenth / 10 == pytest.approx(module.SETTLE_LIMIT)

@@ -119,6 +119,11 @@ class LogBook:
                 self._evicted, _ = self._lines.popitem(last=False)
         return LogLine(new.time, node, text)
 
+    @property
+    def number(self) -> int:
+        """Return the number of the line that arrived last."""
+        return self._number
+
     def after(self, number: int, *, limit: int) -> Fresh:
         """Return what arrived after `number`, at most the `limit` newest lines, in the order of arrival.
 

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_trainjob.client.snapshot import LogLine, Snapshot
+from jupyter_trainjob.client.snapshot import Snapshot
 from jupyter_trainjob.widget.budget import Budget
 from jupyter_trainjob.widget.curves import MAX_METRICS, POINTS, columns_of, pack
+from jupyter_trainjob.widget.logs import LogFeed
 from jupyter_trainjob.widget.source import Source
-from jupyter_trainjob.widget.state import MAX_LINE, nodes_of, state_of
+from jupyter_trainjob.widget.state import nodes_of, state_of
 from jupyter_trainjob.widget.text import clean
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
@@ -64,11 +64,11 @@ class Feed:
         self._due: dict[str, float] = {}
         self._state: dict[str, Any] = {}
         self._nodes: tuple[Any, ...] = ()
-        self._log: tuple[LogLine, ...] = ()
+        self._log = LogFeed(job, clock=clock)
         self._version = -1
         self._stale: dict[str, None] = {}
         """Curves that are not what was sent, the one that waits for longest first."""
-        self._seq = self._lines = 0
+        self._seq = 0
 
     def changed(self) -> None:
         """Take note that the job is not what it was."""
@@ -91,7 +91,7 @@ class Feed:
         started = self._clock()
         snapshot = self._job.snapshot()
         self._tell_state(snapshot)
-        waits = [self._tell_log(snapshot), self._tell_nodes(snapshot), self._tell_curves()]
+        waits = [self._tell_log(), self._tell_nodes(snapshot), self._tell_curves()]
         self._due["look"] = started + max(PACE, (self._clock() - started) / SHARE)
         again = min((wait for wait in waits if wait), default=None)
         if again is None:
@@ -106,18 +106,13 @@ class Feed:
             self._set_state({**state, "now": time.time()})
             self._budget.spend(len(str(state)))
 
-    def _tell_log(self, snapshot: Snapshot) -> float:
-        if snapshot.log == self._log and not ("log" in self._whole and self._heard):
+    def _tell_log(self) -> float:
+        if not self._log.news() and not ("log" in self._whole and self._heard):
             return 0.0
         if wait := self._wait("log"):
             return wait
-        lines = snapshot.log if "log" in self._whole else new_lines(self._log, snapshot.log)
-        self._log = snapshot.log
-        first, self._lines = self._lines, self._lines + len(lines)
-        rows: list[list[Any]] = [
-            [first + i, line.time, line.rank, clean(line.text)[:MAX_LINE]] for i, line in enumerate(lines)
-        ]
-        self._say("log", {"skipped": 0, "lines": rows}, size=sum(len(row[3]) + 40 for row in rows), pace=PACE)
+        content, size = self._log.tell(whole="log" in self._whole)
+        self._say("log", content, size=size, pace=PACE)
         return 0.0
 
     def _tell_nodes(self, snapshot: Snapshot) -> float:
@@ -176,15 +171,3 @@ class Feed:
 
     def _send_head(self, head: dict[str, Any]) -> None:
         self._send({"kind": "head", "job": self._job.uid, "head": head}, [])
-
-
-def new_lines(old: tuple[LogLine, ...], new: tuple[LogLine, ...]) -> list[LogLine]:
-    """Return the lines of the tail `new` that `old` lacks; a slow rank's may lie between known ones."""
-    known = Counter(old)
-    fresh = []
-    for line in new:
-        if known[line] > 0:
-            known[line] -= 1
-        else:
-            fresh.append(line)
-    return fresh

@@ -7,10 +7,10 @@ from typing import Any
 from unittest.mock import ANY
 
 from jupyter_trainjob.client.snapshot import Failure, Gpu, Node, Rank, State, Usage
-from jupyter_trainjob.widget import state as bounds
 from jupyter_trainjob.widget.budget import BYTES_PER_SECOND, Budget
-from jupyter_trainjob.widget.feed import CHUNK_BYTES, Feed, new_lines
+from jupyter_trainjob.widget.feed import CHUNK_BYTES, Feed
 from jupyter_trainjob.widget.state import row_of, state_of
+from tests.books import stamp
 from tests.unit.widget.jobs import HOSTILE, FakeJob, columns, lines, running, series_of
 
 OF_THE_JOB = {"job": "uid-1", "reset": True}
@@ -42,7 +42,14 @@ def test_a_front_end_that_is_ready_gets_everything() -> None:
     front = Front(job)
     front.feed.ready()
     assert front.tell() == [
-        {**OF_THE_JOB, "kind": "log", "skipped": 0, "lines": [[0, 1.0, 0, "a"], [1, 2.0, 1, "b"]], "seq": 1},
+        {
+            **OF_THE_JOB,
+            "kind": "log",
+            "skipped": 0,
+            "before": f"{stamp(1.0)} 0 pod-0",
+            "lines": [[1, 1.0, 0, "a"], [2, 2.0, 1, "b"]],
+            "seq": 1,
+        },
         {**OF_THE_JOB, "kind": "curves", "curves": [{"name": "loss", "ranks": 1, "points": 1}], "seq": 2},
     ]
     assert front.messages[1][1] == [struct.pack("<4d", 0, 2, 2, 2)]
@@ -57,7 +64,7 @@ def test_then_it_gets_what_is_new() -> None:
     job.now = running(log=(*lines("a", "b"), *lines("c", start=3.0)), step=2593)
     job.columns = columns((0, 1, 0, 2.0), (0, 2, 1, 1.0))
     log, curves = front.tell(after=5)
-    assert (log["lines"], log["reset"], log["seq"]) == ([[2, 3.0, 0, "c"]], False, 3)
+    assert (log["lines"], log["reset"], log["seq"]) == ([[3, 3.0, 0, "c"]], False, 3)
     assert (curves["curves"][0]["points"], curves["reset"], curves["seq"]) == (2, False, 4)
     assert front.states[-1]["step"] == 2593
     assert front.tell(after=5) == []
@@ -91,13 +98,6 @@ def test_a_burst_of_changes_is_told_at_its_pace_and_nothing_is_lost() -> None:
     assert front.states[-1]["step"] == 99
 
 
-def test_a_late_line_of_another_rank_is_new_though_it_lies_between() -> None:
-    old = lines("a", "b", "b")
-    late = lines("late", start=1.5)
-    assert new_lines(old, (old[0], *late, *old[1:])) == list(late)
-    assert new_lines(old, (*old[1:], old[1])) == [old[1]]
-
-
 def test_the_trait_is_bounded_and_is_json() -> None:
     failure = Failure(HOSTILE * 1000, 3, traceback="x" * 100_000)
     metrics = {f"m{i}": math.nan if i % 2 else math.inf for i in range(500)}
@@ -106,13 +106,6 @@ def test_the_trait_is_bounded_and_is_json() -> None:
     assert state["metrics"][:2] == [["m0", "inf"], ["m1", "nan"]]
     assert "log" not in state
     assert "\x1b" not in str(state)
-
-
-def test_long_lines_are_cut() -> None:
-    job = FakeJob(running(log=lines("x" * 100_000)))
-    front = Front(job)
-    front.feed.ready()
-    assert len(front.tell()[0]["lines"][0][3]) == bounds.MAX_LINE
 
 
 def test_the_head_of_another_job_is_a_message() -> None:

@@ -4,54 +4,51 @@
 // Components are written against React, which the sidebar shares with JupyterLab; here Preact stands in for it, because
 // a widget is loaded from a blob and must carry everything with it.
 import { build, context } from 'esbuild';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 
 /**
- * What of uPlot never runs, because charts stroke their own lines, take the pointer themselves and count seconds as
- * numbers: a third of its size, which no bundler sees. Bodies of functions by name, and the lines that hang ways of drawing
- * on uPlot itself.
+ * Each view of a job carries its code through the comm into the page, so the module is packed: what the page gets is a
+ * few lines that unpack the rest. A watching build is left plain, for the browser's debugger.
  */
-const IDLE_FUNCTIONS = [
-  ...['fmtDate', 'tzDate', 'timeAxisStamps', 'timeAxisVals', 'timeAxisVal', 'timeSeriesStamp', 'timeSeriesVal'],
-  ...['linear', 'points', 'drawSeries', 'drawPath', 'fillStroke', 'strokeFill', 'setSeries'],
-  ...['initLegendRow', 'setLegend'],
-  ...['mouseDown', 'mouseUp', 'mouseMove', 'mouseLeave', 'cacheMouse', 'dblClick']
-];
-const IDLE_LINES = /^\t(?:\(paths\.(?:stepped|bars|spline)|uPlot\.(?:join|tzDate|addGap)) .*$/gm;
-const leanPlot = {
-  name: 'lean-uplot',
+const packed = {
+  name: 'packed',
   setup(build) {
-    build.onLoad({ filter: /uPlot\.esm\.js$/ }, ({ path }) => {
-      let text = readFileSync(path, 'utf8');
-      const cut = (what, by, times = 1) => {
-        if (text.match(what)?.length !== times) {
-          throw new Error(`uPlot is not what it was: see what of it never runs, ${what}`);
-        }
-        text = text.replace(what, by);
-      };
-      const body = name => new RegExp(`^(\\t?)(function ${name}\\(.*\\) \\{\\n)[^]*?^\\1\\}$`, 'gm');
-      IDLE_FUNCTIONS.forEach(name => cut(body(name), '$1$2$1}'));
-      cut(body('genTimeStuffs'), '$2\treturn [[], [], () => {}];\n}');
-      cut(IDLE_LINES, '', 6);
-      return { contents: text, loader: 'js' };
-    });
+    build.initialOptions.write = false;
+    build.onEnd(({ outputFiles }) =>
+      outputFiles?.forEach(({ path, contents }) =>
+        writeFileSync(path, path.endsWith('.js') ? unpacking(gzipSync(contents, { level: 9 })) : contents)
+      )
+    );
   }
 };
 
+function unpacking(module) {
+  return `const packed = Uint8Array.from(atob('${module.toString('base64')}'), c => c.charCodeAt(0));
+const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+const source = await new Response(stream, { headers: { 'Content-Type': 'text/javascript' } }).blob();
+const url = URL.createObjectURL(source);
+const widget = await import(url);
+URL.revokeObjectURL(url);
+export default widget.default;
+`;
+}
+
+const watching = process.argv.includes('--watch');
 const options = {
   entryPoints: { widget: 'src/widget/index.ts' },
   outdir: '../jupyter_trainjob/widget/static',
   bundle: true,
   format: 'esm',
   target: 'es2022',
-  minify: !process.argv.includes('--watch'),
+  minify: !watching,
   legalComments: 'none',
   jsx: 'automatic',
   alias: {
     'react/jsx-runtime': 'preact/jsx-runtime',
     react: './src/widget/react.ts'
   },
-  plugins: [leanPlot],
+  plugins: watching ? [] : [packed],
   logLevel: 'info'
 };
 
@@ -65,8 +62,9 @@ const lab = {
   logLevel: 'warning'
 };
 
-if (process.argv.includes('--watch')) {
+if (watching) {
   await Promise.all([options, lab].map(async each => (await context(each)).watch()));
 } else {
+  mkdirSync(options.outdir, { recursive: true });
   await Promise.all([options, lab].map(build));
 }

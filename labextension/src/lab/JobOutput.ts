@@ -21,8 +21,8 @@ export class JobOutput extends Panel implements Renderer {
   private page: Page | null = null;
   private saved: Saved | null = null;
   private shown: Renderer | null = null;
-  /** What `shown` draws: the id of a live view, or the picture's text. */
-  private drawn = '';
+  /** What `shown` draws: the id of a live view, or the picture. */
+  private drawn: unknown = null;
 
   constructor(pages: Pages, resolver: object | null) {
     super();
@@ -44,9 +44,9 @@ export class JobOutput extends Panel implements Renderer {
       return;
     }
     const page = this.find();
-    const { viewId, name, picture } = this.saved;
+    const { viewId, name, type, picture } = this.saved;
     const live = page !== null && isKnown(page, viewId);
-    const wanted = live ? viewId : JSON.stringify(picture);
+    const wanted = live ? viewId : picture;
     if (wanted === this.drawn) {
       return;
     }
@@ -54,11 +54,13 @@ export class JobOutput extends Panel implements Renderer {
     this.shown?.dispose();
     this.note(live ? '' : name);
     const rendermime = page?.rendermime ?? this.pages.rendermime;
-    const type = live ? VIEW : (Object.keys(picture)[0] ?? '');
-    // A copy: the manager empties the id in the data that it was given when its view is disposed.
-    const data = live ? { [VIEW]: { version_major: 2, version_minor: 0, model_id: viewId } } : picture;
-    this.shown = rendermime.createRenderer(type);
+    this.shown = rendermime.createRenderer(live ? VIEW : type);
     this.addWidget(this.shown);
+    // Data of its own: the manager empties the id in what it was given when its view is disposed. And a picture is
+    // sanitised whoever made it.
+    const data = live
+      ? { [VIEW]: { version_major: 2, version_minor: 0, model_id: viewId } }
+      : { [type]: picture };
     await this.shown.renderModel(new MimeModel({ data, trusted: live }));
   }
 

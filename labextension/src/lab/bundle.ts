@@ -6,12 +6,13 @@ export const VIEW = 'application/vnd.jupyter.widget-view+json';
 const PICTURE = 'text/html';
 const TEXT = 'text/plain';
 
-/** Of a saved output: which job and view it shows, and what shows it where nothing is live. */
+/** Of a saved output: which job and view it shows, and what shows it where nothing is live: a MIME type and its data. */
 export interface Saved {
   readonly uid: string;
   readonly name: string;
   readonly viewId: string;
-  readonly picture: Bundle;
+  readonly type: string;
+  readonly picture: unknown;
 }
 
 /** Reads an output; null where it is none of ours. */
@@ -25,7 +26,8 @@ export function read(data: Bundle): Saved | null {
     uid: word(job, 'uid'),
     name: word(job, 'name'),
     viewId: word(data[VIEW], 'model_id'),
-    picture: { [type]: data[type] ?? '' }
+    type,
+    picture: data[type] ?? ''
   };
 }
 

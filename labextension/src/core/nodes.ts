@@ -45,12 +45,6 @@ export function note(node: Node): string {
   return isSlow(node) ? `${words} slow` : words;
 }
 
-/** What a screen reader hears of a tile. */
-export function spoken(node: Node): string {
-  const used = gauges(node).map(({ name, share }) => `${name} ${percent(share)}`);
-  return [`node ${node.index}`, note(node), ...used, node.reason].filter(part => part !== '').join(', ');
-}
-
 /** CPU, memory and GPUs against their limits; the GPUs of a node together. */
 export function gauges(node: Node): Gauge[] {
   const { usage } = node;

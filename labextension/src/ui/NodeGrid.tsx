@@ -2,7 +2,8 @@
 import { Fragment, useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
-import { details, gauges, nodeTone, note, spoken, tally, worst } from '../core/nodes';
+import { percent } from '../core/format';
+import { details, gauges, nodeTone, note, tally, worst } from '../core/nodes';
 import { roving } from '../core/roving';
 import type { Node } from '../core/types';
 import { Bar } from './Bar';
@@ -46,7 +47,6 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
             type="button"
             role="option"
             className={`tj-tile tj-tone-${nodeTone(node)}`}
-            aria-label={spoken(node)}
             aria-selected={whole && node === shown}
             tabIndex={node === shown ? 0 : -1}
             onClick={() => onChoose(node.index)}
@@ -56,7 +56,8 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
               ({ name, share }, i) =>
                 (whole || i === 0) && (
                   <span key={name} className="tj-gauge">
-                    {whole && <span>{name}</span>}
+                    <span className={whole ? 'tj-gauge-name' : 'tj-unseen'}> {name}</span>
+                    <span className="tj-unseen"> {percent(share)}</span>
                     <Bar share={share} />
                   </span>
                 )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+from jupyter_trainjob.client.earlier import Earlier
+from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import Snapshot
+from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.metrics.series import Series
 from jupyter_trainjob.widget import picture
 from jupyter_trainjob.widget.feed import Feed
+from jupyter_trainjob.widget.source import Source
+from tests.books import book_of
+from tests.unit.metrics.frames import Rank
 
 Message = tuple[dict[str, Any], list[bytes]]
 """Content and buffers of a custom message; also of the answer to a request."""
@@ -36,11 +43,20 @@ class Recorded:
     def metrics(self) -> dict[str, list[float]]:
         return self.columns
 
+    def series(self) -> Series:
+        return series_of(self.columns)
+
+    def logbook(self) -> LogBook:
+        return book_of(self.moment.log)
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 
-    def other(self, uid: str) -> Recorded:
+    def other(self, uid: str) -> Source:
         return self
+
+    def earlier(self) -> list[Earlier]:
+        return []
 
     def stop(self) -> None: ...
 
@@ -67,11 +83,16 @@ class Scene:
         """Record what the kernel tells a front end that has just come."""
         messages: list[Message] = []
         states: list[dict[str, Any]] = []
-        feed = Feed(job, send=lambda *message: messages.append(message), set_state=states.append)
+        clock = [0.0]
+        feed = Feed(
+            job,
+            send=lambda *message: messages.append(message),
+            set_state=states.append,
+            clock=lambda: clock[0],
+        )
         feed.ready()
-        feed.tell()
-        if not any(content["kind"] == "nodes" for content, _ in messages):
-            messages.append(_nodes(job.snapshot(), len(messages) + 1))
+        while (wait := feed.tell()) is not None:
+            clock[0] += wait
         return cls(
             state=states[-1],
             messages=messages,
@@ -95,6 +116,16 @@ def _text(message: Message) -> tuple[dict[str, Any], list[str]]:
     return content, [base64.b64encode(buffer).decode() for buffer in buffers]
 
 
-def _nodes(moment: Snapshot, seq: int) -> Message:
-    pods = [asdict(node) for node in moment.pods]
-    return {"kind": "nodes", "job": moment.uid, "seq": seq, "reset": True, "nodes": pods}, []
+def series_of(columns: dict[str, list[float]]) -> Series:
+    """Return the columns rank, time, step and each metric as if the ranks had reported them."""
+    record = Record()
+    for number in sorted(set(columns.get("rank", ()))):
+        rank = Rank(int(number))
+        rows = [i for i, each in enumerate(columns["rank"]) if each == number]
+        for start in range(0, len(rows), 100):
+            part = {name: [column[i] for i in rows[start : start + 100]] for name, column in columns.items()}
+            times, steps = part.pop("time"), [int(step) for step in part.pop("step")]
+            del part["rank"]
+            for frame in rank.say("metrics", time=times, step=steps, total=None, metrics=part):
+                record.add(frame)
+    return Series(record)

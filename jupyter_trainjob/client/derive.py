@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client import failure
+from jupyter_trainjob.client import failure, phases
+from jupyter_trainjob.client import nodes as each_node
 from jupyter_trainjob.client.failure import exit_code
-from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
-from jupyter_trainjob.constants import JOBSET_RESTART_ATTEMPT, RUNTIME_ANNOTATION, STOPPED_BY_ANNOTATION
-from jupyter_trainjob.metrics.history import node_index
+from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
+from jupyter_trainjob.constants import PATCH_MANAGER, RUNTIME_ANNOTATION, STOPPED_BY_ANNOTATION
 from jupyter_trainjob.metrics.record import Record
 
 PACE_WINDOW = 30.0
@@ -27,18 +28,19 @@ def derive(
     deleted: bool = False,
     warning: str = "",
     log: Sequence[LogLine] = (),
+    seen: phases.Seen = MappingProxyType({}),
 ) -> Snapshot:
     """Return the snapshot of a job.
 
     `pods` are all that were ever seen of it, the newest of each index counts. `warning` is the newest complaint that
-    the API has of the job itself, shown while there are no pods.
+    the API has of the job itself, shown while there are no pods. `seen` is what a follower saw happen, and when.
     """
     metadata, spec = trainjob["metadata"], trainjob["spec"]
-    newest = _newest(pods)
+    newest = each_node.newest(pods)
     nodes = _nodes(trainjob, newest)
     state = State.DELETED if deleted else _state(trainjob, newest, nodes)
     processes = _processes(trainjob, nodes, record)
-    created = seconds(metadata["creationTimestamp"])
+    created = phases.created(trainjob, seen)
     finished = _finished(trainjob, record) if state.finished else None
     ended = _suspended(trainjob, record) if state in (State.STOPPED, State.SUSPENDED) else finished
     step, total, eta = _progress(record, running=state is State.RUNNING)
@@ -52,9 +54,11 @@ def derive(
         nodes=nodes,
         procs_per_node=processes,
         ranks=nodes * processes,
-        restarts=_restarts(newest),
+        restarts=phases.restarts(newest),
         reason=_reason(trainjob, newest, state, warning) or _restarted(newest, state, record),
-        phases=_phases(_begun(trainjob, newest, created), newest, nodes, record, ended),
+        phases=phases.phases(
+            trainjob, newest, record, nodes=nodes, ended=ended, speaks=_speaks(trainjob, record), seen=seen
+        ),
         created=created,
         finished=finished,
         step=step,
@@ -62,6 +66,7 @@ def derive(
         eta=eta,
         metrics=record.last(),
         ranks_running=sum(1 for pod in newest if _running(pod)),
+        pods=each_node.nodes(newest, record, count=nodes, processes=processes, state=state),
         failure=failure.why(trainjob, newest, record, processes=processes, log=log) if state is State.FAILED else None,
         log=tuple(log),
     )
@@ -69,7 +74,7 @@ def derive(
 
 def state_of(trainjob: Object, pods: Iterable[Object], *, deleted: bool = False) -> State:
     """Return the state alone, for those who ask often."""
-    newest = _newest(pods)
+    newest = each_node.newest(pods)
     return State.DELETED if deleted else _state(trainjob, newest, _nodes(trainjob, newest))
 
 
@@ -83,30 +88,20 @@ def _processes(trainjob: Object, nodes: int, record: Record) -> int:
     return max(1, record.world // nodes or int(wished))
 
 
-def _restarts(pods: Iterable[Object]) -> int:
-    """Return how often the JobSet has started all over again."""
-    labels = (pod["metadata"].get("labels") or {} for pod in pods)
-    return max((int(found.get(JOBSET_RESTART_ATTEMPT) or 0) for found in labels), default=0)
+def _speaks(trainjob: Object, record: Record) -> bool:
+    """Whether the job runs our worker, which says when a rank begins."""
+    patches = trainjob["spec"].get("runtimePatches") or ()
+    return bool(record.ranks) or any(patch.get("manager") == PATCH_MANAGER for patch in patches)
 
 
 def _restarted(pods: list[Object], state: State, record: Record) -> str:
     """Say that a job is not at its first attempt, and why."""
-    count = _restarts(pods)
+    count = phases.restarts(pods)
     if not count or state not in (State.QUEUED, State.STARTING, State.RUNNING):
         return ""
     past = record.past_errors()
     cause = f" after rank {past[0].rank}: {past[0].type}: {past[0].message}" if past else ""
     return f"restart {count}{cause}"
-
-
-def _begun(trainjob: Object, pods: list[Object], created: float) -> float:
-    """Return when the job was created, resumed, or began again after a failure."""
-    if _restarts(pods):
-        return min(seconds(pod["metadata"]["creationTimestamp"]) for pod in pods)
-    condition = conditions.get(trainjob, "Suspended")
-    if condition and condition["status"] == "False":
-        return max(created, seconds(condition["lastTransitionTime"]))
-    return created
 
 
 def _suspended(trainjob: Object, record: Record) -> float | None:
@@ -115,13 +110,6 @@ def _suspended(trainjob: Object, record: Record) -> float | None:
     if condition is None or condition["status"] != "True":
         return None
     return max(seconds(condition["lastTransitionTime"]), record.ended() or 0.0)
-
-
-def _newest(pods: Iterable[Object]) -> list[Object]:
-    by_index: dict[int, Object] = {}
-    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
-        by_index[node_index(pod)] = pod
-    return [by_index[index] for index in sorted(by_index)]
 
 
 def _state(trainjob: Object, pods: list[Object], nodes: int) -> State:
@@ -147,23 +135,10 @@ def _reason(trainjob: Object, pods: list[Object], state: State, warning: str) ->
         return f"stopped by {trainjob['metadata']['annotations'][STOPPED_BY_ANNOTATION]}"
     if state in (State.QUEUED, State.STARTING):
         for pod in pods:
-            complaint = _unscheduled(pod) or _waiting(pod)
+            complaint = each_node.unscheduled(pod) or each_node.waiting(pod)
             if complaint:
                 return complaint
         return "" if pods else warning
-    return ""
-
-
-def _unscheduled(pod: Object) -> str:
-    condition = conditions.get(pod, "PodScheduled")
-    return str(condition.get("message", "")) if condition and condition["status"] == "False" else ""
-
-
-def _waiting(pod: Object) -> str:
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        waiting = (status.get("state") or {}).get("waiting") or {}
-        if waiting.get("message"):
-            return f"{waiting.get('reason', '')}: {waiting['message']}"
     return ""
 
 
@@ -173,33 +148,6 @@ def _scheduled(pod: Object) -> bool:
 
 def _running(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") == "Running"
-
-
-def _phases(
-    created: float, pods: list[Object], nodes: int, record: Record, finished: float | None
-) -> tuple[Phase, ...]:
-    """Queued until every pod is placed, starting until every rank runs the cell, training until the end."""
-    started = record.all_started()
-    placed = _all_scheduled(pods, nodes, certain=started is not None or finished is not None)
-    ends: list[float | None] = [placed if placed is not None else started, started, finished]
-    phases, start = [], created
-    for name, end in zip(("queued", "starting", "training"), ends, strict=True):
-        if end is None and finished is not None:
-            end = finished  # noqa: PLW2901 - the job ended before this phase did
-        # The API's clock has whole seconds, the ranks' has not: a phase never ends before it starts.
-        phases.append(Phase(name, start, None if end is None else max(start, end)))
-        if end is None or end == finished:
-            break
-        start = max(start, end)
-    return tuple(phases)
-
-
-def _all_scheduled(pods: list[Object], nodes: int, *, certain: bool) -> float | None:
-    """Return when the last pod was placed; some may be gone of a job of which it is `certain` that all were."""
-    times = [conditions.get(pod, "PodScheduled") for pod in pods if _scheduled(pod)]
-    if len(times) < nodes and not certain:
-        return None
-    return max((seconds(c["lastTransitionTime"]) for c in times if c), default=None)
 
 
 def _finished(trainjob: Object, record: Record) -> float | None:

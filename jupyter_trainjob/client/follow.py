@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
 from jupyter_trainjob.api.times import whole_second
+from jupyter_trainjob.client import phases
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, state_of
 from jupyter_trainjob.client.failure import training_container
@@ -59,6 +60,12 @@ def follow(connection: Connection, trainjob: Object) -> Follower:
     return follower
 
 
+def known(connection: Connection, uid: str) -> Follower | None:
+    """Return the follower of a job, if this process has one."""
+    with _lock:
+        return _followers.get(connection.client, {}).get(uid)
+
+
 class Follower:
     """Everything that is known of one job, kept up to date by threads of its own."""
 
@@ -72,6 +79,7 @@ class Follower:
         self._series: Series | None = None
         self._lock = threading.RLock()
         self._pods: dict[str, Object] = {}
+        self._seen = {(self.uid, phases.CREATED): time.time()}
         self._present: set[str] = set()
         self._readers: dict[str, _LogReader] = {}
         self.log = LogBook(self._newest)
@@ -131,6 +139,7 @@ class Follower:
                 context=self._connection.name,
                 deleted=self._deleted,
                 warning=self._warning,
+                seen=self._seen,
                 log=self.log.tail(TAIL),
             )
 
@@ -202,12 +211,25 @@ class Follower:
         uid = pod["metadata"]["uid"]
         with self._lock:
             self._pods[uid] = pod
+            for what in phases.marks(pod):
+                self._seen.setdefault((uid, what), time.time())
             (self._present.discard if new is None else self._present.add)(uid)
             started = _phase(pod) in (*ENDED, "Running")
             if started and uid not in self._readers and not self._closed.is_set():
                 self._readers[uid] = _LogReader(self, pod)
                 self._readers[uid].start()
         self.touch()
+
+    def gone(self) -> None:
+        """Take note that the job was deleted, also after it was over and nobody watches it any more."""
+        with self._lock:
+            if self._deleted:
+                return
+            self._deleted = True
+            subscribers = list(self._subscribers) if self._closed.is_set() else []
+        self.touch()
+        for callback in subscribers:
+            callback()
 
     def gone_or_ended(self, pod_uid: str) -> bool:
         """Whether a pod's log will not grow any more."""

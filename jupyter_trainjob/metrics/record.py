@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ class Record:
         self._assembler = Assembler()
         self._errors: dict[tuple[int, int], RankError] = {}
         self._result: Message | None = None
+        self._recent: dict[int, tuple[tuple[int, int, int, float], list[tuple[float, float]]]] = {}
 
     def add(self, frame: Frame) -> None:
         """Take over one frame."""
@@ -97,26 +99,12 @@ class Record:
 
         Of many reports these are `SAMPLES`, evenly spread, the first and the last among them.
         """
-        batches: list[Batch] = []
-        until: float | None = None
-        for batch in reversed(self._parts(rank)):
-            if until is not None and batch.time[-1] < until - window:
-                break
-            if batch.begins < math.inf:
-                until = batch.time[-1] if until is None else until
-                batches.append(batch)
-        if until is None:
-            return []
-        start = until - window
-        places = [
-            (batch, row)
-            for batch in reversed(batches)
-            for row in range(len(batch.time))
-            if batch.time[row] >= start and not math.isnan(batch.step[row])
-        ]
-        few = min(SAMPLES, len(places))
-        spread = [places[(len(places) - 1) * place // max(1, few - 1)] for place in range(few)]
-        return [(batch.time[row], batch.step[row]) for batch, row in spread]
+        lives = self.ranks[rank]
+        state = max(lives.attempts), lives.generation, len(lives.pieces), window
+        known = self._recent.get(rank)
+        if known is None or known[0] != state:
+            known = self._recent[rank] = state, _sample(lives.newest.parts(), window)
+        return known[1]
 
     def total(self, rank: int) -> int | None:
         """Return the number of steps that `rank` announced last."""
@@ -144,13 +132,13 @@ class Record:
         said = self.ranks[rank].newest.usage if rank in self.ranks else None
         return None if said is None else said[1]
 
-    def first_started(self) -> float | None:
-        """Return when the first rank had started, None while none has."""
-        return min(self._starts(), default=None)
+    def first_started(self, since: float = 0.0) -> float | None:
+        """Return when the first rank had started, None while none has; starts before `since` do not count."""
+        return min(self._starts(since), default=None)
 
-    def all_started(self) -> float | None:
+    def all_started(self, since: float = 0.0) -> float | None:
         """Return when the last of all ranks had started, None while one is missing."""
-        starts = list(self._starts())
+        starts = list(self._starts(since))
         return max(starts) if self.world and len(starts) >= self.world else None
 
     def ended(self) -> float | None:
@@ -206,8 +194,35 @@ class Record:
         self.version += 1
         self.names.update(dict.fromkeys(names, self.version))
 
-    def _starts(self) -> Iterator[float]:
-        return (start for lives in self.ranks.values() if (start := lives.newest.started) is not None)
+    def _starts(self, since: float) -> Iterator[float]:
+        starts = (lives.newest.started for lives in self.ranks.values())
+        return (start for start in starts if start is not None and start >= since)
 
     def _parts(self, rank: int) -> list[Batch]:
         return self.ranks[rank].newest.parts()
+
+
+def _sample(parts: list[Batch], window: float) -> list[tuple[float, float]]:
+    """Return (time, step) of rows of the last `window` seconds, evenly spread, the first and the last among them."""
+    spans: list[tuple[Batch, int]] = []
+    start = -math.inf
+    for batch in reversed(parts):
+        if batch.begins < math.inf:
+            start = batch.time[-1] - window if not spans else start
+            if batch.time[-1] < start:
+                break
+            spans.append((batch, bisect_left(batch.time, start)))
+    places = [(batch, first) for batch, first in reversed(spans)]
+    total = sum(len(batch.time) - first for batch, first in places)
+    few = min(SAMPLES, total)
+    found, passed, at = [], 0, 0
+    for number in range(few):
+        place = (total - 1) * number // max(1, few - 1)
+        while place - passed >= len(places[at][0].time) - places[at][1]:
+            passed += len(places[at][0].time) - places[at][1]
+            at += 1
+        batch, first = places[at]
+        row = first + place - passed
+        if not math.isnan(batch.step[row]):
+            found.append((batch.time[row], batch.step[row]))
+    return found

@@ -143,7 +143,7 @@ def _processes() -> tuple[float, int]:
         return _myself()
     pids = tree(first())
     ticks = sum(sum(map(int, fields[11:15])) for pid in pids if (fields := _stat(pid)))
-    return ticks / os.sysconf("SC_CLK_TCK"), sum(_resident(pid, alone=len(pids) == 1) for pid in pids)
+    return ticks / os.sysconf("SC_CLK_TCK"), sum(map(_proportional, pids))
 
 
 def _myself() -> tuple[float, int]:
@@ -186,15 +186,13 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _resident(pid: int, *, alone: bool) -> int:
-    """Return the memory of a process; of what it shares with others its share, unless it is `alone`."""
+def _proportional(pid: int) -> int:
+    """Return the memory of a process, and of what it shares with others its share; 0 if it has ended."""
     try:
-        if not alone:
-            rows = [line.split() for line in _text(f"/proc/{pid}/smaps_rollup").splitlines()]
-            return sum(int(row[1]) for row in rows if row[0] == "Pss:") * 1024
-        return int(_text(f"/proc/{pid}/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
+        rows = [line.split() for line in _text(f"/proc/{pid}/smaps_rollup").splitlines()]
+    except OSError:
         return 0
+    return sum(int(row[1]) for row in rows if row[0] == "Pss:") * 1024
 
 
 def _least(machine: Number | None, limit: Number | None) -> Number | None:

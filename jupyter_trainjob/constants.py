@@ -78,6 +78,9 @@ WORKDIR_ANNOTATION: Final = f"{GROUP}/working-dir"
 SUBSTITUTION_CONDITION: Final = f"{GROUP}/paths-substituted"
 """True on a pod of the embedded cluster that has no namespaces: mountPaths and host names are replaced in its words."""
 
+# In a notebook
+MAGIC: Final = "%%trainjob"
+
 # Inside a pod
 BUNDLE_MOUNT: Final = "/trainjob"
 JOB_ARCHIVE: Final = "job.pyz"

@@ -68,6 +68,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -
         versions=_versions(),
         parts=tuple(Part(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in split(capture.payload)),
         sources=dict(capture.sources),
+        recipes=capture.recipes,
     )
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})
 

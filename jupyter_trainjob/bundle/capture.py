@@ -15,14 +15,19 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jupyter_trainjob.bundle import culprit, source
 from jupyter_trainjob.bundle.names import Names, analyse
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
+from jupyter_trainjob.bundle.recipes import first_code, place, recipes
 from jupyter_trainjob.errors import CaptureError, UsageError
-from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Source
+from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Recipe, Source
+
+ARGUMENT: Final = "argument "
+"""Before the place or the name of an argument, as a captured value is called."""
+THE_CALL: Final = "the call"
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Capture:
     has_code: bool = False
     """Whether functions or classes travel by value."""
     sources: Mapping[str, Source] = field(default_factory=dict)
+    recipes: tuple[Recipe, ...] = ()
 
 
 def capture_cell(
@@ -88,9 +94,9 @@ def capture_function(
     call = (fn, tuple(args), dict(kwargs or {}))
     name = getattr(fn, "__qualname__", type(fn).__qualname__)
     values: dict[str, Any] = {name: fn}
-    values |= {f"argument {place}": value for place, value in enumerate(args, start=1)}
-    values |= {f"argument {key}": value for key, value in call[2].items()}
-    values["the call"] = call
+    values |= {f"{ARGUMENT}{place}": value for place, value in enumerate(args, start=1)}
+    values |= {f"{ARGUMENT}{key}": value for key, value in call[2].items()}
+    values[THE_CALL] = call
     plain = inspect.unwrap(fn)
     own = isinstance(plain, types.FunctionType) and plain.__module__ == "__main__"
     namespace = plain.__globals__ if own else vars(sys.modules["__main__"])
@@ -152,6 +158,7 @@ def _pack(
         kind=kind,
         has_code=pickler.has_code,
         sources=sources,
+        recipes=recipes({name: value for name, value in values.items() if name != THE_CALL}, namespace, cells),
     )
 
 
@@ -165,25 +172,12 @@ def _origin(value: Any, cells: Mapping[str, str]) -> str:
     if isinstance(value, types.ModuleType):
         version = getattr(value, "__version__", "")
         return f"module {value.__name__} {version}".rstrip()
-    code = _code(value)
+    code = first_code(value)
     if code is not None:
-        return f"{cells.get(code.co_filename) or Path(code.co_filename).name}, line {code.co_firstlineno}"
+        label, line = place(code, cells)
+        return f"{label}, line {line}"
     module = getattr(value, "__module__", None) if isinstance(value, (type, types.BuiltinFunctionType)) else None
     return f"module {module}" if module and module != "__main__" else "notebook"
-
-
-def _code(value: Any) -> types.CodeType | None:
-    """Return the code of a function of the notebook, or of the first method of a class of it."""
-    if getattr(value, "__module__", None) != "__main__":
-        return None
-    if isinstance(value, types.FunctionType):
-        return value.__code__
-    methods = (
-        [item for item in vars(value).values() if isinstance(item, types.FunctionType)]
-        if isinstance(value, type)
-        else []
-    )
-    return min((method.__code__ for method in methods), key=lambda code: code.co_firstlineno, default=None)
 
 
 def _text(fn: Any) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import getpass
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import events, outcome, rerun
+from jupyter_trainjob.client import events, exports, outcome, rerun
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.earlier import Earlier, earlier
-from jupyter_trainjob.client.follow import Follower, follow
+from jupyter_trainjob.client.follow import Follower, follow, known
 from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION, VARIABLE_ANNOTATION
@@ -167,9 +168,9 @@ class TrainJob:
         """Call `callback` (from a thread) when something changed, at most ten times a second; returns how to end it."""
         return self._follow().subscribe(callback)
 
-    def on_over(self, callback: Callable[[], None]) -> None:
-        """Call `callback` whenever somebody's `wait` is over, in the same thread, before it returns or raises."""
-        self._follow().on_over(callback)
+    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when somebody's `wait` is over, in that thread, before it returns; returns how to end it."""
+        return self._follow().on_over(callback)
 
     def other(self, uid: str) -> TrainJob:
         """Return another job of the same namespace by its uid. Raises `errors.UsageError` if it is not there."""
@@ -218,13 +219,13 @@ class TrainJob:
 
     def delete(self) -> None:
         """Delete the job with its pods, logs and history. Deleting a job that is gone is no error."""
-        try:
+        with suppress(errors.NotFound):
             self._connection.client.delete(TRAINJOBS, self.name, namespace=self.namespace, uid=self.uid)
-        except errors.NotFound:
-            return
-        if self._follower is not None:
-            follower = self._follower
+        follower = known(self._connection, self.uid)
+        if follower is not None:
             follower.wait(lambda: follower.state() is State.DELETED, STOP_GRACE)
+            if follower.closed.is_set():
+                follower.gone()
         if not self._connection.embedded:
             self._connection.history.forget(self.uid)
 
@@ -238,9 +239,20 @@ class TrainJob:
 
     def to_yaml(self) -> str:
         """Return the TrainJob as YAML, as ``kubectl create -f`` takes it: without the server's own fields."""
-        import yaml
+        return exports.as_yaml(self._trainjob)
 
-        return str(yaml.safe_dump(_submitted(self._trainjob), sort_keys=False, allow_unicode=True))
+    def to_magic(self) -> str:
+        """Return the ``%%trainjob`` cell that sends the job again, with the options that it has.
+
+        Raises `errors.UsageError` for a job that was no cell.
+        """
+        return exports.as_magic(self._connection, self._trainjob)
+
+    def to_sdk(self) -> str:
+        """Return Python code that sends the job with Kubeflow's SDK; comments say what does not travel that way."""
+        from jupyter_trainjob.client import sdk
+
+        return sdk.as_sdk(self._connection, self._trainjob)
 
     def _follow(self) -> Follower:
         if self._follower is None:
@@ -263,9 +275,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
         return MANAGED_BY
-
-
-def _submitted(trainjob: Object) -> Object:
-    metadata = trainjob["metadata"]
-    kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
-    return {"apiVersion": trainjob["apiVersion"], "kind": trainjob["kind"], "metadata": kept, "spec": trainjob["spec"]}

@@ -36,6 +36,21 @@ class Value(NamedTuple):
     size: int
 
 
+class Recipe(NamedTuple):
+    """How to write a name of the notebook again as Python: at most one of the ways is filled in."""
+
+    name: str
+    type: str
+    statement: str = ""
+    """An import."""
+    literal: str = ""
+    """The text of a plain value."""
+    label: str = ""
+    """The cell whose text, among `Manifest.sources`, defines it,"""
+    line: int = 0
+    """and where."""
+
+
 class Manifest(NamedTuple):
     """One job as its archive describes it."""
 
@@ -57,6 +72,8 @@ class Manifest(NamedTuple):
     parts: tuple[Part, ...]
     sources: dict[str, Source]
     """By the file name that the code of captured functions carries."""
+    recipes: tuple[Recipe, ...] = ()
+    """Of the values, and of what their functions use: for exporting the job as code."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""
@@ -65,6 +82,7 @@ class Manifest(NamedTuple):
             "values": [value._asdict() for value in self.values],
             "parts": [part._asdict() for part in self.parts],
             "sources": {name: source._asdict() for name, source in self.sources.items()},
+            "recipes": self.recipes,
         }
         return json.dumps(fields, indent=1, sort_keys=True).encode("ascii")
 
@@ -77,5 +95,6 @@ class Manifest(NamedTuple):
             "values": tuple(Value(**value) for value in fields["values"]),
             "parts": tuple(Part(**part) for part in fields["parts"]),
             "sources": {name: Source(**source) for name, source in fields["sources"].items()},
+            "recipes": tuple(Recipe(*recipe) for recipe in fields.get("recipes", ())),
         }
         return Manifest(**{**fields, **read})

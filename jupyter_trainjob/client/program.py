@@ -1,0 +1,119 @@
+"""What a bundle runs as one text of Python: the names that the cell took, as far as they can be written, and the cell.
+
+In: a bundle's manifest. Out: code, and which names are missing in it since no text holds them. Nothing is unpickled:
+what can be written was noted when the cell was packed (see ``bundle.recipes``).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+
+from jupyter_trainjob.bundle.capture import ARGUMENT, THE_CALL
+from jupyter_trainjob.constants import MAGIC
+from jupyter_trainjob.worker.manifest import CELL, Manifest, Recipe
+
+_LINE = re.compile(rf"# {MAGIC}.*\n")
+"""The line that the magic leaves of itself."""
+_STAND_IN = """\
+import importlib.util, sys, types
+if importlib.util.find_spec("jupyter_trainjob") is None:  # Then report() prints.
+    sys.modules["jupyter_trainjob"] = types.SimpleNamespace(report=lambda **said: print(said, flush=True))
+"""
+
+
+def cell(manifest: Manifest) -> str:
+    """Return the source of a cell without the line of the magic."""
+    return _LINE.sub("", manifest.source, count=1) if _LINE.match(manifest.source) else manifest.source
+
+
+def text(manifest: Manifest) -> str:
+    """Return the code: imports, what else can be written, then the cell, or the function and its call."""
+    written = _recipes(manifest)
+    imports = [recipe.statement for recipe in manifest.recipes if recipe.statement and _is_name(recipe.name)]
+    others = [text for text in written.values() if text not in imports]
+    code = cell(manifest) if manifest.kind == CELL else _call(manifest)
+    body = "\n".join([*imports, *others, code]).rstrip() + "\n"
+    return f"{_STAND_IN}{body}" if "jupyter_trainjob" in body else body
+
+
+def missing(manifest: Manifest) -> list[str]:
+    """Return the names in the code that no text holds, each with its type."""
+    written = _recipes(manifest)
+    known = {value.name: value.type for value in manifest.values} | {each.name: each.type for each in manifest.recipes}
+    literal = {each.name for each in manifest.recipes if each.literal}
+    lost = [name for name in known if name != THE_CALL and name not in written and name not in literal]
+    return [f"{_placeholder(name)} ({known[name]})" for name in lost if name != _own_name(manifest)]
+
+
+def _own_name(manifest: Manifest) -> str:
+    """Return the name of the function that was sent; its text is in the manifest."""
+    return "" if manifest.kind == CELL or not manifest.source else manifest.filename.removesuffix("()")
+
+
+def _recipes(manifest: Manifest) -> dict[str, str]:
+    """Return the Python that makes a name again, for each that has any."""
+    texts = {source.label: source.text for source in manifest.sources.values()}
+    found: dict[str, str] = {}
+    for recipe in manifest.recipes:
+        if not _is_name(recipe.name):
+            continue
+        if recipe.statement:
+            found[recipe.name] = recipe.statement
+        elif recipe.literal:
+            found[recipe.name] = f"{recipe.name} = {recipe.literal}"
+        elif recipe.label in texts and (text := _definition(texts[recipe.label], recipe)):
+            found[recipe.name] = text
+    return found
+
+
+def _definition(text: str, recipe: Recipe) -> str:
+    """Return the statement of a cell that defines a function or class; empty if it cannot be found."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return ""
+    for node in tree.body:
+        decorators = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(each.lineno for each in decorators)])
+        if first <= recipe.line <= (node.end_lineno or node.lineno):
+            found = _own_decorators_off("\n".join(text.splitlines()[first - 1 : node.end_lineno]))
+            known = getattr(node, "name", recipe.name)
+            return found if known == recipe.name else f"{found}\n{recipe.name} = {known}"
+    return ""
+
+
+def _own_decorators_off(text: str) -> str:
+    """Return a definition without ``@trainjob``: what it decorates runs inside of the job."""
+    lines = text.splitlines()
+    try:
+        (node,) = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return text
+    for each in reversed(getattr(node, "decorator_list", [])):
+        named = each.func if isinstance(each, ast.Call) else each
+        if getattr(named, "id", getattr(named, "attr", "")) == "trainjob":
+            del lines[each.lineno - 1 : each.end_lineno]
+    return "\n".join(lines)
+
+
+def _call(manifest: Manifest) -> str:
+    """Return the call of a function that was sent, with the arguments that have a text."""
+    arguments = []
+    for recipe in manifest.recipes:
+        if recipe.name.startswith(ARGUMENT):
+            which = recipe.name.removeprefix(ARGUMENT)
+            value = recipe.literal or _placeholder(recipe.name)
+            arguments.append(value if which.isdigit() else f"{which}={value}")
+    name = manifest.filename.removesuffix("()")
+    own = "" if name in _recipes(manifest) else f"{_own_decorators_off(textwrap.dedent(manifest.source)).rstrip()}\n"
+    return f"{own}{name}({', '.join(arguments)})\n"
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier()
+
+
+def _placeholder(name: str) -> str:
+    return name.replace(" ", "_")

@@ -86,7 +86,7 @@ export function details(node: Node): [name: string, words: string][] {
         .join(' · ')
     ]
   ];
-  if (usage !== null) {
+  if (usage !== null && node.state === 'Running') {
     const of = (limit: string): string => (limit === '' ? '' : ` of ${limit}`);
     all.push(
       ['CPU', `${usage.cpu.toFixed(1)}${of(usage.cpu_limit ? plural(usage.cpu_limit, 'core') : '')}`],

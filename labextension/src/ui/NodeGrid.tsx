@@ -40,18 +40,18 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
   return (
     <div className={`tj-nodes${whole ? ' tj-nodes-whole' : ''}${many ? ' tj-nodes-many' : ''}`}>
       {(whole || many) && <p className="tj-tally">{tally(nodes)}</p>}
-      <div className="tj-tiles" role="listbox" aria-label="Nodes" ref={grid} onKeyDown={onKeyDown}>
+      <div className="tj-nodes-grid" role="listbox" aria-label="Nodes" ref={grid} onKeyDown={onKeyDown}>
         {nodes.map(node => (
           <button
             key={node.index}
             type="button"
             role="option"
-            className={`tj-tile tj-tone-${nodeTone(node)}`}
+            className={`tj-node tj-tone-${nodeTone(node)}`}
             aria-selected={whole && node === shown}
             tabIndex={node === shown ? 0 : -1}
             onClick={() => onChoose(node.index)}
           >
-            <b>node {node.index}</b> <span className="tj-note">{note(node)}</span>
+            <b>node {node.index}</b> <span className="tj-node-note">{note(node)}</span>
             {gauges(node).map(
               ({ name, share }, i) =>
                 (whole || i === 0) && (

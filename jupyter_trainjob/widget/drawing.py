@@ -186,9 +186,10 @@ def curve(points: Sequence[tuple[float, float]]) -> str:
     return f'<path class="curve" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>'
 
 
-def runs(numbers: Sequence[float]) -> list[range]:
+def runs(numbers: Iterable[float]) -> list[range]:
     """Return the stretches of finite numbers."""
-    edges = [-1, *(i for i, number in enumerate(numbers) if not math.isfinite(number)), len(numbers)]
+    finite = [math.isfinite(number) for number in numbers]
+    edges = [-1, *(i for i, is_finite in enumerate(finite) if not is_finite), len(finite)]
     return [range(start + 1, end) for start, end in pairwise(edges) if end - start > 1]
 
 

@@ -139,6 +139,6 @@ def still(job: Source) -> dict[str, Any]:
             "uid": snapshot.uid,
             "state": snapshot.state.value,
         },
-        "text/html": picture.html(snapshot, job.metrics()),
+        "text/html": picture.html(snapshot, job.series()),
         "text/plain": text.block(snapshot),
     }

@@ -1,6 +1,6 @@
 """The picture of a job that stays in a notebook: an image that is drawn like the widget, and below it the words.
 
-Comes in a `Snapshot` and the columns of the metrics, goes out HTML, bounded. Viewers of notebooks drop styles, scripts
+Comes in a `Snapshot` and the `Series` of the metrics, goes out HTML, bounded. Viewers of notebooks drop styles, scripts
 and inline SVG, but let images, ``details`` and ``pre`` through: so all that is drawn is one SVG in a data URI, whose
 ``alt`` says the same in a line, and whatever one may want to read on or copy stands below it as text. Every string that
 a pod wrote is cleaned and escaped.
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from jupyter_trainjob.client.snapshot import Failure, LogLine, Node, Snapshot, State
 from jupyter_trainjob.widget import drawing, tables, text
-from jupyter_trainjob.widget.curves import Curve, Curves
 from jupyter_trainjob.widget.drawing import EDGE, INNER, MONO, SMALL, WIDTH, Block, Said
+
+if TYPE_CHECKING:
+    from jupyter_trainjob.metrics.series import Band, Series
 
 MAX_BYTES = 150_000
 """What the bounds below keep a picture under."""
@@ -51,7 +54,7 @@ _LOOKS = {
 }
 
 
-def html(snapshot: Snapshot, series: Mapping[str, Sequence[float]]) -> str:
+def html(snapshot: Snapshot, series: Series) -> str:
     """Return the picture with its words."""
     image = base64.b64encode(svg(snapshot, series).encode()).decode("ascii")
     said = _fitting(f"{' · '.join(text.facts(snapshot))}. {text.line(snapshot)}", ALT_CHARACTERS)
@@ -67,14 +70,12 @@ def html(snapshot: Snapshot, series: Mapping[str, Sequence[float]]) -> str:
     return "\n".join(parts)
 
 
-def svg(snapshot: Snapshot, series: Mapping[str, Sequence[float]]) -> str:
+def svg(snapshot: Snapshot, series: Series) -> str:
     """Return the image alone."""
-    curves = Curves()
-    curves.feed(series)
     blocks = [_head(snapshot), _reason(snapshot), _timeline(snapshot)]
     if snapshot.failure is not None:
         blocks.append(_failure(snapshot.failure))
-    blocks += [*_figures(snapshot, curves), _nodes(snapshot.pods), _log(snapshot.log)]
+    blocks += [*_figures(snapshot, series), _nodes(snapshot.pods), _log(snapshot.log)]
     return drawing.image((block for block in blocks if block.height), title=text.line(snapshot))
 
 
@@ -165,16 +166,18 @@ def _failure(failure: Failure) -> Block:
     return Block(y, "".join(parts))
 
 
-def _figures(snapshot: Snapshot, curves: Curves) -> Iterator[Block]:
-    names = [name for name in snapshot.metrics if name in curves.names] or curves.names
-    shown, height = names[:MAX_CURVES], _PLOT + 58
+def _figures(snapshot: Snapshot, series: Series) -> Iterator[Block]:
+    known = series.names()
+    names = [name for name in snapshot.metrics if name in known] or known
+    bands = {name: series.band(name, points=CURVE_POINTS) for name in names[:MAX_CURVES]}
+    shown = [name for name, band in bands.items() if drawing.runs(band.mean)]
+    height = _PLOT + 58
     for first in range(0, len(shown), 2):
         row = shown[first : first + 2]
         wide = WIDTH / 2 if len(shown) > 1 else WIDTH
         parts = [drawing.rule(0.5)]
         for place, name in enumerate(row):
-            found = curves.curve(name, points=CURVE_POINTS)
-            figure = _figure(name, found, snapshot, wide=wide - 2 * EDGE)
+            figure = _figure(name, bands[name], snapshot, wide=wide - 2 * EDGE)
             parts.append(f'<g transform="translate({place * wide + EDGE:g} 0)">{figure}</g>')
         if wide < WIDTH:
             parts.append(f'<path class="rule" d="M{wide:g} 0V{height:g}"/>')
@@ -187,11 +190,11 @@ def _figures(snapshot: Snapshot, curves: Curves) -> Iterator[Block]:
         yield Block(12 + 17 * len(rows), drawing.rule(0.5) + body)
 
 
-def _figure(name: str, found: Curve, snapshot: Snapshot, *, wide: float) -> str:
+def _figure(name: str, found: Band, snapshot: Snapshot, *, wide: float) -> str:
     runs = drawing.runs(found.mean)
-    low = min((found.low[i] for run in runs for i in run), default=0.0)
-    high = max((found.high[i] for run in runs for i in run), default=0.0)
-    start, end = found.x[0], found.x[-1]
+    low = min(float(found.low[i]) for run in runs for i in run)
+    high = max(float(found.high[i]) for run in runs for i in run)
+    start, end = float(found.x[0]), float(found.x[-1])
     # A job that goes on shows how far it is to go.
     until = max(end, float(snapshot.total or 0)) if snapshot.state in text.LIVE else end
     across, tall, top = (until - start) or 1.0, (high - low) or 1.0, 32.0
@@ -209,7 +212,7 @@ def _figure(name: str, found: Curve, snapshot: Snapshot, *, wide: float) -> str:
         if any(found.low[i] != found.high[i] for i in run)
     ]
     parts += [drawing.curve([(right(found.x[i]), down(found.mean[i])) for i in run]) for run in runs]
-    last = text.value(snapshot.metrics.get(name, found.mean[-1]))
+    last = text.value(snapshot.metrics.get(name, float(found.mean[runs[-1][-1]])))
     room = wide - drawing.width(last, bold=True) - 10
     note = f"mean and range of {found.ranks} ranks" if found.ranks > 1 else ""
     words = [Said(drawing.fitted(name, room, bold=True), bold=True)]

@@ -97,7 +97,7 @@ class Scene:
             state=states[-1],
             messages=messages,
             answers=answers or {},
-            picture=picture.html(job.snapshot(), job.metrics()),
+            picture=picture.html(job.snapshot(), job.series()),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import pytest
 
 from jupyter_trainjob.client.snapshot import Failure, Node, Phase, Rank, State, Usage
 from jupyter_trainjob.widget import drawing, picture
-from tests.unit.widget.jobs import HOSTILE, columns, lines, running
+from tests.unit.widget.jobs import HOSTILE, columns, lines, running, series_of
 
+NOTHING = series_of({})
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = frozenset({"svg", "title", "style", "clipPath", "g", "rect", "path", "circle", "text", "tspan"})
 GITHUB = {"img": {"alt", "src", "width", "height"}, "details": {"open"}, "summary": set(), "pre": set()}
@@ -74,7 +75,7 @@ def test_a_picture_says_what_the_widget_says() -> None:
         phases=(Phase("queued", 100, 100.5), Phase("training", 100.5, 251)),
         log=lines("epoch 1", "epoch 2"),
     )
-    page = Page(picture.html(done, columns((0, 1, 0, 2.0), (0, 2, 8, 0.184), (1, 1, 0, 2.2))))
+    page = Page(picture.html(done, series_of(columns((0, 1, 0, 2.0), (0, 2, 8, 0.184), (1, 1, 0, 2.2)))))
     for expected in (
         "Completedigits-x7k2p8 nodes · torch-distributed · this computer",
         "took 2:31",
@@ -96,13 +97,13 @@ def test_a_picture_says_what_the_widget_says() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_all_of_it_passes_githubs_sanitiser(state: State) -> None:
     failure = Failure("E", 0, traceback="T") if state is State.FAILED else None
-    page = Page(picture.html(running(state=state, failure=failure, log=lines("a")), columns((0, 1, 0, 2.0))))
+    page = Page(picture.html(running(state=state, failure=failure, log=lines("a")), series_of(columns((0, 1, 0, 2.0)))))
     for tag, attributes in page.tags:
         assert set(attributes) <= GITHUB[tag]
 
 
 def test_the_image_brings_its_look_for_light_and_dark_and_asks_for_nothing_else() -> None:
-    image = picture.svg(running(log=lines("a")), columns((0, 1, 0, 2.0)))
+    image = picture.svg(running(log=lines("a")), series_of(columns((0, 1, 0, 2.0))))
     assert "prefers-color-scheme:dark" in image
     assert not re.search(r"href|url\((?!#)|@import|<script|<foreignObject|\bon\w+=", image)
     root = ET.fromstring(image)
@@ -112,7 +113,7 @@ def test_the_image_brings_its_look_for_light_and_dark_and_asks_for_nothing_else(
 
 def test_a_failure_says_where_who_and_what_to_do() -> None:
     failure = Failure("ValueError: no", 3, "Cell [12], line 4", "  loss = f(x)", "Traceback …", "Pad it.")
-    page = Page(picture.html(running(state=State.FAILED, reason="jobset failed", failure=failure), {}))
+    page = Page(picture.html(running(state=State.FAILED, reason="jobset failed", failure=failure), NOTHING))
     rows = page.drawn.splitlines()
     assert rows[-4:-1] == ["ValueError: no", "Pad it.", "Cell [12], line 4loss = f(x)← rank 3"]
     assert "jobset failed" not in page.drawn
@@ -120,8 +121,16 @@ def test_a_failure_says_where_who_and_what_to_do() -> None:
     assert "ValueError: no" in page.alt
 
 
+def test_a_gap_in_a_curve_is_a_gap_and_a_curve_without_a_number_is_none() -> None:
+    nan = float("nan")
+    rows = columns((0, 1, 0, 2.0), (0, 2, 1, 1.0), (0, 3, 2, nan), (0, 4, 3, 1.0), (0, 5, 4, 0.5))
+    assert Page(picture.html(running(), series_of(rows))).count("path", "curve") == 2
+    page = Page(picture.html(running(), series_of(columns((0, 1, 0, nan)))))
+    assert page.count("path", "curve") == page.count("circle", "active") == 0
+
+
 def test_a_job_that_goes_on_shows_how_far_it_is_to_go() -> None:
-    table = columns((0, 1, 0, 2.0), (0, 2, 100, 1.0))
+    table = series_of(columns((0, 1, 0, 2.0), (0, 2, 100, 1.0)))
     assert "3,600" in Page(picture.html(running(), table)).drawn
     assert "3,600" not in Page(picture.html(running(state=State.STOPPED), table)).drawn
 
@@ -129,7 +138,7 @@ def test_a_job_that_goes_on_shows_how_far_it_is_to_go() -> None:
 def test_of_many_nodes_those_with_something_to_say_are_drawn() -> None:
     pods = [node(i, ranks=(Rank(i, 5, 0.038, i == 90),)) for i in range(100)]
     pods[70] = node(70, "Failed", exit_code=137, reason="OOMKilled")
-    page = Page(picture.html(running(pods=tuple(pods)), {}))
+    page = Page(picture.html(running(pods=tuple(pods)), NOTHING))
     assert page.drawn.count("node ") == picture.MAX_TILES
     for expected in ("node 70\nexit 137", "node 90\n38 ms slow", "and 84 more nodes"):
         assert expected in page.drawn
@@ -141,7 +150,7 @@ def test_what_a_node_uses_is_a_bar_while_it_runs_only() -> None:
     usage = Usage(1.0, 0.5, 1.0, 2**20, None)
     for state, bars in (("Running", 2), ("Succeeded", 0)):
         pods = tuple(node(i, state, usage=usage) for i in range(2))
-        page = Page(picture.html(running(state=State.STOPPED, step=None, pods=pods), {}))
+        page = Page(picture.html(running(state=State.STOPPED, step=None, pods=pods), NOTHING))
         assert page.count("rect", "active") == bars
 
 
@@ -160,7 +169,7 @@ def test_nothing_that_a_pod_says_becomes_html_or_svg(state: State) -> None:
         pods=tuple(Node(i, HOSTILE, HOSTILE, HOSTILE, HOSTILE) for i in range(2)),
         log=lines(HOSTILE, f"]]>&#0;{HOSTILE}\ud800\uffff\x00", '" onload="x'),
     )
-    html = picture.html(hostile, {**columns((0, 1, 0, 2.0)), HOSTILE: [1.0]})
+    html = picture.html(hostile, series_of({**columns((0, 1, 0, 2.0)), HOSTILE: [1.0]}))
     page = Page(html)
     assert {tag for tag, _ in page.tags} <= set(GITHUB)
     assert {each.tag.removeprefix(SVG) for each in page.svg.iter()} <= DRAWN
@@ -184,7 +193,7 @@ def test_a_picture_is_small_whatever_there_is_to_show() -> None:
         pods=tuple(node(i, "Failed", reason="&" * 1_000) for i in range(500)),
         log=lines(*("<&>" * 10_000 for _ in range(200))),
     )
-    assert len(picture.html(big, series).encode()) <= picture.MAX_BYTES
+    assert len(picture.html(big, series_of(series)).encode()) <= picture.MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -196,7 +205,7 @@ def test_a_picture_is_small_whatever_there_is_to_show() -> None:
     ],
 )
 def test_every_curve_is_drawn_with_numbers(rows: list[tuple[float, float, float, float]]) -> None:
-    page = Page(picture.html(running(), columns(*rows)))
+    page = Page(picture.html(running(), series_of(columns(*rows))))
     image = ET.tostring(page.svg, "unicode")
     assert not re.search(r"\bnan\b|\binf\b", image)
     assert page.count("path", "curve") + page.count("circle", "active") == 1
@@ -204,7 +213,7 @@ def test_every_curve_is_drawn_with_numbers(rows: list[tuple[float, float, float,
 
 def test_the_end_of_a_traceback_is_kept_and_no_entity_is_cut() -> None:
     failure = Failure("E", traceback="<" * 10_000 + "\nValueError: a < b")
-    html = picture.html(running(state=State.FAILED, failure=failure), {})
+    html = picture.html(running(state=State.FAILED, failure=failure), NOTHING)
     assert "&lt;&lt;\nValueError: a &lt; b</pre>" in html
     assert "<pre>…&lt;" in html
 

@@ -15,6 +15,8 @@ SLOWER = 1.25
 """How many times longer than on most ranks a step must take on a slow one."""
 SPREAD = 4.4
 """How many times the median deviation of all ranks it must lie above their median: three standard deviations."""
+GRAIN = 0.002
+"""Seconds that it must be slower at least: reports carry milliseconds."""
 PAIRS = 5
 """Fewer times between reports than these do not make a rank slow."""
 
@@ -33,4 +35,5 @@ def slow(times: Mapping[int, Sequence[float]]) -> set[int]:
     # Of two ranks the faster one is the measure.
     usual = median_low(known.values())
     deviation = median_low(abs(time - usual) for time in known.values())
-    return {rank for rank, time in known.items() if time >= SLOWER * usual and time - usual >= SPREAD * deviation}
+    least = max(SLOWER * usual, usual + SPREAD * deviation, usual + GRAIN)
+    return {rank for rank, time in known.items() if time >= least}

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import pytest
+
+from jupyter_trainjob.metrics.record import SAMPLES
+from jupyter_trainjob.metrics.usage import Gpu, Usage
 from jupyter_trainjob.worker.protocol import Frame
 from tests.unit.metrics.frames import Rank, record_of
 
@@ -70,3 +75,65 @@ def test_the_first_error_is_first() -> None:
 def test_a_line_that_only_looks_like_a_frame_of_ours_is_ignored() -> None:
     record = record_of(Rank().say("metrics", nonsense=1), Rank(attempt=2).report(1, 1))
     assert record.columns()["step"] == [1]
+
+
+USAGE = {"time": 5.0, "cpu": 1.5, "cpu_limit": 2, "memory": 1000, "memory_limit": None, "gpus": [["A", 0.5, 1, 2]]}
+
+
+def test_the_newest_usage_of_the_newest_attempt_counts() -> None:
+    first, second = Rank(attempt=1), Rank(attempt=2)
+    old, late = first.say("usage", **USAGE), first.say("usage", **{**USAGE, "cpu": 1.0})
+    assert record_of(old).usage(0) == Usage(5.0, 1.5, 2.0, 1000, None, (Gpu("A", 0.5, 1, 2),))
+    for order in ((old, late), (late, old)):
+        usage = record_of(*order).usage(0)
+        assert usage is not None
+        assert usage.cpu == 1.0
+    assert record_of(old, second.report(1, 1)).usage(0) is None
+    assert record_of(old).usage(7) is None
+
+
+FORGED: dict[str, dict[str, Any]] = {
+    "a negative amount": {"memory": -1},
+    "no number": {"cpu": "much"},
+    "not a finite number": {"memory": math.inf},
+    "a GPU without fields": {"gpus": [[]]},
+    "no list of GPUs": {"gpus": 3},
+    "no limits": {"cpu_limit": [1]},
+}
+
+
+@pytest.mark.parametrize("fields", FORGED.values(), ids=FORGED)
+def test_a_forged_usage_is_ignored(fields: dict[str, Any]) -> None:
+    assert record_of(Rank().say("usage", **{**USAGE, **fields})).usage(0) is None
+
+
+def test_the_last_value_may_be_none_that_can_be_drawn() -> None:
+    rank = Rank()
+    good = rank.say("metrics", time=[1.0], step=[1], total=None, metrics={"loss": [1.0], "accuracy": [0.5]})
+    bad = rank.say("metrics", time=[2.0, 3.0], step=[2, 3], total=None, metrics={"loss": [math.nan, None]})
+    last = record_of(good, bad).last()
+    assert math.isnan(last["loss"])
+    assert last["accuracy"] == 0.5
+
+
+def test_recent_reports_are_a_sample_with_the_first_and_the_last_of_the_window() -> None:
+    rank = Rank()
+    reports = record_of(*(rank.report(first, first + 99) for first in range(1, 1_000, 100))).recent(0, 500)
+    assert len(reports) == SAMPLES
+    assert (reports[0], reports[-1]) == ((500.0, 500.0), (1000.0, 1000.0))
+    assert reports == sorted(reports)
+
+
+def test_recent_reports_of_a_new_attempt_are_its_own() -> None:
+    record = record_of(Rank(attempt=1).report(1, 9))
+    assert record.recent(0, 100)
+    for frame in Rank(attempt=2).say("start", time=10.0, world=1, host="a", pid=1, python="3"):
+        record.add(frame)
+    assert record.recent(0, 100) == []
+
+
+def test_starts_of_an_earlier_life_can_be_left_out() -> None:
+    start = {"world": 2, "host": "a", "pid": 1, "python": "3"}
+    record = record_of(Rank(0).say("start", time=10.0, **start), Rank(1).say("start", time=20.0, **start))
+    assert (record.first_started(), record.all_started()) == (10.0, 20.0)
+    assert (record.first_started(15.0), record.all_started(15.0)) == (20.0, None)

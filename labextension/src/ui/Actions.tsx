@@ -70,7 +70,7 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
   const first = busy ? acting.what : primary(job.state);
   return (
     <span className="tj-actions" ref={bar}>
-      <span className="tj-said" role="status">
+      <span className="tj-actions-say" role="status">
         {late && <span className="tj-quiet">The kernel is busy: it answers when its cell is done.</span>}
         {acting.is === 'refused' && (
           <span className="tj-tone-bad">

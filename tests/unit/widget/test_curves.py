@@ -1,86 +1,172 @@
+"""What a front end may ask about curves: stretches, ranks, other jobs, times, CSV."""
+
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import math
-import random
+from array import array
+from typing import Any
 
 import pytest
 
-from jupyter_trainjob.widget.curves import Curve, Curves, thin
-from tests.unit.widget.jobs import columns
+from jupyter_trainjob import errors
+from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.metrics.series import Series
+from jupyter_trainjob.widget import curves, spreadsheet
+from jupyter_trainjob.widget.requests import READS
+from tests.unit.metrics.frames import Rank, record_of
+from tests.unit.widget.jobs import HOSTILE, FakeJob, running
 
-NAN = math.nan
-
-
-def test_a_curve_is_the_mean_over_ranks_and_their_range() -> None:
-    curves = Curves()
-    changed = curves.feed(columns((0, 1, 0, 2.0), (0, 2, 8, 1.0), (1, 1, 0, 4.0), (1, 2, 8, 1.0)))
-    assert changed == {"loss"}
-    assert curves.curve("loss") == Curve(2, x=[0, 8], mean=[3.0, 1.0], low=[2.0, 1.0], high=[4.0, 1.0])
+STEPS = 300
 
 
-def test_what_is_no_number_has_no_place_on_an_axis() -> None:
-    curves = Curves()
-    assert curves.feed(columns((0, 1, 0, NAN), (0, 2, 1, math.inf))) == set()
-    assert curves.names == []
-    assert curves.curve("loss") == Curve()
+def table(ranks: int = 2, steps: int = STEPS) -> dict[str, list[float]]:
+    """Return a loss that is its step plus a hundred times its rank, two steps a second."""
+    rows = [(rank, 1e9 + step / 2, step, step + 100 * rank) for rank in range(ranks) for step in range(steps)]
+    return {name: [float(row[i]) for row in rows] for i, name in enumerate(("rank", "time", "step", "loss"))}
 
 
-def test_reports_without_a_step_are_counted() -> None:
-    curves = Curves()
-    curves.feed(columns((0, 1, NAN, 5.0), (0, 2, NAN, 6.0), (1, 1, NAN, 7.0)))
-    assert curves.curve("loss").x == [0, 1]
-    assert curves.curve("loss").high == [7.0, 6.0]
+@pytest.fixture(scope="module")
+def job() -> FakeJob:
+    other = FakeJob(running(name="digits-m3q8d", uid="uid-2"), table(1, 10))
+    found = FakeJob(running(), table())
+    found.others = {"uid-2": other, "uid-3": FakeJob(running(name="silent", uid="uid-3"))}
+    return found
 
 
-def test_rows_are_read_once_however_ranks_grow() -> None:
-    curves = Curves()
-    first = columns((0, 1, 0, 1.0), (1, 1, 0, 3.0))
-    more = columns((0, 1, 0, 1.0), (0, 2, 1, 2.0), (1, 1, 0, 3.0), (1, 2, 1, 4.0), (2, 9, 1, 6.0))
-    assert curves.feed(first) == {"loss"}
-    assert curves.feed(first) == set()
-    assert curves.feed(more) == {"loss"}
-    whole = Curves()
-    whole.feed(more)
-    assert curves.curve("loss") == whole.curve("loss") == Curve(3, [0, 1], [2.0, 4.0], [1.0, 2.0], [3.0, 6.0])
+def ask(job: FakeJob, what: str, **arguments: Any) -> tuple[dict[str, Any], list[list[float]]]:
+    content, buffers = READS[what](job, arguments)
+    return content, [list(array("d", buffer)) for buffer in buffers]
+
+
+def columns(buffer: list[float], points: int) -> list[list[float]]:
+    return [buffer[i : i + points] for i in range(0, len(buffer), points)]
+
+
+def test_a_window_is_every_step_of_a_stretch_and_one_on_each_side(job: FakeJob) -> None:
+    content, [buffer] = ask(job, "window", name="loss", ranks=None, start=10, end=12, points=1000)
+    assert content == {"curves": [{"name": "loss", "ranks": 2, "points": 5, "rank": None}]}
+    x, mean, low, high = columns(buffer, 5)
+    assert x == [9, 10, 11, 12, 13]
+    assert (mean[0], low[0], high[0]) == (59, 9, 109)
+
+
+def test_a_window_has_no_more_points_than_asked_for(job: FakeJob) -> None:
+    content, [buffer] = ask(job, "window", name="loss", ranks=None, start=None, end=None, points=50)
+    points = content["curves"][0]["points"]
+    assert 32 <= points <= 50
+    assert columns(buffer, points)[0][-1] == STEPS - 1
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("ranks", "found"),
     [
-        pytest.param(columns((0, 5, 0, 9.0), (0, 6, 1, 9.0)), id="an attempt was begun anew"),
-        pytest.param(columns((0, 1, 0, 9.0)), id="rows are gone"),
-        pytest.param(columns((1, 1, 0, 9.0)), id="a rank is gone"),
+        pytest.param("all", [0, 1], id="all ranks"),
+        pytest.param([1], [1], id="one rank"),
+        pytest.param([1, 0, 1, 9], [0, 1], id="ranks that are there, once"),
+        pytest.param([], [], id="none"),
     ],
 )
-def test_all_is_read_anew_when_earlier_rows_are_others(changed: dict[str, list[float]]) -> None:
-    curves = Curves()
-    curves.feed(columns((0, 1, 0, 1.0), (0, 2, 1, 1.0)))
-    curves.feed(changed)
-    assert set(curves.curve("loss").mean) == {9.0}
+def test_a_window_of_single_ranks(job: FakeJob, ranks: Any, found: list[int]) -> None:
+    content, buffers = ask(job, "window", name="loss", ranks=ranks, start=0, end=1, points=100)
+    assert [head["rank"] for head in content["curves"]] == found
+    for rank, buffer in zip(found, buffers, strict=True):
+        assert columns(buffer, 3) == [[0, 1, 2], [100 * rank, 100 * rank + 1, 100 * rank + 2]]
 
 
-def test_a_metric_that_came_later_keeps_its_early_gap() -> None:
-    curves = Curves()
-    table = columns((0, 1, 0, 1.0), (0, 2, 1, 1.0))
-    curves.feed(table)
-    grown = {**columns((0, 1, 0, 1.0), (0, 2, 1, 1.0), (0, 3, 2, 1.0)), "accuracy": [NAN, NAN, 0.5]}
-    assert curves.feed(grown) == {"loss", "accuracy"}
-    assert curves.curve("accuracy").x == [2]
+def test_all_of_many_ranks_share_the_points() -> None:
+    job = FakeJob(running(), table(ranks=20, steps=450))
+    content, buffers = ask(job, "window", name="loss", ranks="all", start=None, end=None, points=1000)
+    assert len(buffers) == 20
+    assert max(head["points"] for head in content["curves"]) <= curves.POINTS_OF_ALL_RANKS // 20
 
 
-def test_a_spike_stays_however_many_steps_there_are() -> None:
-    values = [random.Random(step).random() for step in range(50_000)]
-    values[31_415], values[27_182] = 99.0, -99.0
-    x = [float(step) for step in range(50_000)]
-    thinned = thin(Curve(1, x, values, values, values), 1000)
-    assert len(thinned.x) <= 1000
-    assert (thinned.x[0], thinned.x[-1]) == (0, 49_999)
-    assert thinned.x == sorted(set(thinned.x))
-    points = dict(zip(thinned.x, thinned.mean, strict=True))
-    assert (points[31_415], points[27_182]) == (99.0, -99.0)
-    assert (max(thinned.high), min(thinned.low)) == (99.0, -99.0)
+def test_an_unknown_metric_has_no_points(job: FakeJob) -> None:
+    assert ask(job, "window", name="<b>", ranks=None)[0]["curves"][0]["points"] == 0
+    assert ask(job, "window", name="<b>", ranks="all")[0]["curves"] == []
 
 
-def test_a_short_curve_is_left_alone() -> None:
-    curve = Curve(1, [0.0, 1.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0])
-    assert thin(curve, 1000) is curve
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param({"ranks": ["0"]}, id="ranks as text"),
+        pytest.param({"ranks": [-1]}, id="a rank below nought"),
+        pytest.param({"ranks": list(range(1000))}, id="too many ranks"),
+        pytest.param({"start": "now"}, id="a step in words"),
+        pytest.param({"end": math.nan}, id="a step that is no number"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(job: FakeJob, arguments: dict[str, Any]) -> None:
+    with pytest.raises(errors.UsageError):
+        ask(job, "window", name="loss", **arguments)
+
+
+def test_a_clock_tells_seconds_since_the_first_step(job: FakeJob) -> None:
+    content, [buffer] = ask(job, "clock")
+    steps, seconds = columns(buffer, content["points"])
+    assert (steps[0], seconds[0], steps[-1]) == (0, 0, STEPS - 1)
+    assert seconds[-1] == pytest.approx((STEPS - 1) / 2)
+
+
+def test_a_job_that_reported_nothing_has_no_clock_and_no_curves() -> None:
+    job = FakeJob(running(), {})
+    assert ask(job, "clock")[0] == {"points": 0}
+    assert ask(job, "window", name="loss", ranks=None)[0]["curves"][0]["points"] == 0
+
+
+def test_earlier_jobs_are_told_apart_by_uid_and_named_safely(job: FakeJob) -> None:
+    asked = FakeJob(running(), {})
+    asked.others = {"uid-9": FakeJob(running(name=HOSTILE))}
+    [row] = ask(asked, "earlier")[0]["jobs"]
+    assert (row["uid"], row["state"], row["finished"]) == ("uid-9", "Running", None)
+    assert "\x1b" not in row["name"]
+
+
+def test_another_job_comes_with_its_clock(job: FakeJob) -> None:
+    content, buffers = ask(job, "pin", uid="uid-2")
+    assert (content["name"], content["curves"]) == ("digits-m3q8d", [{"name": "loss", "ranks": 1, "points": 10}])
+    assert columns(buffers[0], 10)[0] == list(range(10))
+    assert columns(buffers[1], content["clock"])[1][-1] == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize("uid", ["uid-3", "uid-4", None])
+def test_a_job_without_metrics_or_gone_cannot_be_compared_with(job: FakeJob, uid: str | None) -> None:
+    with pytest.raises(errors.UsageError):
+        ask(job, "pin", uid=uid)
+
+
+def sheet(series: Series, names: list[str], most: int = 1000) -> tuple[list[list[str]], int, bool]:
+    packed, rows, complete = spreadsheet.sheet(series, names, most=most)
+    return list(csv.reader(io.StringIO(gzip.decompress(packed).decode()))), rows, complete
+
+
+def test_csv_has_a_row_a_report(job: FakeJob) -> None:
+    content, buffers = READS["csv"](job, {"names": None})
+    rows = gzip.decompress(buffers[0]).decode().splitlines()
+    assert content == {"rows": 2 * STEPS, "complete": True}
+    assert (len(rows), rows[0], rows[2]) == (2 * STEPS + 1, "rank,time,step,loss", "0,1000000000.500,1,1")
+
+
+def test_csv_that_is_too_long_is_thinned_rank_by_rank_and_says_so(job: FakeJob) -> None:
+    rows, count, complete = sheet(job.series(), ["loss"], most=100)
+    assert not complete
+    assert "One of 6 reports" in rows[0][0]
+    assert count == len(rows) - 2 == 100
+    assert {row[0] for row in rows[2:]} == {"0", "1"}
+    assert [row[2] for row in rows[2:5]] == ["0", "6", "12"]
+
+
+def test_csv_tells_what_was_not_said_from_what_is_no_number() -> None:
+    said = Rank().say(
+        "metrics", time=[1.0, 2.0], step=[1, None], total=None, metrics={"a": [math.nan, None], "=b": [None, 0.5]}
+    )
+    rows, _, _ = sheet(Series(record_of(said)), ["a", "=b"])
+    assert rows[0][3:] == ["a", "'=b"]
+    assert rows[1][2:] == ["1", "nan", ""]
+    assert rows[2][2:] == ["", "", "0.5"]
+
+
+def test_csv_of_nothing_is_a_head() -> None:
+    assert sheet(Series(Record()), []) == ([["rank", "time", "step"]], 0, True)

@@ -191,28 +191,28 @@ def _figures(snapshot: Snapshot, series: Series) -> Iterator[Block]:
 
 
 def _figure(name: str, found: Band, snapshot: Snapshot, *, wide: float) -> str:
-    runs = drawing.runs(found.mean)
-    low = min(float(found.low[i]) for run in runs for i in run)
-    high = max(float(found.high[i]) for run in runs for i in run)
-    start, end = float(found.x[0]), float(found.x[-1])
+    x, mean = found.x.tolist(), found.mean.tolist()
+    lows, highs, runs = found.low.tolist(), found.high.tolist(), drawing.runs(mean)
+    low, high = min(lows[i] for run in runs for i in run), max(highs[i] for run in runs for i in run)
+    start, end = x[0], x[-1]
     # A job that goes on shows how far it is to go.
     until = max(end, float(snapshot.total or 0)) if snapshot.state in text.LIVE else end
     across, tall, top = (until - start) or 1.0, (high - low) or 1.0, 32.0
 
-    def right(x: float) -> float:
-        return (x - start) / across * wide
+    def right(step: float) -> float:
+        return (step - start) / across * wide
 
-    def down(y: float) -> float:
-        return top + 2 + (1 - (y - low) / tall) * (_PLOT - 4) if high > low else top + _PLOT / 2
+    def down(value: float) -> float:
+        return top + 2 + (1 - (value - low) / tall) * (_PLOT - 4) if high > low else top + _PLOT / 2
 
     parts = [drawing.rule(top + _PLOT / 2, end=wide, dashed=True), drawing.rule(top + _PLOT, end=wide)]
     parts += [
-        drawing.band([(right(found.x[i]), down(found.low[i]), down(found.high[i])) for i in run])
+        drawing.band([(right(x[i]), down(lows[i]), down(highs[i])) for i in run])
         for run in runs
-        if any(found.low[i] != found.high[i] for i in run)
+        if any(lows[i] != highs[i] for i in run)
     ]
-    parts += [drawing.curve([(right(found.x[i]), down(found.mean[i])) for i in run]) for run in runs]
-    last = text.value(snapshot.metrics.get(name, float(found.mean[runs[-1][-1]])))
+    parts += [drawing.curve([(right(x[i]), down(mean[i])) for i in run]) for run in runs]
+    last = text.value(snapshot.metrics.get(name, mean[runs[-1][-1]]))
     room = wide - drawing.width(last, bold=True) - 10
     note = f"mean and range of {found.ranks} ranks" if found.ranks > 1 else ""
     words = [Said(drawing.fitted(name, room, bold=True), bold=True)]

@@ -41,7 +41,7 @@ def _rerun(job: Source, _: Mapping[str, Any]) -> Answer:
 
 def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:
     form = arguments.get("form")
-    forms = {"yaml": job.to_yaml}
+    forms = {"magic": job.to_magic, "yaml": job.to_yaml, "sdk": job.to_sdk}
     if form not in forms:
         raise errors.UsageError(f"A job cannot be written as {form!r}, only as {', '.join(forms)}.")
     return {"text": forms[form]()}, []

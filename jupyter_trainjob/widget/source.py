@@ -42,8 +42,8 @@ class Source(Protocol):
         Returns what ends that.
         """
 
-    def on_over(self, callback: Callable[[], None]) -> None:
-        """Call `callback` in the thread of whoever waited for the job's end, before they go on."""
+    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` in the thread of whoever waited for the job, before they go on; returns how to end it."""
 
     def other(self, uid: str) -> Source:
         """Return another job of the same namespace."""
@@ -63,5 +63,11 @@ class Source(Protocol):
     def rerun(self) -> Source:
         """Send the very same job again, and return the new one."""
 
+    def to_magic(self) -> str:
+        """Return the cell that sends the job again."""
+
     def to_yaml(self) -> str:
         """Return the TrainJob as YAML."""
+
+    def to_sdk(self) -> str:
+        """Return code for Kubeflow's SDK that sends the job again."""

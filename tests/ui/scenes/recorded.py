@@ -64,8 +64,14 @@ class Recorded:
 
     def delete(self) -> None: ...
 
+    def to_magic(self) -> str:
+        return "%%trainjob digits --nodes 8\n1"
+
     def to_yaml(self) -> str:
         return "kind: TrainJob\n"
+
+    def to_sdk(self) -> str:
+        return "client.train()"
 
 
 @dataclass(frozen=True)

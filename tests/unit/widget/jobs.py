@@ -129,11 +129,18 @@ class FakeJob:
         self.others[again.uid] = again
         return again
 
-    def on_over(self, callback: Callable[[], None]) -> None:
+    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.over.append(callback)
+        return lambda: self.over.remove(callback)
+
+    def to_magic(self) -> str:
+        return "%%trainjob digits --nodes 8\n1"
 
     def to_yaml(self) -> str:
         return "kind: TrainJob"
+
+    def to_sdk(self) -> str:
+        return "client.train()"
 
     def do(self, deed: str) -> None:
         """Note that something was asked, and do it or not."""

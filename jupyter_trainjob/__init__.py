@@ -23,17 +23,19 @@ if TYPE_CHECKING:
     from jupyter_trainjob.client.jobs import get, list_jobs
     from jupyter_trainjob.client.runtimes import list_runtimes
     from jupyter_trainjob.client.submit import submit
+    from jupyter_trainjob.widget.panel import panel
     from jupyter_trainjob.worker.report import report
 
 __version__ = VERSION
 
-__all__ = ["TrainJob", "get", "list_jobs", "list_runtimes", "report", "submit", "trainjob", "use"]
+__all__ = ["TrainJob", "get", "list_jobs", "list_runtimes", "panel", "report", "submit", "trainjob", "use"]
 
 _HOME = {
     "TrainJob": "client.handle",
     "get": "client.jobs",
     "list_jobs": "client.jobs",
     "list_runtimes": "client.runtimes",
+    "panel": "widget.panel",
     "report": "worker.report",
     "submit": "client.submit",
     "trainjob": "client.decorator",

@@ -63,7 +63,8 @@ def follow(connection: Connection, trainjob: Object) -> Follower:
 def known(connection: Connection, uid: str) -> Follower | None:
     """Return the follower of a job, if this process has one."""
     with _lock:
-        return _followers.get(connection.client, {}).get(uid)
+        of_cluster = _followers.get(connection.client)
+        return None if of_cluster is None else of_cluster.get(uid)
 
 
 class Follower:
@@ -180,10 +181,17 @@ class Follower:
 
         return unsubscribe
 
-    def on_over(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called by everybody who has waited for the job, before they go on."""
+    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called by everybody who has waited for the job, before they go on; returns how to end it."""
         with self._lock:
             self._on_over.append(callback)
+
+        def forget() -> None:
+            with self._lock:
+                if callback in self._on_over:
+                    self._on_over.remove(callback)
+
+        return forget
 
     def tell_over(self) -> None:
         """Call back whoever wants to be before somebody who waited goes on."""

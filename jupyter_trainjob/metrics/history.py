@@ -118,11 +118,13 @@ class History:
             return False
         return True
 
-    def frames(self, job: str) -> list[Frame]:
-        """Return all frames of a job, by rank, attempt and sequence."""
+    def frames(self, job: str, *, rank: int | None = None, after: tuple[int, int] = (-1, -1)) -> list[Frame]:
+        """Return the frames of a job by rank, attempt and sequence; of one `rank`: those `after` an attempt's frame."""
         query = "SELECT line FROM frames WHERE job = ? ORDER BY rank, attempt, seq"
+        if rank is not None:
+            query = query.replace(" ORDER", " AND rank = ? AND (attempt, seq) > (?, ?) ORDER")
         with self._lock:
-            rows = self._database.execute(query, (job,)).fetchall()
+            rows = self._database.execute(query, [job] if rank is None else [job, rank, *after]).fetchall()
         return [frame for (line,) in rows if (frame := decode(line)) is not None]
 
     def lines(self, job: str) -> list[Kept]:

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.constants import VERSION
@@ -26,6 +26,22 @@ from jupyter_trainjob.widget.source import Source
 from jupyter_trainjob.widget.text import clean
 
 _log = logging.getLogger(__name__)
+
+Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
+"""Has its argument called back after each change, until what it returns is called."""
+
+
+class Telling(Protocol):
+    """What tells a front end something; see `feed.Feed`."""
+
+    def changed(self) -> None:
+        """Take note that there may be news."""
+
+    def ready(self) -> None:
+        """Make the next `tell` send everything."""
+
+    def tell(self) -> float | None:
+        """Send what is due, and return in how many seconds to come again; None: when something changes."""
 
 
 class Channel:
@@ -47,12 +63,19 @@ class Channel:
 
     def open(self, job: Source, *, set_state: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Feed a job from now on; `set_state` takes its head, which goes as a message otherwise."""
-        opened = _Open(job, Feed(job, send=self._tell_front, budget=self._budget, set_state=set_state), self._beat.ring)
+        feed = Feed(job, send=self._tell_front, budget=self._budget, set_state=set_state)
+        self._feed(job.uid, _Open(feed, self._beat.ring, job), job.subscribe)
+
+    def add(self, subscribe: Subscribe, feed: Callable[[Send, Budget], Telling]) -> None:
+        """Feed something else than a job, such as a list of them."""
+        self._feed("", _Open(feed(self._tell_front, self._budget), self._beat.ring), subscribe)
+
+    def _feed(self, uid: str, opened: _Open, subscribe: Subscribe) -> None:
         with self._lock:
-            if self._closed or job.uid in self._open:
+            if self._closed or uid in self._open:
                 return
-            self._open[job.uid] = opened
-        opened.follow()
+            self._open[uid] = opened
+        opened.follow(subscribe)
         self._beat.ring()
 
     def close(self) -> None:
@@ -116,7 +139,8 @@ class Channel:
         """Return the answer, or why there is none."""
         try:
             opened = self._open.get(uid)
-            return handler(self._find(uid) if opened is None else opened.job, content)
+            job = None if opened is None else opened.job
+            return handler(job or self._find(uid), content)
         except errors.TrainJobError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - who asked waits for an answer, whatever is wrong here
@@ -167,17 +191,17 @@ class Channel:
 
 
 class _Open:
-    """A job that is being fed."""
+    """Something that is being fed; `job` where it is one."""
 
-    def __init__(self, job: Source, feed: Feed, ring: Callable[[], None]) -> None:
-        self.job = job
+    def __init__(self, feed: Telling, ring: Callable[[], None], job: Source | None = None) -> None:
         self.feed = feed
+        self.job = job
         self._ring = ring
         self._changed = True
         self._unsubscribe: Callable[[], None] | None = None
 
-    def follow(self) -> None:
-        self._unsubscribe = self.job.subscribe(self._on_change)
+    def follow(self, subscribe: Subscribe) -> None:
+        self._unsubscribe = subscribe(self._on_change)
 
     def leave(self) -> None:
         if self._unsubscribe is not None:

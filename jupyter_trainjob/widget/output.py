@@ -41,6 +41,9 @@ class Live(Protocol):
     def live(self) -> dict[str, Any]:
         """Return its own form."""
 
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it is closed."""
+
 
 class Output:
     """The output of one view of one job."""
@@ -64,8 +67,9 @@ class Output:
     def open(self) -> None:
         """Put it out for the first time, and keep it up to date from now on."""
         self._update(first=True)
-        self._job.subscribe(self._changed)
-        self._job.on_over(self.settle)
+        self._view.on_close(self._job.subscribe(self._changed))
+        self._view.on_close(self._job.on_over(self.settle))
+        self._view.on_close(self._beat.close)
 
     def settle(self) -> None:
         """Put out what is known now, on this thread, if that is another thing than before."""

@@ -15,8 +15,10 @@ from typing import Any
 import anywidget
 import traitlets
 
+from jupyter_trainjob.client.board import Board
 from jupyter_trainjob.widget.channel import Channel
 from jupyter_trainjob.widget.output import still
+from jupyter_trainjob.widget.panel import JobsFeed
 from jupyter_trainjob.widget.source import Source
 from jupyter_trainjob.widget.state import state_of
 from jupyter_trainjob.widget.subshells import let_pages_choose
@@ -29,12 +31,13 @@ class View(anywidget.AnyWidget):
 
     _esm = STATIC / "widget.js"
     _css = STATIC / "widget.css"
-    kind = traitlets.Unicode("job", read_only=True).tag(sync=True)
+    kind = traitlets.Unicode("job").tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, *, find: Callable[[str], Source], name: str, **traits: Any) -> None:
         super().__init__(**traits)
         self._closed = threading.Event()
+        self._on_close: list[Callable[[], None]] = []
         self._channel = Channel(send=self.send, find=find, name=name)
         self.on_msg(self._on_message)
         let_pages_choose(self.comm)
@@ -45,10 +48,17 @@ class View(anywidget.AnyWidget):
         data: dict[str, Any] = {} if found is None else found[0]
         return {kind: form for kind, form in data.items() if kind != "text/plain"}
 
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the view is closed."""
+        self._on_close.append(callback)
+
     def close(self) -> None:
         """End the view: its threads, its subscriptions, its comm."""
-        self._closed.set()
-        self._channel.close()
+        if not self._closed.is_set():
+            self._closed.set()
+            self._channel.close()
+            for callback in self._on_close:
+                callback()
         super().close()
 
     def join(self, timeout: float) -> bool:
@@ -74,3 +84,11 @@ class JobView(View):
     def _set_state(self, state: dict[str, Any]) -> None:
         if not self._closed.is_set():
             self.state = state
+
+
+class PanelView(View):
+    """A live list of the jobs of a namespace, and of those that the page opens below it."""
+
+    def __init__(self, jobs: Board) -> None:
+        super().__init__(find=jobs.find, name="panel", kind="panel")
+        self._channel.add(jobs.subscribe, lambda send, budget: JobsFeed(jobs, send=send, budget=budget))

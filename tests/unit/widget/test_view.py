@@ -3,16 +3,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import ANY
 
 import pytest
 
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.widget import output as module
+from jupyter_trainjob.widget.feed import Feed
 from jupyter_trainjob.widget.output import JOB_MIME, Resting
 from jupyter_trainjob.widget.show import show
 from jupyter_trainjob.widget.view import JobView
+from tests.embedded import wait_for
 from tests.unit.widget.jobs import FakeJob, columns, lines, running
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -86,9 +88,11 @@ def test_a_front_end_that_renders_gets_everything_again(comm: FakeComm) -> None:
     assert comm.wait_for("log")["lines"] == [[ANY, 1.0, 0, "a"]]
 
 
-def test_a_change_reaches_the_front_end(job: FakeJob, comm: FakeComm) -> None:
+def test_a_change_reaches_the_front_end(job: FakeJob, comm: FakeComm, views: list[JobView]) -> None:
     comm.receive({"kind": "ready"})
-    comm.wait_for("curves")
+    feed = cast("Feed", views[0]._channel._open["uid-1"].feed)
+    wait_for(lambda: not {"log", "curves"} & feed._whole)
+    comm.sent.clear()
     job.change(log=lines("a", "b"))
     log = comm.wait_for("log")
     assert (log["lines"], log["reset"]) == ([[ANY, 2.0, 1, "b"]], False)

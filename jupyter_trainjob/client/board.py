@@ -1,0 +1,175 @@
+"""All jobs of a namespace as they are now: from one list and watch of TrainJobs and one of pods, whatever their number.
+
+How far a job is, and what it reports, comes from where this process or another one has read it already: the follower
+of a job that is watched here, else the history that all processes of this user share. The cluster is asked no more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
+from jupyter_trainjob.client import follow
+from jupyter_trainjob.client.context import Connection, connect, namespace_for
+from jupyter_trainjob.client.derive import derive, state_of
+from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.client.snapshot import Snapshot, State
+from jupyter_trainjob.constants import JOBSET_NAME
+from jupyter_trainjob.kube.informer import Informer
+from jupyter_trainjob.metrics.history import History
+from jupyter_trainjob.metrics.record import Record
+
+SYNC_TIMEOUT = 30.0
+MOST = 500
+"""Jobs on a board: the newest."""
+REREAD = 2.0
+"""Seconds between two looks into the history for what a job that is running elsewhere has reported."""
+
+_boards: weakref.WeakValueDictionary[tuple[str, str], Board] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def board(*, context: str | None = None, namespace: str | None = None) -> Board:
+    """Return the board of a namespace; this process has one of each, which watches while somebody has subscribed."""
+    connection = connect(context)
+    where = connection.name, namespace_for(connection, namespace)
+    with _lock:
+        found = _boards.get(where)
+        if found is None or not found.is_of(connection):
+            found = _boards[where] = Board(connection, where[1])
+        return found
+
+
+class Board:
+    """The jobs of one namespace. Thread-safe."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self.namespace = namespace
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._subscribers: list[Callable[[], None]] = []
+        self._known: dict[str, _Known] = {}
+        self._jobs: Informer | None = None
+        self._pods: Informer | None = None
+
+    @property
+    def context(self) -> str:
+        """Return the name of the cluster."""
+        return self._connection.name
+
+    def is_of(self, connection: Connection) -> bool:
+        """Whether this is a board of `connection`."""
+        return self._connection is connection
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after each change; watch from now on until what is returned has been called by everybody."""
+        with self._lock:
+            self._subscribers.append(callback)
+            if self._jobs is None or self._pods is None:
+                self._jobs, self._pods = self._watch()
+        self._jobs.wait_synced(SYNC_TIMEOUT)
+        self._pods.wait_synced(SYNC_TIMEOUT)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+                watches = (self._jobs, self._pods)
+                if self._subscribers:
+                    return
+                self._jobs = self._pods = None
+            for watch in watches:
+                if watch is not None:
+                    watch.stop()
+
+        return unsubscribe
+
+    def find(self, uid: str) -> TrainJob:
+        """Return a job by its uid. Raises `errors.UsageError` if it is not there."""
+        for trainjob in self._trainjobs():
+            if trainjob["metadata"]["uid"] == uid:
+                return TrainJob(self._connection, trainjob)
+        raise errors.UsageError(f"That job is not in {self.namespace} on {self.context} any more: it was deleted.")
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the jobs, newest first."""
+        pods: dict[str, list[Object]] = {}
+        for pod in self._pods.list() if self._pods is not None else self._list_pods():
+            pods.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
+        jobs = sorted(self._trainjobs(), key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)[:MOST]
+        found = [self._snapshot(job, pods.get(job["metadata"]["name"], [])) for job in jobs]
+        with self._lock:
+            self._known = {each.uid: self._known[each.uid] for each in found if each.uid in self._known}
+        return found
+
+    def _snapshot(self, trainjob: Object, pods: list[Object]) -> Snapshot:
+        uid = trainjob["metadata"]["uid"]
+        follower = follow.known(self._connection, uid)
+        if follower is not None:
+            return follower.snapshot()
+        state = state_of(trainjob, pods)
+        with self._lock:
+            known = self._known.setdefault(uid, _Known())
+        known.read(self._connection.history, uid, state)
+        return derive(trainjob, pods, known.record, context=self.context)
+
+    def _trainjobs(self) -> list[Object]:
+        if self._jobs is not None:
+            return self._jobs.list()
+        return self._connection.client.list(TRAINJOBS, namespace=self.namespace).items
+
+    def _list_pods(self) -> list[Object]:
+        return self._connection.client.list(PODS, namespace=self.namespace, labels=JOBSET_NAME).items
+
+    def _watch(self) -> tuple[Informer, Informer]:
+        client = self._connection.client
+        jobs = Informer(client, TRAINJOBS, namespace=self.namespace)
+        pods = Informer(client, PODS, namespace=self.namespace, labels=JOBSET_NAME)
+        jobs.on_change(self._job_changed)
+        pods.on_change(lambda _, __: self._tell())
+        jobs.start()
+        pods.start()
+        return jobs, pods
+
+    def _job_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"]):
+            follower = follow.known(self._connection, old["metadata"]["uid"])
+            if follower is not None:
+                follower.gone()
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            subscribers = list(self._subscribers)
+        for callback in subscribers:
+            callback()
+
+
+@dataclass
+class _Known:
+    """What the history has of one job, as far as it was read."""
+
+    record: Record = field(default_factory=Record)
+    state: State | None = None
+    place: tuple[int, int] = (-1, -1)
+    read_at: float = 0.0
+
+    def read(self, history: History, uid: str, state: State) -> None:
+        """Read what is new: of a job that failed all, to see which rank did; else what its first rank reports."""
+        now = time.monotonic()
+        fresh = state is not self.state
+        if not fresh and (state is not State.RUNNING or now - self.read_at < REREAD):
+            return
+        self.state, self.read_at = state, now
+        if state is State.FAILED:
+            for frame in history.frames(uid):
+                self.record.add(frame)
+            return
+        for frame in history.frames(uid, rank=0, after=self.place):
+            self.record.add(frame)
+            self.place = max(self.place, (frame.attempt, frame.seq))

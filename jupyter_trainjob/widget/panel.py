@@ -1,0 +1,141 @@
+"""``panel()``: the jobs of a namespace in a cell, live, each to be opened.
+
+Between a `client.board.Board` and the widget of kind ``panel``: its rows go as one message, whole and at most once a
+second, and what the page opens is fed like any other job (see `channel`). A notebook keeps the list as a table.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+from jupyter_trainjob.client.board import Board, board
+from jupyter_trainjob.client.snapshot import Snapshot, State
+from jupyter_trainjob.widget import tables
+from jupyter_trainjob.widget.beat import Beat
+from jupyter_trainjob.widget.budget import Budget
+from jupyter_trainjob.widget.feed import SHARE, Send
+from jupyter_trainjob.widget.output import JOB_MIME, Display, Live
+from jupyter_trainjob.widget.show import notebook_display
+from jupyter_trainjob.widget.state import row_of
+
+PACE = 1.0
+RUNNING_PACE = 2.0
+"""Seconds between two looks at jobs that run: their progress is no event of the cluster."""
+OUTPUT_PACE = 10.0
+"""Seconds between two updates of what the notebook keeps."""
+SAVED = 100
+"""Rows of the table that a notebook keeps."""
+
+
+def panel(*, context: str | None = None, namespace: str | None = None) -> None:
+    """Show the jobs of a namespace: a live list in a notebook, a table in a terminal."""
+    jobs = board(context=context, namespace=namespace)
+    display = notebook_display()
+    if display is None:
+        print(tables.jobs(jobs.snapshots()))
+        return
+    show(jobs, display)
+
+
+def show(jobs: Board, display: Display) -> None:
+    """Show a board in a notebook."""
+    from jupyter_trainjob.widget.view import PanelView
+
+    PanelOutput(jobs, PanelView(jobs), display).open()
+
+
+class JobsFeed:
+    """Tells a front end the rows. Has no thread; see `feed.Feed`, whose manners it has."""
+
+    def __init__(self, jobs: Board, *, send: Send, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
+        self._jobs = jobs
+        self._send = send
+        self._budget = budget
+        self._clock = clock
+        self._rows: list[dict[str, Any]] | None = None
+        self._changed = True
+        self._pace = PACE
+        self._looked = -PACE
+        self._runs = False
+
+    def changed(self) -> None:
+        """Take note that a job is not what it was."""
+        self._changed = True
+
+    def ready(self) -> None:
+        """Make the next `tell` send everything."""
+        self._changed, self._rows, self._looked = True, None, -self._pace
+
+    def tell(self) -> float | None:
+        """Send what is due. Returns in how many seconds to come again; None: when something changes."""
+        now = self._clock()
+        due = self._looked + (self._pace if self._changed else max(RUNNING_PACE, self._pace))
+        if not self._changed and not self._runs:
+            return None
+        if wait := max(due - now, self._budget.wait()):
+            return wait
+        self._changed = False
+        found = self._jobs.snapshots()
+        self._runs = any(each.state is State.RUNNING for each in found)
+        rows = [row_of(each) for each in found]
+        if rows != self._rows:
+            self._rows = rows
+            self._send({"kind": "jobs", "jobs": rows}, [])
+            self._budget.spend(len(str(rows)))
+        self._looked = self._clock()
+        self._pace = max(PACE, (self._looked - now) / SHARE)
+        return max(RUNNING_PACE, self._pace) if self._runs else None
+
+
+class PanelOutput:
+    """What a notebook keeps of a panel: put out once, and again, now and then, when jobs have changed their states."""
+
+    def __init__(
+        self, jobs: Board, view: Live, display: Display, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._jobs = jobs
+        self._view = view
+        self._display = display
+        self._clock = clock
+        self._id = uuid.uuid4().hex
+        self._states: list[tuple[str, State]] = []
+        self._put_at = clock()
+        self._beat = Beat(self._look, name="trainjob-output-panel")
+
+    def open(self) -> None:
+        """Put it out for the first time, and keep it up to date from now on."""
+        self._put(self._jobs.snapshots(), update=False)
+        self._view.on_close(self._jobs.subscribe(self._beat.ring))
+        self._view.on_close(self._beat.close)
+
+    def _look(self) -> float | None:
+        due = self._put_at + OUTPUT_PACE - self._clock()
+        if due > 0:
+            return due
+        found = self._jobs.snapshots()
+        if _states(found) != self._states:
+            self._put(found, update=True)
+        return None
+
+    def _put(self, found: Sequence[Snapshot], *, update: bool) -> None:
+        self._states, self._put_at = _states(found), self._clock()
+        data = {**self._view.live(), **still(self._jobs, found)}
+        self._display(data, metadata={}, raw=True, display_id=self._id, update=update)
+
+
+def still(jobs: Board, found: Sequence[Snapshot]) -> dict[str, Any]:
+    """Return what shows the list without a kernel, by MIME type."""
+    table = tables.jobs(found[:SAVED])
+    return {
+        JOB_MIME: {"context": jobs.context, "namespace": jobs.namespace, "name": "", "uid": "", "state": ""},
+        "text/html": f"<pre>{escape(table)}</pre>",
+        "text/plain": table,
+    }
+
+
+def _states(found: Sequence[Snapshot]) -> list[tuple[str, State]]:
+    return [(each.uid, each.state) for each in found]

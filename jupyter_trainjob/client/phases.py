@@ -92,7 +92,7 @@ def phases(
 
     def all_pods(mark: Callable[[Object, Seen], float | None]) -> float | None:
         times = [time for pod in pods if (time := mark(pod, seen)) is not None]
-        return max(times) if times and (certain or len(times) >= nodes) else None
+        return max(times) if times and len(times) == len(pods) and (certain or len(pods) >= nodes) else None
 
     passed = [start, all_pods(created), all_pods(placed), all_pods(running), *([first, last] if speaks else [])]
     found = tuple(_stretches(names, passed, ended))

@@ -11,6 +11,7 @@ import yaml
 
 import jupyter_trainjob
 from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.client.snapshot import PHASES
 from jupyter_trainjob.cluster.state import StateDir
 from tests.cli.test_cluster import trainjob
 from tests.embedded import embedded_cluster, wait_for
@@ -52,7 +53,8 @@ def test_a_running_job_is_listed_got_and_its_log_read(job: TrainJob) -> None:
     got = yaml.safe_load(trainjob("get", "endless", "-o", "yaml").stdout)
     assert got["name"] == job.name
     assert got["step"] > 2
-    assert [phase["name"] for phase in got["phases"]] == ["queued", "starting", "training"]
+    assert [phase["name"] for phase in got["phases"]] == list(PHASES)
+    assert [(node["state"], len(node["ranks"])) for node in got["pods"]] == [("Running", 1)] * 2
     assert "Running" in trainjob("get", job.name).stdout
     assert trainjob("logs", "endless", "--rank", "1").stdout == "begun\n"
     beyond = trainjob("logs", "endless", "--rank", "2")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -162,15 +161,6 @@ def test_a_complete_job_is_at_the_end_whatever_it_reported() -> None:
     assert found.eta is None
 
 
-def test_phases_follow_each_other_without_gaps() -> None:
-    start = {"world": 1, "host": "a", "pid": 1, "python": "3"}
-    begun = Rank(0).say("start", time=1767225605.5, **start)
-    phases = snapshot(trainjob(nodes=1, condition=("Complete", "")), pod(0, "Running"), record=record_of(begun)).phases
-    assert [phase.name for phase in phases] == ["queued", "starting", "training"]
-    assert all(first.ended == second.started for first, second in itertools.pairwise(phases))
-    assert phases[1].ended == 1767225605.5
-
-
 def again(index: int, attempt: int) -> Object:
     found = pod(index, "Running", created=LATER)
     found["metadata"]["labels"][JOBSET_RESTART_ATTEMPT] = str(attempt)
@@ -210,6 +200,12 @@ def test_a_copy_of_a_runtime_is_called_by_the_name_that_the_user_chose() -> None
     job["metadata"]["annotations"][RUNTIME_ANNOTATION] = "plain"
     job["spec"]["runtimeRef"]["name"] = "a-b"
     assert snapshot(job).runtime == "plain"
+
+
+def test_a_snapshot_has_its_nodes() -> None:
+    found = snapshot(trainjob(), *RUNNING, record=record_of(Rank(0).report(1, 20, 60)))
+    assert [(node.state, len(node.ranks)) for node in found.pods] == [("Running", 1), ("Running", 0)]
+    assert (found.uid, found.procs_per_node) == ("u-1", 1)
 
 
 def test_ranks_are_as_many_as_they_say_they_are() -> None:

@@ -117,6 +117,12 @@ class Series:
         moments: Array = np.asarray(found)
         return moments
 
+    def restarts(self) -> list[float]:
+        """Return the steps from which on a later attempt replaced what an earlier one had reported."""
+        with self._record_lock:
+            limits = {piece.limit for lives in self._record.ranks.values() for piece in lives.pieces}
+        return sorted(limit for limit in limits if np.isfinite(limit))
+
     def size(self) -> int:
         """Return about how many reports there are: those that a later attempt has replaced count."""
         with self._record_lock:

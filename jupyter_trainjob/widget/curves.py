@@ -27,6 +27,7 @@ POINTS_OF_ALL_RANKS = 8_000
 """So many in one answer, whatever the number of ranks."""
 MOST_RANKS = 256
 CLOCK_POINTS = 400
+MOST_RESTARTS = 50
 MAX_METRICS = 64
 
 
@@ -50,9 +51,13 @@ def window(job: Source, arguments: Mapping[str, Any]) -> Answer:
 
 
 def clock(job: Source, _: Mapping[str, Any]) -> Answer:
-    """Return when the steps were, as seconds since the first; no points where nobody knows."""
-    points, buffer = _clock(job.series())
-    return {"points": points}, [buffer]
+    """Return when the steps were, as seconds since the first, and where attempts began anew.
+
+    There are no points where nobody knows the times.
+    """
+    series = job.series()
+    points, buffer = _clock(series)
+    return {"points": points, "restarts": series.restarts()[:MOST_RESTARTS]}, [buffer]
 
 
 def earlier(job: Source, _: Mapping[str, Any]) -> Answer:

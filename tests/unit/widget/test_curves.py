@@ -36,6 +36,13 @@ def job() -> FakeJob:
     return found
 
 
+class Restarted(FakeJob):
+    """A job whose only rank began anew at step 5, after it had come to step 8."""
+
+    def series(self) -> Series:
+        return Series(record_of(Rank(attempt=1).report(1, 8), Rank(attempt=2).report(5, 9)))
+
+
 def ask(job: FakeJob, what: str, **arguments: Any) -> tuple[dict[str, Any], list[list[float]]]:
     content, buffers = READS[what](job, arguments)
     return content, [list(array("d", buffer)) for buffer in buffers]
@@ -110,9 +117,16 @@ def test_a_clock_tells_seconds_since_the_first_step(job: FakeJob) -> None:
     assert seconds[-1] == pytest.approx((STEPS - 1) / 2)
 
 
+def test_a_clock_tells_where_an_attempt_began_anew() -> None:
+    job = Restarted()
+    content, [buffer] = ask(job, "clock")
+    steps, _ = columns(buffer, content["points"])
+    assert (content["restarts"], steps[-1]) == ([5], 9)
+
+
 def test_a_job_that_reported_nothing_has_no_clock_and_no_curves() -> None:
     job = FakeJob(running(), {})
-    assert ask(job, "clock")[0] == {"points": 0}
+    assert ask(job, "clock")[0] == {"points": 0, "restarts": []}
     assert ask(job, "window", name="loss", ranks=None)[0]["curves"][0]["points"] == 0
 
 

@@ -115,7 +115,9 @@ export class JobStore implements Source {
         break;
       case 'log':
         this.follow(message.seq, message.reset);
-        this.change({ log: append(message.reset ? [] : this.current.log, message.lines, message.skipped) });
+        this.change({
+          log: append(message.reset ? [] : this.current.log, message.lines, message.skipped, message.before)
+        });
         break;
     }
   }

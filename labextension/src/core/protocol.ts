@@ -9,8 +9,11 @@ import type { Job, JobRow, Node } from './types';
 /** A binary part of a message. */
 export type Bytes = ArrayBufferView | ArrayBuffer;
 
-/** One line as it travels: its number in the order of arrival, unix time, node, text. */
-export type WireLine = [number: number, time: number, node: number, text: string];
+/**
+ * One line as it travels: its number in the order of arrival, unix time, node, text; for one that the program overwrites also
+ * the name of its row, whose earlier line it replaces, or takes away where the text is empty.
+ */
+export type WireLine = [number: number, time: number, node: number, text: string, row?: number];
 
 /** A curve of `points` points; its columns are in the buffer of the same place. */
 export interface CurveHead {
@@ -30,7 +33,7 @@ export type FromKernel =
   | { kind: 'head'; job: string; head: Job }
   | (Numbered & { kind: 'curves'; curves: CurveHead[] })
   | (Numbered & { kind: 'nodes'; nodes: Node[] })
-  | (Numbered & { kind: 'log'; skipped: number; lines: WireLine[] })
+  | (Numbered & { kind: 'log'; skipped: number; before: string | null; lines: WireLine[] })
   | { kind: 'jobs'; jobs: JobRow[] }
   | { kind: 'answer'; id: string; ok: true }
   | { kind: 'answer'; id: string; ok: false; error: string };
@@ -56,16 +59,17 @@ export interface Asks {
     },
     answer: { curves: (CurveHead & { rank: number | null })[] }
   ];
-  /** Kept lines, the newest before a place. */
+  /** Kept lines, the newest before a place; with `limit` 0, how many there are. */
   page: [
     args: {
-      before: unknown;
+      before: string | null;
       nodes: readonly number[] | null;
       pattern: string | null;
       regex: boolean;
+      errors: boolean;
       limit: number;
     },
-    answer: { lines: WireLine[]; before: unknown; more: boolean }
+    answer: { lines: WireLine[]; before: string | null; more: boolean; found?: number }
   ];
   earlier: [
     args: Nothing,
@@ -73,8 +77,8 @@ export interface Asks {
   ];
   /** Its last buffer is its clock. */
   pin: [args: { uid: string }, answer: { name: string; curves: CurveHead[]; clock: number }];
-  /** Seconds since the first report, by step: two columns. */
-  clock: [args: Nothing, answer: { points: number }];
+  /** Seconds since the first report, by step: two columns. `restarts` are steps where an attempt began anew. */
+  clock: [args: Nothing, answer: { points: number; restarts: readonly number[] }];
   csv: [args: { names: readonly string[] | null }, answer: { rows: number; complete: boolean }];
 }
 

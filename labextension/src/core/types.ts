@@ -92,13 +92,19 @@ export interface Node {
 
 /** One line that a node wrote. */
 export interface LogLine {
-  /** Its place in the order of arrival. */
+  /** Tells it from the others, and rises in the order of arrival. */
   number: number;
   time: number;
+  /** The moment by which it is placed: of a row that is overwritten in place, the first one. */
+  at: number;
   node: number;
   text: string;
+  /** Names a row that the program overwrites. */
+  row?: number | undefined;
   /** How many lines before it were left out in a flood. */
   skipped: number;
+  /** Where the lines before it can be asked for. */
+  before: string | null;
 }
 
 /** One metric over steps: the mean over ranks, and the range between the lowest and the highest rank. */

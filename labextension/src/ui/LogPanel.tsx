@@ -1,27 +1,70 @@
-import { useLayoutEffect, useRef, useState } from 'react';
+/** The log of all nodes: follows, until somebody scrolls up to read; is searched and filtered, in everything that is kept. */
+import { useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { timeOfDay } from '../core/format';
-import type { Source } from '../core/types';
+import { marked, pieces } from '../core/ansi';
+import { count, plural, timeOfDay } from '../core/format';
+import { MAX_LINES, type Query, filter, matches, nodesOf, pattern, toLines } from '../core/log';
+import type { LogLine, Source } from '../core/types';
+import { useAnswer } from './useAnswer';
 import { useView } from './useView';
 
 /** Nearer to the end than this counts as being there. */
 const SLACK_PIXELS = 8;
+/** Nearer to the beginning than this, the lines before are asked for. */
+const AHEAD_PIXELS = 200;
+const PAGE = 500;
+const NOTHING: Query = { text: '', regex: false, only: false, errors: false, nodes: '' };
 
-/**
- * The log of all nodes. Follows, until somebody scrolls up to read. With `tail` it is a few lines below other things, without
- * it has the card for itself.
- */
-export function LogPanel({ source }: { source: Source; tail: boolean }): ReactElement | null {
-  const { log: lines } = useView(source);
+/** What somebody reads stands still: lines that were there, and above them those of pages. */
+interface Reading {
+  held: readonly LogLine[];
+  older: readonly LogLine[];
+  before: string | null;
+  more: boolean;
+}
+
+/** With `tail` it is a few lines below other things, without it has the card for itself. */
+export function LogPanel({ source, tail }: { source: Source; tail: boolean }): ReactElement | null {
+  const { log, job } = useView(source);
+  const [asked, setQuery] = useState(NOTHING);
+  const [wrap, setWrap] = useState(true);
+  const [reading, read] = useState<Reading | null>(null);
+  const [now, point] = useState<LogLine | null>(null);
+  const [note, say] = useState('');
   const box = useRef<HTMLDivElement>(null);
-  const [following, follow] = useState(true);
   const seen = useRef({ top: 0, height: 0 });
-  const any = lines.length > 0;
+  const anchor = useRef<[row: HTMLElement, top: number] | null>(null);
+  const busy = useRef(false);
+
+  const query = tail ? NOTHING : asked;
+  const wanted = useMemo(() => pattern(query), [query]);
+  const lines = useMemo(
+    () => [...(reading?.older ?? []), ...filter(reading?.held ?? log, query)].slice(0, MAX_LINES),
+    [reading, log, query]
+  );
+  const hits = useMemo(
+    () => (wanted === null ? [] : lines.filter(line => matches(line, wanted))),
+    [lines, wanted]
+  );
+  // Rows that stay what they are need not be looked at again.
+  const drawn = useRef({ key: '', rows: new WeakMap<LogLine, ReactElement>() });
+  const key = `${wanted} ${job?.nodes}`;
+  if (drawn.current.key !== key) {
+    drawn.current = { key, rows: new WeakMap() };
+  }
+  const search = {
+    ...{ nodes: nodesOf(query), regex: query.regex, errors: query.errors },
+    pattern: query.only ? query.text : null
+  };
+  const found = useAnswer(wanted === null ? null : JSON.stringify([query, log.length === 0]), () =>
+    source.ask('page', { ...search, pattern: query.text, before: null, limit: 0 })
+  )?.got?.found;
+  const any = log.length > 0;
 
   useLayoutEffect(() => {
     const node = box.current;
-    if (!following || node === null) {
+    if (reading !== null || node === null) {
       return;
     }
     const toEnd = (): void => {
@@ -31,11 +74,99 @@ export function LogPanel({ source }: { source: Source; tail: boolean }): ReactEl
     const resized = new ResizeObserver(toEnd);
     resized.observe(node);
     return () => resized.disconnect();
-  }, [lines, following, any]);
+  }, [lines, reading, any, wrap]);
+  useLayoutEffect(() => {
+    if (anchor.current !== null && box.current !== null) {
+      const [row, top] = anchor.current;
+      box.current.scrollTop += row.offsetTop - top;
+      anchor.current = null;
+    }
+  }, [reading]);
+  useLayoutEffect(() => {
+    const [node, row] = [box.current, box.current?.querySelector<HTMLElement>('.tj-log-now')];
+    if (
+      node &&
+      row &&
+      (row.offsetTop < node.scrollTop || row.offsetTop > node.scrollTop + node.clientHeight - 20)
+    ) {
+      node.scrollTop = row.offsetTop - node.clientHeight / 2;
+    }
+  }, [now]);
 
-  if (!any) {
+  if (!any || job === null) {
     return null;
   }
+
+  const change = (part: Partial<Query>): void => {
+    setQuery({ ...asked, ...part });
+    point(null);
+    // Pages came as they were asked for: other ones are wanted now.
+    read(reading && freeze(reading.held));
+  };
+  const load = async (from: Reading, limit: number): Promise<Reading> => {
+    if (busy.current) {
+      return from;
+    }
+    busy.current = true;
+    say('');
+    try {
+      const {
+        lines: wire,
+        before,
+        more
+      } = await source.ask('page', { ...search, before: from.before, limit });
+      const first = Math.min(0, from.older[0]?.number ?? 0) - wire.length;
+      const next = { ...from, older: [...toLines(wire, first), ...from.older], before, more };
+      const row = box.current?.querySelector<HTMLElement>('.tj-log-line');
+      anchor.current = row ? [row, row.offsetTop] : null;
+      read(next);
+      return next;
+    } catch (error) {
+      say((error as Error).message);
+      read(from);
+      return { ...from, more: false };
+    } finally {
+      busy.current = false;
+    }
+  };
+  const go = async (by: 1 | -1): Promise<void> => {
+    let state = reading ?? freeze(log);
+    read(state);
+    const next = now === null ? hits.length - 1 : hits.indexOf(now) + by;
+    let target = hits[next];
+    while (
+      target === undefined &&
+      next < 0 &&
+      wanted !== null &&
+      state.more &&
+      state.older.length < MAX_LINES
+    ) {
+      const before = state.older.length;
+      state = await load(state, PAGE);
+      const fresh = state.older.slice(0, state.older.length - before);
+      target = fresh.filter(line => matches(line, wanted)).at(-1);
+    }
+    point(target ?? hits[next < 0 ? hits.length - 1 : 0] ?? null);
+  };
+  const fill = async (line: LogLine): Promise<void> => {
+    const all = { nodes: null, pattern: null, regex: false, errors: false };
+    try {
+      const limit = Math.min(line.skipped, MAX_LINES);
+      const { lines: wire, ...page } = await source.ask('page', { ...all, before: line.before, limit });
+      const state = reading ?? freeze(log);
+      const place = state.held.indexOf(line);
+      const last = state.held[place - 1]?.time ?? 0;
+      const fresh = wire.filter(([, time]) => time > last);
+      const step = 1 / (fresh.length + 1);
+      const lost = page.more ? Math.max(0, line.skipped - wire.length) : 0;
+      const [first, ...rest] = toLines(fresh, line.number - 1 + step, step);
+      const filled = first ? [{ ...first, skipped: lost, before: page.before }, ...rest] : [];
+      const held = [...state.held.slice(0, place), ...filled, { ...line, skipped: 0 }];
+      read({ ...state, held: [...held, ...state.held.slice(place + 1)] });
+    } catch (error) {
+      say((error as Error).message);
+    }
+  };
   const onScroll = (): void => {
     const node = box.current;
     if (node === null) {
@@ -44,37 +175,155 @@ export function LogPanel({ source }: { source: Source; tail: boolean }): ReactEl
     const { top, height } = seen.current;
     seen.current = { top: node.scrollTop, height: node.scrollHeight };
     if (node.scrollHeight - node.scrollTop - node.clientHeight <= SLACK_PIXELS) {
-      follow(true);
+      if (reading !== null && reading.held.at(-1) === log.at(-1) && now === null) {
+        read(null);
+      }
     } else if (node.scrollTop < top && node.scrollHeight === height) {
-      follow(false); // Somebody scrolled up: nothing came or was wrapped anew.
+      const state = reading ?? freeze(log); // Somebody scrolled up: nothing came or was wrapped anew.
+      read(state);
+      if (node.scrollTop < AHEAD_PIXELS && state.more && lines.length < MAX_LINES) {
+        void load(state, PAGE);
+      }
     }
   };
+  const width = job.nodes > 1 ? String(job.nodes - 1).length : 0;
+  const row = (line: LogLine): ReactElement => {
+    const parts = pieces(line.text);
+    return (
+      <div
+        key={line.number}
+        className={`tj-log-line${line === now ? ' tj-log-now' : ''}`}
+        data-at={`${timeOfDay(line.time)} ${width > 0 ? String(line.node).padStart(width) : ''}`.trimEnd()}
+      >
+        {line.skipped > 0 && (
+          <button type="button" className="tj-link tj-log-skipped" onClick={() => void fill(line)}>
+            {plural(line.skipped, 'line')} skipped: show
+          </button>
+        )}
+        {(wanted === null ? parts : marked(parts, wanted)).map(piece => {
+          const { text, css } = piece;
+          return 'hit' in piece && piece.hit ? (
+            <mark className={css}>{text}</mark>
+          ) : css === '' ? (
+            text
+          ) : (
+            <span className={css}>{text}</span>
+          );
+        })}
+      </div>
+    );
+  };
+  const cached = (line: LogLine): ReactElement => {
+    // What can be pressed or is pointed at belongs to this moment.
+    const made = (line !== now && line.skipped === 0 && drawn.current.rows.get(line)) || row(line);
+    if (line !== now) {
+      drawn.current.rows.set(line, made);
+    }
+    return made;
+  };
+  const toggle = (what: 'regex' | 'only' | 'errors', words: string): ReactElement => (
+    <button
+      type="button"
+      className="tj-tool"
+      aria-pressed={asked[what]}
+      onClick={() => change({ [what]: !asked[what] })}
+    >
+      {words}
+    </button>
+  );
+  const where = now === null ? '' : `${count(hits.indexOf(now) + 1)} of `;
+  const kept = found !== undefined && found > hits.length ? `, ${count(found)} kept` : '';
+  const result = wanted === null ? 'no regular expression' : `${where}${plural(hits.length, 'line')}${kept}`;
+  const missed = reading === null ? 0 : log.length - 1 - log.indexOf(reading.held.at(-1) as LogLine);
+  const earlier = reading?.more ?? (lines[0]?.number ?? 2) > 1;
   return (
     <div className="tj-log">
+      {!tail && (
+        <div className="tj-tools" role="group" aria-label="Search the log">
+          <input
+            type="search"
+            className="tj-field tj-log-search"
+            aria-label="Search the log"
+            placeholder="Search"
+            value={asked.text}
+            onInput={event => change({ text: event.currentTarget.value })}
+            onKeyDown={event => event.key === 'Enter' && void go(event.shiftKey ? -1 : 1)}
+          />
+          {toggle('regex', 'Regex')}
+          {asked.text !== '' && (
+            <>
+              <button type="button" className="tj-tool" onClick={() => void go(-1)}>
+                Previous
+              </button>
+              <button type="button" className="tj-tool" onClick={() => void go(1)}>
+                Next
+              </button>
+              {toggle('only', 'Only matches')}
+              <span className="tj-quiet tj-log-result" role="status">
+                {result}
+              </span>
+            </>
+          )}
+          <span className="tj-tools-end">
+            {toggle('errors', 'Errors only')}
+            {job.nodes > 1 && (
+              <input
+                className="tj-field"
+                aria-label="Nodes, such as 0, 3, 5-7"
+                placeholder="all nodes"
+                value={asked.nodes}
+                onInput={event => change({ nodes: event.currentTarget.value })}
+              />
+            )}
+            <button type="button" className="tj-tool" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
+              Wrap
+            </button>
+          </span>
+        </div>
+      )}
+      {note !== '' && <p className="tj-reason">{note}</p>}
       <div
-        className="tj-log-lines"
+        className={`tj-log-lines${tail ? ' tj-log-tail' : ''}${wrap ? '' : ' tj-log-wide'}`}
         ref={box}
         onScroll={onScroll}
         role="region"
         aria-label="Log of all nodes"
         tabIndex={0}
       >
-        {lines.map((line, i) => (
-          <div key={i} className="tj-log-line">
-            <span className="tj-log-time">{timeOfDay(line.time)}</span>{' '}
-            <span className="tj-log-rank">
-              <span className="tj-log-word">node </span>
-              {line.node}
-            </span>{' '}
-            <span className="tj-log-text">{line.text}</span>
-          </div>
-        ))}
+        {!tail && earlier && (
+          <button
+            type="button"
+            className="tj-link tj-log-earlier"
+            onClick={() => void load(reading ?? freeze(log), PAGE)}
+          >
+            Show earlier lines
+          </button>
+        )}
+        {lines.length === 0 && <p className="tj-log-none tj-quiet">No line here matches.</p>}
+        {lines.map(cached)}
       </div>
-      {!following && (
-        <button type="button" className="tj-button tj-log-follow" onClick={() => follow(true)}>
-          Follow
+      {reading !== null && (
+        <button
+          type="button"
+          className="tj-button tj-log-follow"
+          onClick={() => {
+            point(null);
+            read(null);
+          }}
+        >
+          Follow{missed > 0 ? `: ${count(missed)} new` : ''}
         </button>
       )}
     </div>
   );
+}
+
+/** What is read begins where the lines before it can be asked for. */
+function freeze(log: readonly LogLine[]): Reading {
+  const start = Math.max(
+    0,
+    log.findIndex(line => line.before !== null)
+  );
+  const held = log.slice(start);
+  return { held, older: [], before: held[0]?.before ?? null, more: (held[0]?.number ?? 0) > 1 };
 }

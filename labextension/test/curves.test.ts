@@ -11,7 +11,16 @@ import {
   stepRange,
   summary
 } from '../src/core/curves';
-import { type Look, type Shown, layers, nearest, stepAt, times, valueRange } from '../src/core/layers';
+import {
+  type Look,
+  type Shown,
+  layers,
+  logTicks,
+  nearest,
+  stepAt,
+  times,
+  valueRange
+} from '../src/core/layers';
 import { ema, reach, smoothWords } from '../src/core/smooth';
 import type { Curve } from '../src/core/types';
 import { moved, scaled, within } from '../src/core/zoom';
@@ -205,6 +214,14 @@ describe('what is drawn', () => {
   });
 });
 
+test.each([
+  ['ones, twos and fives', 0.3, 30, [0.5, 1, 2, 5, 10, 20]],
+  ['powers of ten where there are many', 1, 1e5, [1, 10, 100, 1000, 1e4, 1e5]],
+  ['some of them where there are too many', 1e-9, 1e9, [1e-9, 1e-6, 1e-3, 1, 1e3, 1e6, 1e9]]
+])('a logarithmic axis has %s', (_, from, to, ticks) => {
+  expect(logTicks(from, to)).toEqual(ticks);
+});
+
 describe('at the crosshair', () => {
   test('the nearest point counts', () => {
     const xs = of(0, 10, 20);
@@ -213,11 +230,11 @@ describe('at the crosshair', () => {
   });
 
   test.each([
-    ['the range over ranks', {}, 'band' as const, 'step 10 · 1 – 3'],
-    ['the least and the most of all ranks', {}, 'all' as const, 'step 10 · 1 (rank 4) – 5 (rank 3)'],
-    ['each of the chosen', {}, 'some' as const, 'step 10 · rank 3 5 · rank 4 1'],
-    ['an earlier job', { letter: 'A' }, 'band' as const, 'step 10 · 1 – 3 · A 7']
-  ])('says %s', (_, pinned, ranks, words) => {
+    ['the range over ranks', {}, 'band' as const, 'step 10 · 1 – 3', ''],
+    ['the least and the most of all ranks', {}, 'all' as const, 'step 10 · 1 (rank 4) – 5 (rank 3)', ''],
+    ['each of the chosen', {}, 'some' as const, 'step 10', 'rank 3 5 · rank 4 1'],
+    ['an earlier job', { letter: 'A' }, 'band' as const, 'step 10 · 1 – 3', 'A 7']
+  ])('says %s', (_, pinned, ranks, rest, more) => {
     const { curve: given } = shown();
     const lines = [
       { rank: 3, x: of(9), y: of(5) },
@@ -226,7 +243,8 @@ describe('at the crosshair', () => {
     const pin = { letter: 'A', nth: 1, curve: curve([0, 11], [1, 7]), clock: null };
     expect(readout(given, 1, lines, 'letter' in pinned ? [pin] : [], null, { ...LOOK, ranks })).toEqual({
       main: '2',
-      rest: words
+      rest,
+      more
     });
   });
 });

@@ -65,7 +65,15 @@ export function summary(name: string, curve: Curve): string {
   return `${name}: ${from[1]} at step ${from[0]}, ${to[1]} at step ${to[0]}`;
 }
 
-/** What is at the crosshair: the value, and in words where that is and what lies beside it. */
+/** What is at the crosshair: the value, where that is, and what lies beside it. */
+export interface Readout {
+  main: string;
+  /** The step, and the range over ranks. */
+  rest: string;
+  /** Chosen ranks and earlier jobs, where there are any. */
+  more: string;
+}
+
 export function readout(
   curve: Curve,
   index: number,
@@ -73,19 +81,18 @@ export function readout(
   pins: readonly Pinned[],
   clock: Clock | null,
   look: Look
-): { main: string; rest: string } {
+): Readout {
   const step = curve.x[index] ?? 0;
   const [, main, low, high] = row(curve, index);
-  const rest = [`step ${count(step)}`];
-  if (clock !== null) {
-    rest[0] += `, ${clockText(times(Float64Array.of(step), clock)[0] ?? 0)}`;
-  }
+  const seconds = clock === null ? 0 : (times(Float64Array.of(step), clock)[0] ?? 0);
+  const rest = [`step ${count(step)}${clock === null ? '' : `, ${clockText(seconds)}`}`];
+  const more: string[] = [];
   if (look.ranks === 'band' || lines === null || lines.length === 0) {
     if (hasRange(curve)) {
       rest.push(`${low} – ${high}`);
     }
   } else if (look.ranks === 'some') {
-    lines.forEach(line => rest.push(`rank ${line.rank} ${value(numberAt(line.x, line.y, step))}`));
+    lines.forEach(line => more.push(`rank ${line.rank} ${value(numberAt(line.x, line.y, step))}`));
   } else {
     const sorted = lines
       .map(line => [numberAt(line.x, line.y, step), line.rank] as const)
@@ -100,11 +107,11 @@ export function readout(
     // Beside each other at the same step, or at the same time since the start.
     const there =
       clock !== null && otherClock !== null
-        ? numberAt(times(other.x, otherClock), other.mean, times(Float64Array.of(step), clock)[0] ?? 0)
+        ? numberAt(times(other.x, otherClock), other.mean, seconds)
         : numberAt(other.x, other.mean, step);
-    rest.push(`${letter} ${value(there)}`);
+    more.push(`${letter} ${value(there)}`);
   }
-  return { main: main, rest: rest.join(' · ') };
+  return { main, rest: rest.join(' · '), more: more.join(' · ') };
 }
 
 function numberAt(xs: Float64Array, ys: Float64Array, x: number): number {

@@ -138,6 +138,18 @@ export function valueRange(shown: readonly Layer[], log: boolean, seen?: Range):
   return [least - air, most + air];
 }
 
+/** Where a logarithmic axis has its marks: whole powers of ten, where these are few also twice and five times them. */
+export function logTicks(from: number, to: number): number[] {
+  const decades = Math.log10(to / from);
+  const each = decades > 3 ? [1] : [1, 2, 5];
+  const skip = Math.max(1, Math.ceil(decades / 6));
+  const found: number[] = [];
+  for (let power = Math.floor(Math.log10(from) / skip) * skip; 10 ** power <= to; power += skip) {
+    found.push(...each.map(digit => Number(`${digit}e${power}`)).filter(tick => tick >= from && tick <= to));
+  }
+  return found;
+}
+
 /** The index of the last of `xs` that is not beyond `x`; -1 where all are. */
 function upTo(xs: Float64Array, x: number): number {
   let [low, high] = [0, xs.length];

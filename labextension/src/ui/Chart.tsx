@@ -8,7 +8,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import uPlot from 'uplot';
 
 import { clock, count } from '../core/format';
-import type { Layer } from '../core/layers';
+import { type Layer, logTicks } from '../core/layers';
 import type { Range } from '../core/zoom';
 import { type Colours, coloursOf, onThemeChange } from './colours';
 import { paint } from './paint';
@@ -33,6 +33,8 @@ export interface Moves {
 export interface ChartProps {
   label: string;
   layers: readonly Layer[];
+  /** Where something began anew. */
+  marks: readonly number[];
   x: Range;
   y: Range;
   logX: boolean;
@@ -46,7 +48,7 @@ export interface ChartProps {
 }
 
 export function Chart(props: ChartProps): ReactElement {
-  const { label, layers, x, y, logX, logY, time, pointed, words, hint, moves } = props;
+  const { label, layers, marks, x, y, logX, logY, time, pointed, words, hint, moves } = props;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const now = useRef(props);
@@ -93,8 +95,9 @@ export function Chart(props: ChartProps): ReactElement {
   useEffect(() => {
     if (plot.current !== null) {
       show(plot.current, now.current);
+      point(plot.current, now.current);
     }
-  }, [layers, x[0], x[1], y[0], y[1]]); // eslint-disable-line react-hooks/exhaustive-deps -- `now` is always current
+  }, [layers, marks, x[0], x[1], y[0], y[1]]); // eslint-disable-line react-hooks/exhaustive-deps -- `now` is always current
   useEffect(() => {
     if (plot.current !== null) {
       point(plot.current, now.current);
@@ -239,14 +242,15 @@ function options(
     mouseenter: none,
     dblclick: none
   };
-  const named = (ticks: (number | null)[]): string[] =>
-    ticks.map(tick => (tick === null ? '' : time ? clock(tick) : count(tick)));
+  const named = (ticks: number[]): string[] => ticks.map(time ? clock : count);
+  const scaled = (log: boolean): Partial<uPlot.Axis> =>
+    log ? { splits: (_, __, from, to) => logTicks(from, to), filter: (_, ticks) => ticks } : {};
   return {
     width: Math.max(width, 50),
     height: HEIGHT,
     padding: [6, 10, 0, 0],
     legend: { show: false },
-    cursor: { bind: silent, y: false, points: { size: 7 } },
+    cursor: { bind: silent, y: false, points: { size: 7, width: 0, fill: () => colours().accent } },
     scales: {
       x: { time: false, distr: logX ? 3 : 1, range: () => [...now().x] },
       y: { distr: logY ? 3 : 1, range: () => [...now().y] }
@@ -258,11 +262,17 @@ function options(
         space: 64,
         grid: { show: false },
         values: (_, ticks) => named(ticks),
-        ...(time ? { incrs: SECONDS } : {})
+        ...(time ? { incrs: SECONDS } : scaled(logX))
       },
-      { ...axis, size: 48, space: 32, grid: { stroke: () => colours().line, width: 1, dash: [2, 4] } }
+      {
+        ...axis,
+        ...scaled(logY),
+        size: 48,
+        space: 32,
+        grid: { stroke: () => colours().line, width: 1, dash: [2, 4] }
+      }
     ],
     series: [{}, { stroke: () => colours().accent, paths: none, points: { show: false } }],
-    hooks: { draw: [self => paint(self, now().layers, colours())] }
+    hooks: { draw: [self => paint(self, now().layers, now().marks, colours())] }
   };
 }

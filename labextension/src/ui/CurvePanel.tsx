@@ -1,5 +1,5 @@
 /** Every reported metric: small charts that are looked at together, and the tools that say how. */
-import { useId, useRef, useState } from 'react';
+import { useId, useMemo, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { decode, decodeLine, parseRanks, stepRange } from '../core/curves';
@@ -8,7 +8,7 @@ import { type Clock, type Look, type Pinned, stepAt } from '../core/layers';
 import type { Curve, Job, Source } from '../core/types';
 import { type Range, moved, scaled, within } from '../core/zoom';
 import { CurveTools, type Tooling } from './CurveTools';
-import { Tile } from './Tile';
+import { Plot } from './Plot';
 import { useAnswer } from './useAnswer';
 import { useView } from './useView';
 
@@ -29,7 +29,7 @@ const NO_PINS: readonly Pinned[] = [];
 const PLAIN: Look = { smooth: 0, ranks: 'band', logX: false, logY: false, time: false, zoom: null };
 
 export function CurvePanel({ source }: { source: Source }): ReactElement | null {
-  const { job, curves } = useView(source);
+  const { job, curves, nodes } = useView(source);
   const [look, setLook] = useState(PLAIN);
   const [chosen, choose] = useState<readonly string[] | null>(null);
   const [ranks, setRanks] = useState('0');
@@ -43,13 +43,18 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
   const shown = names.filter((name, i) => (chosen === null ? i < SHOWN : chosen.includes(name)));
   const all = [...curves.values()];
   const [first, last] = stepRange(all, null);
-  const clock = useClock(source, look.time ? `${first} ${last}` : null);
+  const begun = Math.max(0, ...nodes.map(node => node.restarts));
+  const asked = look.time ? `${first} ${last}` : begun > 0 ? 'restarts' : null;
+  const { clock, restarts } = useTimes(source, asked && `${asked} ${begun}`);
   if (job === null || names.length === 0) {
     return null;
   }
   const pinned = pins.flatMap(pin => [...pin.curves.values()]);
   const whole = stepRange([...all, ...pinned], isLive(job.state) ? job.total : null);
-  const change = (part: Partial<Look>): void => setLook(before => ({ ...before, ...part }));
+  const change = (part: Partial<Look>): void => {
+    point(null); // Where that is, is another place now.
+    setLook(before => ({ ...before, ...part }));
+  };
   const zoomed = (by: (look: Look) => Look['zoom']): void =>
     setLook(before => ({ ...before, zoom: by(before) }));
   const step = (x: number): number => (look.time && clock !== null ? stepAt(x, clock) : x);
@@ -87,13 +92,13 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
       <p id={hint} className="tj-unseen">
         Arrow keys move the crosshair, with Shift the view. Plus and minus zoom, 0 shows everything.
       </p>
-      <div className="tj-tiles" ref={grid}>
+      <div className="tj-plots" ref={grid}>
         {shown.map(name => {
           const curve = curves.get(name);
           return curve === undefined ? (
-            <div key={name} className="tj-tile" />
+            <div key={name} className="tj-plot" />
           ) : (
-            <Tile
+            <Plot
               key={name}
               source={source}
               name={name}
@@ -102,6 +107,7 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
               ranks={some}
               pins={pinsOf(pins, name)}
               clock={clock}
+              restarts={restarts}
               whole={whole}
               asTable={asTable}
               pointed={pointed}
@@ -127,16 +133,23 @@ function pinsOf(pins: readonly Pin[], name: string): readonly Pinned[] {
   return found.length === 0 ? NO_PINS : found;
 }
 
-/** When each step was, once somebody wants to know. */
-function useClock(source: Source, key: string | null): Clock | null {
+interface Times {
+  clock: Clock | null;
+  /** Steps where an attempt began anew. */
+  restarts: readonly number[];
+}
+const TIMELESS: Times = { clock: null, restarts: [] };
+
+/** When each step was, once somebody wants to know, and where the job began anew, once it has. */
+function useTimes(source: Source, key: string | null): Times {
   const answer = useAnswer(key, () => source.ask('clock', {}));
-  const kept = useRef<{ of: unknown; clock: Clock | null }>({ of: null, clock: null });
-  const buffer = answer?.got?.buffers[0];
-  if (kept.current.of !== buffer) {
-    const points = answer?.got?.points ?? 0;
-    kept.current = { of: buffer, clock: buffer && points > 1 ? decodeLine(buffer, points) : null };
-  }
-  return key === null ? null : kept.current.clock;
+  const got = answer?.got;
+  return useMemo(() => {
+    const buffer = got?.buffers[0];
+    return got && buffer
+      ? { clock: got.points > 1 ? decodeLine(buffer, got.points) : null, restarts: got.restarts }
+      : TIMELESS;
+  }, [got]);
 }
 
 /** Asks for an earlier job's curves. */

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { ReactElement, ReactNode, RefObject } from 'react';
 
 import { csv } from '../core/csv';
-import { count, timeOfDay } from '../core/format';
+import { ago, count } from '../core/format';
 import type { Look } from '../core/layers';
 import { STRONGEST, smoothWords } from '../core/smooth';
 import type { Curve, Job, Source } from '../core/types';
@@ -48,7 +48,8 @@ export function CurveTools(props: Tooling): ReactElement {
     setNote('Asking the kernel for every point …');
     try {
       const { rows, complete, buffers } = await source.ask('csv', { names: null });
-      save(new Blob(buffers as BlobPart[], { type: 'text/csv' }), `${job.name}.csv`);
+      const packed = new Blob(buffers as BlobPart[]).stream().pipeThrough(new DecompressionStream('gzip'));
+      save(await new Response(packed, { headers: { 'Content-Type': 'text/csv' } }).blob(), `${job.name}.csv`);
       setNote(`Saved ${count(rows)} rows${complete ? '' : ', thinned: there are too many for a browser'}.`);
     } catch (error) {
       save(new Blob([csv(curves)], { type: 'text/csv' }), `${job.name}.csv`);
@@ -61,6 +62,7 @@ export function CurveTools(props: Tooling): ReactElement {
       save(file, `${job.name}.png`);
     }
   };
+  const whole = look.zoom === null;
   const axis = look.time ? 'time' : look.logX ? 'log' : 'steps';
   return (
     <>
@@ -117,20 +119,18 @@ export function CurveTools(props: Tooling): ReactElement {
           <Tool label="Zoom in" onClick={() => moves.scale(0.5)}>
             +
           </Tool>
-          <Tool label="Zoom out" disabled={look.zoom === null} onClick={() => moves.scale(2)}>
+          <Tool label="Zoom out" disabled={whole} onClick={() => moves.scale(2)}>
             −
           </Tool>
-          {look.zoom !== null && (
-            <>
-              <Tool label="Earlier steps" onClick={() => moves.pan(-0.25)}>
-                ‹
-              </Tool>
-              <Tool label="Later steps" onClick={() => moves.pan(0.25)}>
-                ›
-              </Tool>
-              <Tool onClick={moves.whole}>Show all</Tool>
-            </>
-          )}
+          <Tool label="Earlier steps" disabled={whole} onClick={() => moves.pan(-0.25)}>
+            ‹
+          </Tool>
+          <Tool label="Later steps" disabled={whole} onClick={() => moves.pan(0.25)}>
+            ›
+          </Tool>
+          <Tool label="Show all steps" disabled={whole} onClick={moves.whole}>
+            All
+          </Tool>
           <Tool aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
             Table
           </Tool>
@@ -154,7 +154,7 @@ export function CurveTools(props: Tooling): ReactElement {
           {pins.map(({ uid, letter, nth, name }) => (
             <span key={uid}>
               <svg width="28" height="8" aria-hidden="true">
-                <line x2="28" y1="4" y2="4" strokeDasharray={DASHES[nth]?.join(' ')} />
+                <line x2="28" y1="4" y2="4" style={{ strokeDasharray: DASHES[nth]?.join(' ') }} />
               </svg>{' '}
               <b>{letter}</b> {name}
             </span>
@@ -162,7 +162,7 @@ export function CurveTools(props: Tooling): ReactElement {
         </p>
       )}
       {note !== '' && (
-        <p className="tj-note" role="status">
+        <p className="tj-said" role="status">
           {note}
         </p>
       )}
@@ -176,7 +176,7 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
   const jobs = answer?.got?.jobs;
   if (!jobs || jobs.length === 0) {
     return (
-      <p className="tj-note">
+      <p className="tj-said">
         {answer === null
           ? 'Looking for earlier jobs …'
           : jobs
@@ -199,7 +199,10 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
   return (
     <Boxes
       label="Earlier jobs to compare with"
-      of={jobs.map(each => [each.uid, `${each.name} ${each.state}, ${timeOfDay(each.created)}`])}
+      of={jobs.map(each => [
+        each.uid,
+        `${each.name} · ${each.state} · ${ago(Date.now() / 1000 - each.created)}`
+      ])}
       on={pins.map(each => each.uid)}
       most={MOST_PINS}
       set={set}

@@ -1,6 +1,7 @@
 import type { ReactElement } from 'react';
 
 import { MAX_ROWS, hasRange, rows } from '../core/curves';
+import { count } from '../core/format';
 import type { Curve } from '../core/types';
 
 /** The curve for those who read it rather than see it. */
@@ -9,9 +10,9 @@ export function DataTable({ name, curve }: { name: string; curve: Curve }): Reac
   return (
     <div className="tj-table" role="region" aria-label={`Data of ${name}`} tabIndex={0}>
       <table>
-        <caption>
-          {name} by step
-          {curve.x.length > MAX_ROWS ? `, ${MAX_ROWS} of ${curve.x.length} points` : ''}
+        <caption className={curve.x.length > MAX_ROWS ? undefined : 'tj-unseen'}>
+          <span className="tj-unseen">{name} by step </span>
+          {curve.x.length > MAX_ROWS && `${MAX_ROWS} of ${count(curve.x.length)} points`}
         </caption>
         <thead>
           <tr>

@@ -20,7 +20,7 @@ import { Chart, type Moves } from './Chart';
 import { DataTable } from './DataTable';
 import { useAnswer } from './useAnswer';
 
-export interface TileProps {
+export interface PlotProps {
   source: Source;
   name: string;
   curve: Curve;
@@ -28,6 +28,7 @@ export interface TileProps {
   ranks: readonly number[];
   pins: readonly Pinned[];
   clock: Clock | null;
+  restarts: readonly number[];
   /** All steps there are to see, of all metrics. */
   whole: Range;
   asTable: boolean;
@@ -39,7 +40,7 @@ export interface TileProps {
 /** Columns of a chart that are worth asking for. */
 const POINTS = 1000;
 
-export function Tile(props: TileProps): ReactElement {
+export function Plot(props: PlotProps): ReactElement {
   const { source, name, curve: all, look, ranks, pins, whole, asTable, pointed, hint, moves } = props;
   const clock = look.time ? props.clock : null;
   const time = clock !== null;
@@ -76,9 +77,17 @@ export function Tile(props: TileProps): ReactElement {
   const x: Range = [look.logX ? above(ends[0], drawn[0]?.x) : (ends[0] ?? 0), ends[1] ?? 1];
   const y = valueRange(drawn, look.logY, x);
 
+  const marks = useMemo(
+    () => (clock === null ? props.restarts : [...times(Float64Array.from(props.restarts), clock)]),
+    [clock, props.restarts]
+  );
   const steps = curve.x;
-  const at = pointed === null ? -1 : nearest(steps, time ? stepAt(pointed, clock) : pointed);
-  const words = at < 0 ? null : readout(curve, at, lines, pins, time ? clock : null, look);
+  const at =
+    pointed === null || pointed < x[0] || pointed > x[1]
+      ? -1
+      : nearest(steps, time ? stepAt(pointed, clock) : pointed);
+  const words = at < 0 ? null : readout(curve, at, lines, pins, clock, look);
+  const beside = pins.length > 0 || look.ranks === 'some';
   const end = all.mean.length - 1;
   const step = (by: number): void => {
     const start = at < 0 ? (by > 0 ? -1 : steps.length) : at;
@@ -86,31 +95,33 @@ export function Tile(props: TileProps): ReactElement {
     moves.point(time ? (times(Float64Array.of(here), clock)[0] ?? 0) : here);
   };
   return (
-    <div className="tj-tile">
-      <div className="tj-tile-head">
-        <span className="tj-tile-name" data-png title={name}>
+    <div className="tj-plot">
+      <div className="tj-plot-head">
+        <span className="tj-plot-name" data-png title={name}>
           {name}
         </span>
-        <span className="tj-quiet tj-tile-words">
+        <span className="tj-quiet tj-plot-words">
           {words === null ? describe(all, look, lines?.length ?? 0) : words.rest}
         </span>
-        <span className="tj-tile-value" data-png>
+        <span className="tj-plot-value" data-png>
           {words?.main ?? (end < 0 ? '' : value(all.mean[end] ?? NaN))}
         </span>
       </div>
+      {beside && <div className="tj-quiet tj-plot-more">{words?.more}</div>}
       {asTable ? (
         <DataTable name={name} curve={curve} />
       ) : (
         <Chart
-          label={summary(name, all)}
+          label={`${summary(name, all)}${again(props.restarts)}`}
           layers={drawn}
+          marks={marks}
           x={x}
           y={y}
           logX={look.logX}
           logY={look.logY}
           time={time}
           pointed={pointed}
-          words={words === null ? summary(name, curve) : `${words.main}, ${words.rest}`}
+          words={words === null ? summary(name, curve) : `${words.main}, ${words.rest}, ${words.more}`}
           hint={hint}
           moves={{ ...moves, step }}
         />
@@ -134,6 +145,10 @@ function describe(curve: Curve, look: Look, lines: number): string {
   return hasRange(curve)
     ? `mean and range of ${count(curve.ranks)} ranks`
     : `mean of ${count(curve.ranks)} ranks`;
+}
+
+function again(restarts: readonly number[]): string {
+  return restarts.length === 0 ? '' : `, began anew at step ${restarts.map(count).join(' and ')}`;
 }
 
 /** The start of a logarithmic axis: nought has no place on it. */

@@ -5,6 +5,8 @@ import type { Layer } from '../core/layers';
 import type { Colours } from './colours';
 
 export const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4], [1, 2], [4, 2, 4, 6], [3, 6]];
+/** Pixels from one label to the next, so that lines which end together keep theirs. */
+const BESIDE = 16;
 
 const LOOKS: Record<Layer['kind'], [colour: 'accent' | 'quiet', width: number, alpha: number]> = {
   band: ['accent', 0, 0.16],
@@ -14,7 +16,12 @@ const LOOKS: Record<Layer['kind'], [colour: 'accent' | 'quiet', width: number, a
   main: ['accent', 1.75, 1]
 };
 
-export function paint(plot: uPlot, layers: readonly Layer[], colours: Colours): void {
+export function paint(
+  plot: uPlot,
+  layers: readonly Layer[],
+  marks: readonly number[],
+  colours: Colours
+): void {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   const many = layers.filter(layer => layer.kind === 'rank').length;
@@ -23,6 +30,16 @@ export function paint(plot: uPlot, layers: readonly Layer[], colours: Colours): 
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.lineJoin = 'round';
+  ctx.strokeStyle = colours.quiet;
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  for (const mark of marks) {
+    const x = plot.valToPos(mark, 'x', true);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
   for (const layer of layers) {
     const [colour, width, alpha] = LOOKS[layer.kind];
     ctx.strokeStyle = ctx.fillStyle = colours[colour];
@@ -38,7 +55,7 @@ export function paint(plot: uPlot, layers: readonly Layer[], colours: Colours): 
       line(ctx, xs, ys, width * ratio);
     }
     if (layer.label !== '') {
-      label(ctx, layer.label, xs, ys, bbox, ratio, colours);
+      label(ctx, layer, xs, ys, bbox, ratio, colours);
     }
   }
   ctx.restore();
@@ -95,10 +112,10 @@ function area(ctx: CanvasRenderingContext2D, xs: Float64Array, low: Float64Array
   ctx.fill();
 }
 
-/** At the last point that is seen, on a ground of its own. */
+/** Near the last point that is seen, on a ground of its own. */
 function label(
   ctx: CanvasRenderingContext2D,
-  text: string,
+  { label: text, nth }: Layer,
   xs: Float64Array,
   ys: Float64Array,
   box: uPlot.BBox,
@@ -106,7 +123,8 @@ function label(
   colours: Colours
 ): void {
   let i = xs.length - 1;
-  while (i >= 0 && !((xs[i] ?? NaN) <= box.left + box.width && Number.isFinite(ys[i]))) {
+  const end = Math.min(xs[i] ?? 0, box.left + box.width) - nth * BESIDE * ratio;
+  while (i >= 0 && !((xs[i] ?? NaN) <= end && Number.isFinite(ys[i]))) {
     i -= 1;
   }
   if (i < 0) {
@@ -119,7 +137,7 @@ function label(
   ctx.textBaseline = 'middle';
   ctx.lineWidth = 4 * ratio;
   ctx.strokeStyle = colours.ground;
-  const [x, y] = [Math.min(xs[i] ?? 0, box.left + box.width - 2 * ratio), ys[i] ?? 0];
+  const [x, y] = [Math.min(xs[i] ?? 0, box.left + box.width) - 2 * ratio, ys[i] ?? 0];
   ctx.strokeText(text, x, y);
   ctx.fillText(text, x, y);
 }

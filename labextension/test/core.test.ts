@@ -2,8 +2,6 @@ import { describe, expect, test } from 'vitest';
 
 import { Announcer, QUIET_SECONDS } from '../src/core/announce';
 import { blamed, facts, howFar, progressText, reason, timeline } from '../src/core/describe';
-import { MAX_LINES, merge } from '../src/core/log';
-import type { LogLine } from '../src/core/types';
 import { failure, job } from './jobs';
 
 describe('what is said about a job', () => {
@@ -22,8 +20,21 @@ describe('what is said about a job', () => {
     expect(howFar(given)).toEqual(words);
   });
 
-  test('while it starts, it says how many nodes run', () => {
-    expect(facts(job({ state: 'Starting', ranks_running: 3 }))[0]).toBe('3 of 8 nodes running');
+  test.each([
+    ['its size', job({ procs_per_node: 4 }), '8 nodes × 4'],
+    [
+      'while it starts, how many nodes run',
+      job({ state: 'Starting', ranks_running: 3 }),
+      '3 of 8 nodes running'
+    ],
+    ['which rank failed first', job({ state: 'Failed', failure: failure() }), 'rank 3 of 8 failed first'],
+    [
+      'its size where there is one rank to fail',
+      job({ nodes: 1, failure: failure({ rank: 0 }) }),
+      '1 node × 1'
+    ]
+  ])('it says %s', (_, given, words) => {
+    expect(facts(given)[0]).toBe(words);
   });
 
   test('a progress bar says state, share, time and steps', () => {
@@ -56,20 +67,6 @@ describe('the timeline', () => {
     ['Complete' as const, 'done']
   ])('the last phase of a job that is %s is marked %s', (state, mark) => {
     expect(timeline(job({ state }), 300).at(-1)).toMatchObject({ mark, seconds: null });
-  });
-});
-
-describe('the log', () => {
-  const line = (time: number, text: string, rank = 0): LogLine => ({ time, rank, text });
-
-  test('puts a late line where it belongs, after those of its moment', () => {
-    const merged = merge([line(1, 'a'), line(2, 'b'), line(3, 'd')], [line(2, 'c', 1)]);
-    expect(merged.map(each => each.text)).toEqual(['a', 'b', 'c', 'd']);
-  });
-
-  test('keeps the newest lines', () => {
-    const many = Array.from({ length: MAX_LINES + 5 }, (_, i) => line(i, String(i)));
-    expect(merge([], many).map(each => each.text)[0]).toBe('5');
   });
 });
 

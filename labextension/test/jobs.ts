@@ -1,5 +1,5 @@
 /** A job to start from in tests. */
-import type { Failure, Job } from '../src/core/types';
+import type { Failure, Job, JobRow, Node } from '../src/core/types';
 
 export function job(part: Partial<Job> = {}): Job {
   return {
@@ -38,6 +38,39 @@ export function failure(part: Partial<Failure> = {}): Failure {
     source: '    loss = f(x)',
     traceback: 'Traceback …',
     remedy: '',
+    ...part
+  };
+}
+
+export function node(part: Partial<Node> = {}): Node {
+  return {
+    index: 0,
+    pod: 'digits-node-0-0',
+    host: 'gpu-a-17',
+    state: 'Running',
+    reason: '',
+    restarts: 0,
+    exit_code: null,
+    usage: null,
+    ranks: [],
+    ...part
+  };
+}
+
+export function row(part: Partial<JobRow> = {}): JobRow {
+  return {
+    uid: 'u1',
+    name: 'digits-x7k2p',
+    namespace: 'default',
+    state: 'Running',
+    created: 400,
+    finished: null,
+    nodes: 8,
+    runtime: 'torch-distributed',
+    progress: null,
+    eta: null,
+    reason: '',
+    metric: null,
     ...part
   };
 }

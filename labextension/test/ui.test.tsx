@@ -2,14 +2,16 @@ import { render } from 'preact';
 import { act } from 'preact/test-utils';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { JobStore } from '../src/core/store';
-import type { Job, ToKernel } from '../src/core/types';
-import { JobCard } from '../src/ui/JobCard';
-import { failure, job } from './jobs';
+import { Jobs } from '../src/core/jobs';
+import type { ToKernel } from '../src/core/protocol';
+import type { Job } from '../src/core/types';
+import { Widget } from '../src/ui/Widget';
+import { failure, job, node } from './jobs';
 
-// A canvas is what the browser test looks at.
-vi.mock('../src/ui/Chart', () => ({
-  Chart: ({ label }: { label: string }) => <div role="img" aria-label={label} />
+// Curves and logs have tests of their own, and canvases are what the browser test looks at.
+vi.mock('../src/ui/CurvePanel', () => ({ CurvePanel: () => <p>curves</p> }));
+vi.mock('../src/ui/LogPanel', () => ({
+  LogPanel: ({ tail }: { tail: boolean }) => <p>{tail ? 'tail' : 'log'}</p>
 }));
 
 const HOSTILE = '<img src=x onerror="globalThis.pwned=1"><script>globalThis.pwned=1</script>';
@@ -23,14 +25,27 @@ beforeEach(() => {
 afterEach(() => {
   render(null, host);
   host.remove();
+  vi.unstubAllGlobals();
 });
 
-async function show(state: Job): Promise<{ store: JobStore; sent: ToKernel[] }> {
+type Asked = ToKernel & { kind: 'ask' };
+
+async function show(
+  state: Job
+): Promise<{ jobs: Jobs; asked: () => Asked[]; answer: (more: object) => Promise<void> }> {
   const sent: ToKernel[] = [];
-  const store = new JobStore(message => sent.push(message));
-  store.setJob(state, { fresh: true });
-  await act(() => render(<JobCard source={store} />, host));
-  return { store, sent };
+  const jobs = new Jobs(message => sent.push(message), { panel: false });
+  jobs.setJob(state, { fresh: true });
+  await act(() => render(<Widget jobs={jobs} />, host));
+  const asked = (): Asked[] => sent.filter(message => message.kind === 'ask');
+  const answer = async (more: object): Promise<void> => {
+    const { id } = asked().at(-1) as Asked;
+    await act(async () => {
+      jobs.receive({ kind: 'answer', id, ok: true, ...more } as never, []);
+      await new Promise(told => setTimeout(told)); // Whoever waits for the answer has gone on by then.
+    });
+  };
+  return { jobs, asked, answer };
 }
 
 function button(name: string): HTMLButtonElement {
@@ -39,18 +54,21 @@ function button(name: string): HTMLButtonElement {
   return found as HTMLButtonElement;
 }
 
+const menu = (): HTMLButtonElement => host.querySelector('[aria-haspopup=menu]') as HTMLButtonElement;
+const key = (name: string): Promise<void> =>
+  act(
+    () =>
+      void document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key: name, bubbles: true }))
+  );
+
 test('what a pod wrote is text, whatever it is', async () => {
-  const { store } = await show(
+  const { jobs } = await show(
     job({
       name: HOSTILE,
       place: HOSTILE,
       runtime: HOSTILE,
       state: 'Failed',
       phases: [{ name: HOSTILE, started: 0, ended: 1 }],
-      metrics: [
-        [HOSTILE, 1],
-        ['x', HOSTILE]
-      ],
       failure: failure({
         headline: HOSTILE,
         where: HOSTILE,
@@ -60,17 +78,18 @@ test('what a pod wrote is text, whatever it is', async () => {
       })
     })
   );
-  await act(() => store.receive({ kind: 'log', seq: 1, reset: true, lines: [[1, 0, HOSTILE]] }, []));
+  const bad = node({ pod: HOSTILE, host: HOSTILE, reason: HOSTILE, state: HOSTILE as never });
+  await act(() => jobs.receive({ kind: 'nodes', job: 'u1', seq: 1, reset: true, nodes: [bad] }, []));
+  await act(() => button('Nodes').click());
   expect(host.querySelectorAll('img, script')).toHaveLength(0);
-  expect(host.querySelector('.tj-log-text')?.textContent).toBe(HOSTILE);
   expect(host.querySelector('.tj-failure-headline')?.textContent).toBe(HOSTILE);
+  expect([...host.querySelectorAll('dd')].map(each => each.textContent)).toContain(HOSTILE);
 });
 
-test('a state is a word, and a finished job has neither bar nor button', async () => {
+test('a state is a word, and a finished job has no bar', async () => {
   await show(job({ state: 'Complete', progress: 1, finished: 251 }));
   expect(host.querySelector('.tj-state')?.textContent?.trim()).toBe('Complete');
   expect(host.querySelector('[role=progressbar]')).toBeNull();
-  expect(host.querySelector('button.tj-button')).toBeNull();
 });
 
 test('a bar without a known end has no number', async () => {
@@ -80,37 +99,122 @@ test('a bar without a known end has no number', async () => {
   expect(bar?.getAttribute('aria-valuetext')).toBe('Running, step 2,592');
 });
 
-test('Stop asks once before it stops', async () => {
-  const { sent } = await show(job());
+test.each([
+  ['Queued', 'Stop', ['Rerun', 'Delete…']],
+  ['Running', 'Stop', ['Rerun', 'Delete…']],
+  ['Stopped', 'Resume', ['Rerun', 'Delete…']],
+  ['Complete', 'Rerun', ['Delete…']],
+  ['Deleted', null, []]
+] as const)('of a job that is %s, %s is offered first', async (state, first, others) => {
+  await show(job({ state }));
+  const buttons = [...host.querySelectorAll('.tj-head button')].map(each => each.textContent);
+  expect(buttons).toEqual([...(first === null ? [] : [first]), '⋯']);
+  await act(() => menu().click());
+  const items = [...host.querySelectorAll('[role=menuitem]')].map(each => each.textContent);
+  expect(items).toEqual([...others, 'Copy as %%trainjob cell', 'Copy as YAML', 'Copy as SDK code']);
+});
+
+test('Stop asks once before it stops, and only once', async () => {
+  const { asked, jobs } = await show(job());
   await act(() => button('Stop').click());
-  expect(sent).toEqual([]);
+  expect(asked()).toEqual([]);
   await act(() => button('Keep running').click());
   await act(() => button('Stop').click());
   await act(() => button('Stop job').click());
-  expect(sent).toEqual([{ kind: 'stop' }]);
-  expect(button('Stopping…').disabled).toBe(true);
+  expect(asked().map(({ what }) => what)).toEqual(['stop']);
+  await act(() => button('Stopping…').click());
+  expect(asked()).toHaveLength(1);
+  await act(() => jobs.setJob(job({ state: 'Stopped' }), { fresh: true }));
+  await act(() => button('Resume').click());
+  expect(asked().at(-1)?.what).toBe('resume');
 });
 
-test('a metric is chosen from tabs while they are few, from a list where they are many', async () => {
-  const { store } = await show(job());
-  expect(host.querySelectorAll('input[type=radio]')).toHaveLength(1);
-  await act(() =>
-    store.setJob(job({ metrics: Array.from({ length: 9 }, (_, i) => [`m${i}`, i]) }), { fresh: true })
+test('the menu is worked by keys', async () => {
+  const { asked } = await show(job());
+  menu().focus();
+  await key('ArrowUp');
+  expect(document.activeElement?.textContent).toBe('Copy as SDK code');
+  await key('d');
+  expect(document.activeElement?.textContent).toBe('Delete…');
+  await key('Escape');
+  expect(document.activeElement).toBe(menu());
+  expect(host.querySelector('[role=menu]')).toBeNull();
+  await key('ArrowDown');
+  await act(() => (document.activeElement as HTMLElement).click());
+  expect(asked().map(({ what }) => what)).toEqual(['rerun']);
+});
+
+test('a click elsewhere closes the menu', async () => {
+  await show(job());
+  await act(() => menu().click());
+  await act(
+    () => void document.body.dispatchEvent(new Event('pointerdown', { bubbles: true, composed: true }))
   );
-  expect(host.querySelectorAll('option')).toHaveLength(9);
+  expect(host.querySelector('[role=menu]')).toBeNull();
 });
 
-test('the data of a curve can be read as a table', async () => {
-  const { store } = await show(job());
-  const buffer = new DataView(Float64Array.from([0, 8, 2, 1, 1.5, 0.5, 2.5, 1.5]).buffer);
-  const heads = [{ name: 'loss', ranks: 8, points: 2 }];
-  await act(() => store.receive({ kind: 'curves', seq: 1, reset: true, curves: heads }, [buffer]));
-  expect(host.querySelector('[role=img]')?.getAttribute('aria-label')).toBe('loss: 2 at step 0, 1 at step 8');
-  await act(() => button('Show data').click());
-  expect([...host.querySelectorAll('tbody tr')].map(row => row.textContent)).toEqual([
-    '021.5002.500',
-    '810.50001.500'
-  ]);
+test('a copy goes to the clipboard', async () => {
+  const copied: string[] = [];
+  vi.stubGlobal('navigator', { clipboard: { writeText: async (text: string) => void copied.push(text) } });
+  const { asked, answer } = await show(job());
+  await act(() => menu().click());
+  await act(() => button('Copy as YAML').click());
+  expect(asked()[0]).toMatchObject({ what: 'text', form: 'yaml' });
+  await answer({ text: 'kind: TrainJob' });
+  expect(copied).toEqual(['kind: TrainJob']);
+  expect(host.textContent).toContain('Copied');
+});
+
+test('where the clipboard is refused, the text is there to be copied', async () => {
+  vi.stubGlobal('navigator', {});
+  const { answer } = await show(job());
+  await act(() => menu().click());
+  await act(() => button('Copy as SDK code').click());
+  await answer({ text: 'TrainerClient()' });
+  expect(host.querySelector('textarea')?.value).toBe('TrainerClient()');
+  await act(() => button('Close').click());
+  expect(host.querySelector('textarea')).toBeNull();
+});
+
+test('a rerun is shown below, and can be closed', async () => {
+  const { jobs, answer } = await show(job({ state: 'Complete' }));
+  await act(() => button('Rerun').click());
+  await answer({ uid: 'u2', name: 'digits-again' });
+  await act(() =>
+    jobs.receive({ kind: 'head', job: 'u2', head: job({ uid: 'u2', name: 'digits-again' }) }, [])
+  );
+  const names = (): unknown[] => [...host.querySelectorAll('.tj-name')].map(each => each.textContent);
+  expect(names()).toEqual(['digits-x7k2p', 'digits-again']);
+  await act(() => (host.querySelectorAll('[aria-haspopup=menu]')[1] as HTMLElement).click());
+  await act(() => button('Close').click());
+  expect(names()).toEqual(['digits-x7k2p']);
+});
+
+test('a tile leads to all that is known of its node', async () => {
+  const { jobs } = await show(job());
+  const nodes = [node(), node({ index: 1, pod: 'digits-node-0-1' })];
+  await act(() => jobs.receive({ kind: 'nodes', job: 'u1', seq: 1, reset: true, nodes }, []));
+  expect(host.querySelector('dl')).toBeNull();
+  const tiles = (): HTMLElement[] => [...host.querySelectorAll<HTMLElement>('[role=option]')];
+  expect(tiles().map(tile => tile.tabIndex)).toEqual([0, -1]);
+  await act(() => tiles()[1]?.click());
+  expect(host.querySelector('[aria-selected=true][role=tab]')?.textContent).toBe('Nodes');
+  expect(tiles().map(tile => tile.getAttribute('aria-selected'))).toEqual(['false', 'true']);
+  expect(host.querySelector('dl')?.textContent).toContain('digits-node-0-1');
+});
+
+test('tabs keep what is in them, and show curves with the tail of the log', async () => {
+  await show(job());
+  const seen = (): string[] =>
+    [...host.querySelectorAll<HTMLElement>('[role=tabpanel] p')]
+      .filter(each => each.closest('[hidden]') === null)
+      .map(each => each.textContent ?? '');
+  expect(seen()).toEqual(['curves', 'tail']);
+  await act(() => button('Logs').click());
+  expect(seen()).toEqual(['log']);
+  button('Logs').focus();
+  await key('Home');
+  expect(seen()).toEqual(['curves', 'tail']);
 });
 
 test('the traceback is folded', async () => {

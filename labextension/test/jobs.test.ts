@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+
+import { Jobs } from '../src/core/jobs';
+import { grouped, summary } from '../src/core/list';
+import type { FromKernel, ToKernel } from '../src/core/protocol';
+import { job, row } from './jobs';
+
+function made({ panel = false } = {}): { jobs: Jobs; sent: ToKernel[]; names: () => unknown[] } {
+  const sent: ToKernel[] = [];
+  const jobs = new Jobs(message => sent.push(message), { panel });
+  return { jobs, sent, names: () => jobs.view().open.map(store => store.view().job?.name) };
+}
+
+const head = (uid: string): FromKernel => ({ kind: 'head', job: uid, head: job({ uid, name: uid }) });
+
+test('each message goes to its job', () => {
+  const { jobs, names } = made();
+  jobs.setJob(job({ uid: 'a', name: 'a' }), { fresh: true });
+  jobs.receive(head('b'), []);
+  jobs.receive({ kind: 'nodes', job: 'b', seq: 1, reset: true, nodes: [] }, []);
+  expect(names()).toEqual(['a', 'b']);
+});
+
+test('a trait without a job is none', () => {
+  const { jobs, names } = made({ panel: true });
+  jobs.setJob({} as never, { fresh: false });
+  expect(names()).toEqual([]);
+});
+
+test('what comes of a closed job is late, unless it is opened again', () => {
+  const { jobs, sent, names } = made();
+  jobs.receive(head('a'), []);
+  jobs.close('a');
+  jobs.receive(head('a'), []);
+  expect(names()).toEqual([]);
+  jobs.open('a');
+  jobs.receive(head('a'), []);
+  expect(names()).toEqual(['a']);
+  expect(sent).toEqual([
+    { kind: 'close', job: 'a' },
+    { kind: 'open', job: 'a' }
+  ]);
+});
+
+test('answers reach who asked, with their binary parts, and once', async () => {
+  const { jobs, sent } = made();
+  jobs.open('a');
+  const [store] = jobs.view().open;
+  const [first, second] = [store?.ask('csv', { names: null }), store?.ask('text', { form: 'yaml' })];
+  const ids = sent.flatMap(message => (message.kind === 'ask' ? [message.id] : []));
+  expect(sent[2]).toMatchObject({ kind: 'ask', job: 'a', what: 'text', form: 'yaml' });
+  expect(new Set(ids).size).toBe(2);
+  const buffer = new DataView(new ArrayBuffer(8));
+  jobs.receive({ kind: 'answer', id: ids[1] ?? '', ok: false, error: 'the Secret is gone' }, []);
+  jobs.receive({ kind: 'answer', id: 'of another page', ok: true }, []);
+  jobs.receive({ kind: 'answer', id: ids[0] ?? '', ok: true, rows: 3 } as FromKernel, [buffer]);
+  jobs.receive({ kind: 'answer', id: ids[0] ?? '', ok: true, rows: 4 } as FromKernel, []);
+  await expect(first).resolves.toMatchObject({ rows: 3, buffers: [buffer] });
+  await expect(second).rejects.toThrow('the Secret is gone');
+});
+
+test('two pages on one kernel ask under different names', () => {
+  const ids = [made(), made()].map(({ jobs, sent }) => {
+    jobs.open('a');
+    void jobs.view().open[0]?.ask('earlier', {});
+    return sent.flatMap(message => (message.kind === 'ask' ? [message.id] : []))[0];
+  });
+  expect(ids[0]).not.toBe(ids[1]);
+});
+
+test('a panel has no list before the kernel has told', () => {
+  const { jobs } = made({ panel: true });
+  expect(jobs.view().rows).toBeNull();
+  jobs.receive({ kind: 'jobs', jobs: [row()] }, []);
+  expect(jobs.view().rows).toHaveLength(1);
+});
+
+test('a list is in groups, the newest first, the finished by when they finished', () => {
+  const rows = [
+    row({ name: 'old', state: 'Complete', created: 50, finished: 60 }),
+    row({ name: 'slow', state: 'Failed', created: 1, finished: 90 }),
+    row({ name: 'now', created: 95 }),
+    row({ name: 'soon', state: 'Stopped' })
+  ];
+  expect(grouped(rows).map(([name, found]) => [name, found.map(each => each.name)])).toEqual([
+    ['Running', ['now']],
+    ['Waiting', ['soon']],
+    ['Finished', ['slow', 'old']]
+  ]);
+});
+
+test.each([
+  [
+    'one that runs: value, percent and time left',
+    row({ progress: 0.72, eta: 41, metric: ['loss', 0.184] }),
+    ['loss 0.1840 · 8 nodes', '72 % · 0:41 left']
+  ],
+  ['one that starts: its state, since when', row({ state: 'Starting' }), ['Starting', '10 min']],
+  ['one that waits: why', row({ state: 'Queued', reason: 'needs 2 GPUs' }), ['needs 2 GPUs', '10 min']],
+  [
+    'one that is complete: value, size, how long',
+    row({ state: 'Complete', finished: 551, metric: ['accuracy', 0.957] }),
+    ['accuracy 0.9570 · 8 nodes · 2:31', '7 min']
+  ],
+  [
+    'one that failed: why',
+    row({ state: 'Failed', finished: 950, reason: 'ValueError' }),
+    ['ValueError', 'now']
+  ],
+  ['one that failed without a reason: that', row({ state: 'Failed', finished: 950 }), ['Failed', 'now']]
+])('a row says of %s', (_, given, words) => {
+  expect(summary(given, 1000)).toEqual(words);
+});

@@ -55,7 +55,7 @@ export function marked(parts: readonly Piece[], pattern: RegExp): (Piece & { hit
   let at = 0;
   return parts.flatMap(({ text: words, css }) => {
     const [start, end] = [at, (at += words.length)];
-    const points = [start, ...edges.filter(edge => edge > start && edge < end), end];
+    const points = [...new Set([start, ...edges.filter(edge => edge > start && edge < end), end])];
     return points.slice(1).map((to, i) => {
       const begin = points[i] as number;
       // Edges come in pairs: behind an odd number of them is inside.
@@ -69,7 +69,7 @@ function wear(look: Map<string, string>, params: string): void {
   const codes = params.split(';').flatMap(code => {
     const [kind, ...rest] = code.split(':').map(Number);
     // `38:2::r:g:b` names a colour space that `38;2;r;g;b` does not.
-    return kind === 38 || kind === 48 ? [kind, rest[0], ...rest.slice(rest.length > 4 ? 2 : 1)] : [kind];
+    return rest.length > 4 ? [kind, rest[0], ...rest.slice(2)] : kind === 4 ? [kind] : [kind, ...rest];
   }) as number[];
   const set = (name: string, css: string): void =>
     void (css === '' ? look.delete(name) : look.set(name, css));

@@ -14,6 +14,8 @@ const SLACK_PIXELS = 8;
 /** Nearer to the beginning than this, the lines before are asked for. */
 const AHEAD_PIXELS = 200;
 const PAGE = 500;
+/** So many of the newest lines are drawn; more when somebody goes up. */
+const DRAWN = 200;
 const NOTHING: Query = { text: '', regex: false, only: false, errors: false, nodes: '' };
 
 /** What somebody reads stands still: lines that were there, and above them those of pages. */
@@ -32,6 +34,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
   const [reading, read] = useState<Reading | null>(null);
   const [now, point] = useState<LogLine | null>(null);
   const [note, say] = useState('');
+  const [size, grow] = useState(DRAWN);
   const box = useRef<HTMLDivElement>(null);
   const seen = useRef({ top: 0, height: 0 });
   const anchor = useRef<[row: HTMLElement, top: number] | null>(null);
@@ -40,7 +43,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
   const query = tail ? NOTHING : asked;
   const wanted = useMemo(() => pattern(query), [query]);
   const lines = useMemo(
-    () => [...(reading?.older ?? []), ...filter(reading?.held ?? log, query)].slice(0, MAX_LINES),
+    () => [...(reading?.older ?? []), ...filter(reading?.held ?? log, query)],
     [reading, log, query]
   );
   const hits = useMemo(
@@ -81,7 +84,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
       box.current.scrollTop += row.offsetTop - top;
       anchor.current = null;
     }
-  }, [reading]);
+  }, [reading, size]);
   useLayoutEffect(() => {
     const [node, row] = [box.current, box.current?.querySelector<HTMLElement>('.tj-log-now')];
     if (
@@ -97,6 +100,26 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     return null;
   }
 
+  const start = Math.max(0, lines.length - size);
+  const stay = (): void => {
+    const top = box.current?.querySelector<HTMLElement>('.tj-log-line');
+    anchor.current = top ? [top, top.offsetTop] : null;
+  };
+  const follow = (): void => {
+    point(null);
+    grow(DRAWN);
+    read(null);
+  };
+  const up = (): void => {
+    const state = reading ?? freeze(log);
+    read(state);
+    if (start > 0) {
+      stay();
+      grow(size + PAGE);
+    } else if (state.more && lines.length < 2 * MAX_LINES) {
+      void load(state, PAGE);
+    }
+  };
   const change = (part: Partial<Query>): void => {
     setQuery({ ...asked, ...part });
     point(null);
@@ -117,8 +140,8 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
       } = await source.ask('page', { ...search, before: from.before, limit });
       const first = Math.min(0, from.older[0]?.number ?? 0) - wire.length;
       const next = { ...from, older: [...toLines(wire, first), ...from.older], before, more };
-      const row = box.current?.querySelector<HTMLElement>('.tj-log-line');
-      anchor.current = row ? [row, row.offsetTop] : null;
+      stay();
+      grow(size + PAGE);
       read(next);
       return next;
     } catch (error) {
@@ -146,7 +169,11 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
       const fresh = state.older.slice(0, state.older.length - before);
       target = fresh.filter(line => matches(line, wanted)).at(-1);
     }
-    point(target ?? hits[next < 0 ? hits.length - 1 : 0] ?? null);
+    const found = target ?? hits[next < 0 ? hits.length - 1 : 0];
+    if (found !== undefined) {
+      grow(lines.indexOf(found) < start ? 2 * MAX_LINES : size);
+      point(found);
+    }
   };
   const fill = async (line: LogLine): Promise<void> => {
     const all = { nodes: null, pattern: null, regex: false, errors: false };
@@ -176,13 +203,13 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     seen.current = { top: node.scrollTop, height: node.scrollHeight };
     if (node.scrollHeight - node.scrollTop - node.clientHeight <= SLACK_PIXELS) {
       if (reading !== null && reading.held.at(-1) === log.at(-1) && now === null) {
-        read(null);
+        follow();
       }
     } else if (node.scrollTop < top && node.scrollHeight === height) {
-      const state = reading ?? freeze(log); // Somebody scrolled up: nothing came or was wrapped anew.
-      read(state);
-      if (node.scrollTop < AHEAD_PIXELS && state.more && lines.length < MAX_LINES) {
-        void load(state, PAGE);
+      // Somebody scrolled up: nothing came or was wrapped anew.
+      read(reading ?? freeze(log));
+      if (node.scrollTop < AHEAD_PIXELS) {
+        up();
       }
     }
   };
@@ -290,27 +317,16 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
         aria-label="Log of all nodes"
         tabIndex={0}
       >
-        {!tail && earlier && (
-          <button
-            type="button"
-            className="tj-link tj-log-earlier"
-            onClick={() => void load(reading ?? freeze(log), PAGE)}
-          >
+        {!tail && (earlier || start > 0) && (
+          <button type="button" className="tj-link tj-log-earlier" onClick={up}>
             Show earlier lines
           </button>
         )}
         {lines.length === 0 && <p className="tj-log-none tj-quiet">No line here matches.</p>}
-        {lines.map(cached)}
+        {lines.slice(start).map(cached)}
       </div>
       {reading !== null && (
-        <button
-          type="button"
-          className="tj-button tj-log-follow"
-          onClick={() => {
-            point(null);
-            read(null);
-          }}
-        >
+        <button type="button" className="tj-button tj-log-follow" onClick={follow}>
           Follow{missed > 0 ? `: ${count(missed)} new` : ''}
         </button>
       )}

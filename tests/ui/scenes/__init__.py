@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.ui.scenes import nodes, panel, states
+from tests.ui.scenes import curves, logs, nodes, panel, states
 from tests.ui.scenes.recorded import Scene
 
 TOPICS: dict[str, Callable[[], dict[str, Scene]]] = {
@@ -15,6 +15,6 @@ TOPICS: dict[str, Callable[[], dict[str, Scene]]] = {
     "actions": states.scenes,
     "nodes": nodes.scenes,
     "panel": panel.scenes,
-    "curves": states.scenes,
-    "log": states.scenes,
+    "curves": curves.scenes,
+    "log": logs.scenes,
 }

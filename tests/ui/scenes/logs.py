@@ -1,0 +1,51 @@
+"""Moments of logs: colours, one node, and so many lines that a page has the newest of them only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jupyter_trainjob.client.snapshot import LogLine
+from jupyter_trainjob.widget import logs
+from tests.ui.scenes.recorded import Recorded, Scene
+from tests.ui.scenes.states import HOSTILE, jobs
+
+EPOCH = 1_763_900_000.0
+NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+COLOURS = (
+    "".join(f"\x1b[{code}m{name}\x1b[0m " for code, name in enumerate(NAMES, 30)) + "plain",
+    "".join(f"\x1b[{code}mbright {name}\x1b[0m " for code, name in enumerate(NAMES, 90)) + "plain",
+    "\x1b[1;31mbold red\x1b[22m red\x1b[0m \x1b[2mdim\x1b[0m \x1b[4munderlined\x1b[0m \x1b[3mitalic\x1b[0m "
+    "\x1b[7mturned\x1b[0m \x1b[9mstruck\x1b[0m",
+    "".join(f"\x1b[4{code};3{7 - code}m ground {code} \x1b[0m " for code in range(1, 7)),
+    "\x1b[38;5;208morange of 256\x1b[0m \x1b[38;2;120;80;255mviolet of all\x1b[0m "
+    "\x1b[38:2::0:200:80mgreen with colons\x1b[0m \x1b[38;5;245mgrey of 256\x1b[0m",
+    "\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\ \x1b[2Kcleared \x07bell",
+    f"{HOSTILE} stays text",
+    "\tindented\twith tabs   and spaces",
+    "a long line: " + "epoch 3 loss 0.1841 " * 30,
+)
+
+
+def scenes() -> dict[str, Scene]:
+    """Return every moment by name."""
+    many = [
+        LogLine(EPOCH + i, (i * 5) % 8, f"step {i}: loss {2 / (i + 1):.4f}" if i % 50 else f"ValueError: bad batch {i}")
+        for i in range(3_000)
+    ]
+    return {
+        "running": Scene.of(jobs()["running"]),
+        "colours": Scene.of(_job(*(LogLine(EPOCH + i, i % 8, text) for i, text in enumerate(COLOURS)))),
+        "single": Scene.of(_job(LogLine(EPOCH, 0, "one"), LogLine(EPOCH + 1, 0, "two"), nodes=1)),
+        "many": _with_pages(_job(*many)),
+    }
+
+
+def _job(*lines: LogLine, nodes: int = 8) -> Recorded:
+    return Recorded(replace(jobs()["running"].moment, log=lines, nodes=nodes))
+
+
+def _with_pages(job: Recorded) -> Scene:
+    """Answer with the page before what comes at first."""
+    scene = Scene.of(job)
+    (log,) = [content for content, _ in scene.messages if content["kind"] == "log"]
+    return replace(scene, answers={"page": logs.page(job, {"before": log["before"], "limit": 500})})

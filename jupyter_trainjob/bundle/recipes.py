@@ -108,7 +108,7 @@ def _is_small(value: Any) -> bool:
 
 
 def _codes(value: Any) -> list[types.CodeType]:
-    if getattr(value, "__module__", None) != "__main__":
+    if not isinstance(value, (type, types.FunctionType)) or value.__module__ != "__main__":
         return []
     if isinstance(value, types.FunctionType):
         return [value.__code__]
@@ -120,7 +120,7 @@ def _used(value: Any) -> Iterator[str]:
     """Yield the global names that a function or class of the notebook uses."""
     for code in _codes(value):
         yield from _names(code)
-    if isinstance(value, type) and getattr(value, "__module__", None) == "__main__":
+    if isinstance(value, type) and value.__module__ == "__main__":
         yield from (base.__name__ for base in value.__bases__)
 
 

@@ -79,9 +79,16 @@ def _definition(text: str, recipe: Recipe) -> str:
         first = min([node.lineno, *(each.lineno for each in decorators)])
         if first <= recipe.line <= (node.end_lineno or node.lineno):
             found = _own_decorators_off("\n".join(text.splitlines()[first - 1 : node.end_lineno]))
-            known = getattr(node, "name", recipe.name)
+            known = _defined(node) or recipe.name
             return found if known == recipe.name else f"{found}\n{recipe.name} = {known}"
     return ""
+
+
+def _defined(node: ast.stmt) -> str:
+    """Return the name that a definition, or the assignment of a lambda, gives."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return str(getattr(node, "name", ""))
 
 
 def _own_decorators_off(text: str) -> str:

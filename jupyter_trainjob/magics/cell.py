@@ -6,12 +6,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.constants import MAGIC
 from jupyter_trainjob.magics import arguments
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_trainjob.client.handle import TrainJob
+    from jupyter_trainjob.client.options import Options
     from jupyter_trainjob.client.submit import Prepared
 
 
@@ -19,9 +21,26 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     """Send the cell as the options in `line` say."""
     chosen = arguments.parse(arguments.cell_parser(), line)
     from jupyter_trainjob.client import cells, submit
+
+    # The magic's own line stays, as a comment: lines in tracebacks are then the lines that the user sees.
+    source = f"# {MAGIC} {line}\n{cell}"
+    filename = cells.name(shell.execution_count)
+    prepared = submit.prepare_cell(source, shell.user_ns, filename=filename, options=options_of(chosen))
+    if prepared.note:
+        print(prepared.note)
+    if chosen.dry_run:
+        print(describe(prepared))
+        return
+    job = submit.send(prepared)
+    shell.user_ns[chosen.name] = job
+    _show(job, chosen)
+
+
+def options_of(chosen: argparse.Namespace) -> Options:
+    """Return what was typed as what is asked for; raises `errors.UsageError`."""
     from jupyter_trainjob.client.options import Options
 
-    options = Options(
+    return Options(
         name=chosen.name,
         nodes=chosen.nodes,
         gpus=chosen.gpus,
@@ -37,18 +56,6 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
         context=chosen.context,
         namespace=chosen.namespace,
     )
-    # The magic's own line stays, as a comment: lines in tracebacks are then the lines that the user sees.
-    source = f"# %%trainjob {line}\n{cell}"
-    filename = cells.name(shell.execution_count)
-    prepared = submit.prepare_cell(source, shell.user_ns, filename=filename, options=options)
-    if prepared.note:
-        print(prepared.note)
-    if chosen.dry_run:
-        print(describe(prepared))
-        return
-    job = submit.send(prepared)
-    shell.user_ns[chosen.name] = job
-    _show(job, chosen)
 
 
 def describe(prepared: Prepared) -> str:

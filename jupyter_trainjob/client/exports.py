@@ -89,11 +89,16 @@ def as_yaml(trainjob: Object) -> str:
 
     metadata = trainjob["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
+    spec = dict(trainjob["spec"])
+    if spec.get("runtimePatches"):
+        spec["runtimePatches"] = [
+            {key: value for key, value in patch.items() if key != "time"} for patch in spec["runtimePatches"]
+        ]
     submitted = {
         "apiVersion": trainjob["apiVersion"],
         "kind": trainjob["kind"],
         "metadata": kept,
-        "spec": trainjob["spec"],
+        "spec": spec,
     }
     note = ""
     if mounted := copying.mounted(trainjob["spec"]):

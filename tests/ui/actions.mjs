@@ -59,18 +59,22 @@ await view('running', { theme: 'light' }, async page => {
   assert.equal(await page.getByRole('menu').count(), 0, 'a click elsewhere closes it');
 });
 
-await view('failed', { theme: 'light', answers: { text: [{ text: 'kind: TrainJob\n' }, []] } }, async page => {
-  await menu(page).click();
-  await page.getByRole('menuitem', { name: 'Copy as YAML' }).click();
-  assert.equal((await last(page)).form, 'yaml');
-  const box = page.getByRole('textbox', { name: /clipboard/ });
-  await box.waitFor();
-  assert.equal(await box.inputValue(), 'kind: TrainJob\n');
-  assert.equal(await box.evaluate(node => node.selectionEnd - node.selectionStart), 15, 'selected');
-  await shot(page, 'failed-copy-by-hand');
-  await press(page, 'Escape');
-  assert.equal(await box.count(), 0);
-});
+await view(
+  'failed',
+  { theme: 'light', answers: { text: [{ text: 'kind: TrainJob\n' }, []] } },
+  async page => {
+    await menu(page).click();
+    await page.getByRole('menuitem', { name: 'Copy as YAML' }).click();
+    assert.equal((await last(page)).form, 'yaml');
+    const box = page.getByRole('textbox', { name: /clipboard/ });
+    await box.waitFor();
+    assert.equal(await box.inputValue(), 'kind: TrainJob\n');
+    assert.equal(await box.evaluate(node => node.selectionEnd - node.selectionStart), 15, 'selected');
+    await shot(page, 'failed-copy-by-hand');
+    await press(page, 'Escape');
+    assert.equal(await box.count(), 0);
+  }
+);
 
 await view(
   'failed',
@@ -79,7 +83,14 @@ await view(
     await page.getByRole('button', { name: 'Rerun', exact: true }).click();
     await page.waitForFunction(() => window.sent.some(message => message.kind === 'open'));
     assert.deepEqual(await last(page), { kind: 'open', job: 'again' });
-    const head = { uid: 'again', name: 'digits-again', state: 'Queued', finished: null, failure: null, phases: [] };
+    const head = {
+      uid: 'again',
+      name: 'digits-again',
+      state: 'Queued',
+      finished: null,
+      failure: null,
+      phases: []
+    };
     await page.evaluate(
       more => window.say({ kind: 'head', job: 'again', head: { ...window.model.get('state'), ...more } }),
       head

@@ -1,10 +1,13 @@
 // The card in every state of a job: what it says, to whom, and that it leaves nothing behind.
-import { assert, everywhere, finish, scenes, shot, view } from './harness.mjs';
+import { assert, everywhere, finish, legible, scenes, shot, view } from './harness.mjs';
 
 await everywhere(Object.keys(scenes));
 
-for (const theme of ['bare', 'bare-dark']) {
-  await view('running', { theme }, page => shot(page, `running-${theme}`));
+for (const theme of ['bare', 'bare-dark', 'vscode-dark']) {
+  await view('failed', { theme }, async page => {
+    await legible(page);
+    await shot(page, `failed-${theme}`);
+  });
 }
 
 await view('running', { theme: 'light' }, async page => {

@@ -52,7 +52,7 @@ async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference
   return { page, complaints };
 }
 
-/** Light or dark with JupyterLab's variables; bare and bare-dark without; contrast: forced colours. */
+/** Light or dark with JupyterLab's variables, vscode-dark with VS Code's; bare and bare-dark without; contrast: forced colours. */
 export async function wear(page, theme) {
   const dark = theme.endsWith('dark');
   await page.emulateMedia({
@@ -178,6 +178,11 @@ export async function accessible(page, rules = null) {
   assert.deepEqual(await page.evaluate(violations, rules), [], 'axe');
 }
 
+/** That no text is too faint to read. */
+export async function legible(page) {
+  assert.deepEqual(await page.evaluate(faint), [], 'too faint to read');
+}
+
 /** Leaves a picture of what the cell shows, where a folder for pictures was given. */
 export async function shot(page, name) {
   if (screenshots) {
@@ -220,7 +225,7 @@ export async function everywhere(names, { prepare = async () => {}, label = '' }
         // Of axe's rules, only that of contrast sees the theme.
         await accessible(page, theme === 'light' ? null : ['color-contrast']);
         if (theme !== 'contrast') {
-          assert.deepEqual(await page.evaluate(faint), [], `too faint to read in ${theme}`);
+          await legible(page);
         }
         for (const width of [WIDE, NARROW]) {
           await page.setViewportSize({ width, height: 900 });

@@ -24,6 +24,10 @@ from tests.ui.scenes import TOPICS
 HERE = Path(__file__).parent
 LABEXTENSION = HERE.parents[1] / "labextension"
 THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
+VSCODE_DARK = """:root { --vscode-foreground: #cccccc; --vscode-editor-background: #1f1f1f;
+--vscode-textLink-foreground: #4daafc; --vscode-font-family: sans-serif; --vscode-editor-font-family: monospace; }
+body { background: #1f1f1f; }"""
+"""What VS Code's default theme says of what the widget asks for."""
 
 
 def _build_script() -> ModuleType:
@@ -84,7 +88,7 @@ def _recordings(topic: str) -> dict[str, Any]:
     return {
         "esm": (view.STATIC / "widget.js").read_text(),
         "css": (view.STATIC / "widget.css").read_text(),
-        "themes": {name: _theme(name) for name in ("light", "dark")},
+        "themes": {**{name: _theme(name) for name in ("light", "dark")}, "vscode-dark": VSCODE_DARK},
         "scenes": {name: scene.to_json() for name, scene in TOPICS[topic]().items()},
     }
 

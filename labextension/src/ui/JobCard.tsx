@@ -1,5 +1,5 @@
 /** One job, whole: what the cell shows below itself. */
-import { useId, useState } from 'react';
+import { useId, useMemo, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { isLive, reason } from '../core/describe';
@@ -30,6 +30,21 @@ export function JobCard({
   const [tab, choose] = useState<(typeof TABS)[number]>('Curves');
   const [node, lookAt] = useState<number | null>(null);
   const { job } = view;
+  // Lines of a log come more often than news of nodes.
+  const nodes = useMemo(
+    () => (
+      <NodeGrid
+        nodes={view.nodes}
+        whole={tab === 'Nodes'}
+        chosen={node}
+        onChoose={index => {
+          lookAt(index);
+          choose('Nodes');
+        }}
+      />
+    ),
+    [view.nodes, tab, node]
+  );
   const now = useNow(job !== null && isLive(job.state)) + view.skew;
   if (job === null) {
     return null;
@@ -50,17 +65,7 @@ export function JobCard({
           <div hidden={tab !== 'Curves'}>
             <CurvePanel source={source} />
           </div>
-          {tab !== 'Logs' && (
-            <NodeGrid
-              nodes={view.nodes}
-              whole={tab === 'Nodes'}
-              chosen={node}
-              onChoose={index => {
-                lookAt(index);
-                choose('Nodes');
-              }}
-            />
-          )}
+          {tab !== 'Logs' && nodes}
           <div hidden={tab === 'Nodes'}>
             <LogPanel source={source} tail={tab !== 'Logs'} />
           </div>

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -54,14 +55,15 @@ def read(groups: Groups) -> Amounts:
         told = _first_cpu(groups.cpuacct), _first_memory(groups.memory)
     cpu, memory = told
     if cpu is None or memory is None:
-        of_all = _processes()
+        of_all = of_tree(first()) if sys.platform == "linux" else _myself()
         cpu = of_all[0] if cpu is None else cpu
         memory = of_all[1] if memory is None else memory
     return Amounts(cpu, _least(_processors(), _quota(groups)), memory, _least(_installed(), _ceiling(groups)))
 
 
-def find(proc: str = "/proc/self") -> Groups:
+def find(proc: str = "/proc/self", environ: Mapping[str, str] = os.environ) -> Groups:
     """Return the control groups of this process that hold nothing but this pod."""
+    container = KUBELET in environ
     try:
         own, mounts = _text(f"{proc}/cgroup"), _text(f"{proc}/mountinfo")
     except OSError:
@@ -73,7 +75,7 @@ def find(proc: str = "/proc/self") -> Groups:
         root, point = left.split()[3:5]
         kind, _, options = right.split()[:3]
         for name in [""] if kind == "cgroup2" else options.split(",") if kind == "cgroup" else []:
-            if name in paths and (KUBELET in os.environ or Path(paths[name]).name.startswith(GROUP_PREFIX)):
+            if name in paths and (container or Path(paths[name]).name.startswith(GROUP_PREFIX)):
                 # A container sees its own group as the mounted one's root, or by its path on the node.
                 inside = os.path.relpath(paths[name], root) if paths[name].startswith(root) else "."
                 found.setdefault(name or "v2", os.path.normpath(f"{point}/{inside}"))
@@ -137,12 +139,10 @@ def _installed() -> int | None:
         return None
 
 
-def _processes() -> tuple[float, int]:
-    """Return what the pod's processes use: seconds of all that ever were, bytes of those that are."""
-    if sys.platform != "linux":
-        return _myself()
-    pids = tree(first())
-    ticks = sum(sum(map(int, fields[11:15])) for pid in pids if (fields := _stat(pid)))
+def of_tree(pid: int) -> tuple[float, int]:
+    """Return what a process and its descendants use: seconds of all that ever were, bytes of those that are."""
+    pids = tree(pid)
+    ticks = sum(sum(map(int, fields[11:15])) for each in pids if (fields := _stat(each)))
     return ticks / os.sysconf("SC_CLK_TCK"), sum(map(_proportional, pids))
 
 

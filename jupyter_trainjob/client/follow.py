@@ -47,15 +47,20 @@ _followers: weakref.WeakKeyDictionary[Client, weakref.WeakValueDictionary[str, F
 _lock = threading.Lock()
 
 
-def follow(connection: Connection, trainjob: Object) -> Follower:
-    """Return the one follower that this process has of a job: all of its handles and views know the same at once."""
+def follow(connection: Connection, trainjob: Object, *, holder: object) -> Follower:
+    """Return the one follower that this process has of a job: all of its handles and views know the same at once.
+
+    It follows for as long as there is a `holder`, or somebody who has subscribed or reads the log.
+    """
     with _lock:
         of_cluster = _followers.setdefault(connection.client, weakref.WeakValueDictionary())
         uid = trainjob["metadata"]["uid"]
         follower = of_cluster.get(uid)
         if follower is None:
             follower = of_cluster[uid] = Follower(connection, trainjob)
+            follower.hold(holder)
             follower.start()
+        follower.hold(holder)
     follower.synced()
     return follower
 
@@ -93,6 +98,8 @@ class Follower:
         self._listeners: list[queue.SimpleQueue[LogLine | None]] = []
         self._subscribers: list[Callable[[], None]] = []
         self._on_over: list[Callable[[], None]] = []
+        self._held = False
+        self._holders: weakref.WeakSet[object] = weakref.WeakSet()
         self._changed = threading.Event()
         self._closed = threading.Event()
         self._settled = threading.Condition(self._lock)
@@ -110,6 +117,13 @@ class Follower:
         self._jobs.start()
         self._podlist.start()
         threading.Thread(target=self._pulse, name=f"trainjob-{self._name}", daemon=True).start()
+
+    def hold(self, holder: object) -> None:
+        """Follow for as long as `holder` lives, at least."""
+        self._held = True
+        self._holders.add(holder)
+        # Whoever waits for changes sees that it is gone.
+        weakref.finalize(holder, self._changed.set).atexit = False
 
     def close(self) -> None:
         """Stop following."""
@@ -329,10 +343,18 @@ class Follower:
                 subscribers = list(self._subscribers)
             for callback in subscribers:
                 callback()
-            if settled:
+            if settled or self._dropped():
                 self.close()
                 return
             self._closed.wait(PULSE)
+
+    def _dropped(self) -> bool:
+        """Whether nobody wants to know any more; who does from now on gets another follower."""
+        with _lock:
+            if not self._held or self._holders or self._listeners or self._subscribers:
+                return False
+            _followers[self._connection.client].pop(self.uid, None)
+            return True
 
     def _catch_up(self) -> None:
         """See the pods as they are now that the job is over: their watch may lag behind the job's."""

@@ -256,7 +256,7 @@ class TrainJob:
 
     def _follow(self) -> Follower:
         if self._follower is None:
-            self._follower = follow(self._connection, self._trainjob)
+            self._follower = follow(self._connection, self._trainjob, holder=self)
         return self._follower
 
     def _finished(self, timeout: float | None) -> outcome.Outcome:

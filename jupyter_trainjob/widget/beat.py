@@ -6,6 +6,7 @@ out what it is given, one after the other. Both may be rung from any thread, als
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,10 @@ from collections.abc import Callable
 
 LINGER = 5.0
 """Seconds that a thread stays with nothing to do, since what has just changed is likely to change again."""
+RETRY = 5.0
+"""Seconds after a failure."""
+
+_log = logging.getLogger(__name__)
 
 
 class Beat:
@@ -21,8 +26,11 @@ class Beat:
     `act` returns in how many seconds it wants to be called again; None: not before the next ring.
     """
 
-    def __init__(self, act: Callable[[], float | None], *, name: str, linger: float = LINGER) -> None:
+    def __init__(
+        self, act: Callable[[], float | None], *, name: str, linger: float = LINGER, retry: float = RETRY
+    ) -> None:
         self._act = act
+        self._retry = retry
         self._name = name
         self._linger = linger
         self._condition = threading.Condition()
@@ -56,14 +64,13 @@ class Beat:
         return thread is None or not thread.is_alive()
 
     def _run(self) -> None:
-        try:
-            while self._wait():
+        while self._wait():
+            try:
                 wait = self._act()
-                self._due = None if wait is None else time.monotonic() + wait
-        except BaseException:
-            with self._condition:
-                self._thread = None  # The next ring begins anew.
-            raise
+            except Exception:  # noqa: BLE001 - a view must not stand still for ever because of one moment
+                _log.exception("%s failed; it tries again", self._name)
+                wait = self._retry
+            self._due = None if wait is None else time.monotonic() + wait
 
     def _wait(self) -> bool:
         """Wait until it is time to act; False if the thread has to end."""

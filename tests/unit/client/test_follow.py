@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
 from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.client.context import Connection
-from jupyter_trainjob.client.follow import Follower
+from jupyter_trainjob.client.follow import Follower, follow, known
+from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.store import Store
 from jupyter_trainjob.constants import JOBSET_NAME, STATE_DIR_ENV
@@ -52,3 +54,43 @@ def test_a_job_whose_pod_was_refused_is_settled(connection: Connection) -> None:
     found = follower.snapshot().failure
     assert found is not None
     assert found.headline == "rank 0 could not run: there is no such volume"
+
+
+class Holder:
+    """Somebody who wants to know of a job."""
+
+
+def test_a_job_is_followed_once_and_only_for_as_long_as_somebody_wants_to_know(connection: Connection) -> None:
+    job = connection.client.create(TRAINJOBS, JOB, namespace="default")
+    one, other = Holder(), Holder()
+    follower = follow(connection, job, holder=one)
+    assert follow(connection, job, holder=other) is follower
+    unsubscribe = follower.subscribe(lambda: None)
+    del one, other
+    gc.collect()
+    assert not follower.closed.wait(0.3), "a view is left"
+    unsubscribe()
+    follower.touch()
+    assert follower.closed.wait(10), "nobody is left"
+    last = Holder()
+    again = follow(connection, job, holder=last)
+    assert again is not follower
+    assert again.state() is State.QUEUED
+    again.close()
+
+
+def test_a_job_that_was_deleted_after_its_end_is_known_to_be(connection: Connection) -> None:
+    job = connection.client.create(TRAINJOBS, JOB, namespace="default")
+    holder = Holder()
+    follower = follow(connection, job, holder=holder)
+    done = {"type": "Complete", "status": "True", "lastTransitionTime": timestamp(), "reason": "x", "message": "y"}
+    connection.client.patch(
+        TRAINJOBS, "refused", {"status": {"conditions": [done]}}, namespace="default", subresource="status"
+    )
+    assert follower.closed.wait(20)
+    told: list[State] = []
+    follower.subscribe(lambda: told.append(follower.state()))
+    assert known(connection, follower.uid) is follower
+    follower.gone()
+    follower.gone()
+    assert told == [State.DELETED]

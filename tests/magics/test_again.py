@@ -1,0 +1,132 @@
+"""Jobs once more: sent again as they are, as the cell that was copied, and as code for Kubeflow's SDK."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import jupyter_trainjob
+from jupyter_trainjob import errors
+from jupyter_trainjob.client import context
+from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import embedded_cluster
+from tests.magics.conftest import Shell
+
+pytestmark = pytest.mark.timeout(180)
+SDK = "kubeflow==0.5.0"
+CELL = """%%trainjob answer --nodes 2 --runtime plain --out text --env 'A={{x}} $HOME'
+import os
+text = '''$HOME
+`x` ünï'''
+print('rank', os.environ['JOB_COMPLETION_INDEX'], os.environ['A'])
+scaled(14)"""
+SEND = """
+import runpy, sys
+sent = [runpy.run_path(path) for path in sys.argv[1:]]
+for each in sent:
+    client, name = each["client"], each["name"]
+    job = client.wait_for_job_status(name, status={"Complete", "Failed"}, timeout=60, polling_interval=1)
+    print("said", job.status, job.num_nodes, *client.get_job_logs(name))
+"""
+
+
+def test_a_job_is_sent_again_by_any_kernel_and_its_variable_holds_the_new_one(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("FACTOR = 3\ndef scaled(x): return x * FACTOR")
+    shell.run(CELL)
+    first = shell.names["answer"]
+    assert first.result() == 42
+    shell.run("del scaled, FACTOR, answer")
+    context.forget()
+    shell.run(f"%trainjob rerun {first.name}")
+    again = shell.names["answer"]
+    assert f"{again.name} is {first.name} sent again; answer holds it." in capsys.readouterr().out
+    assert (again.uid, again.name) != (first.uid, first.name)
+    assert again.result() == 42
+    assert again.out["text"] == "$HOME\n`x` ünï"
+    assert again.logs(1) == first.logs(1) == "rank 1 {x} $HOME"
+    first.delete()
+    assert again.rerun().result() == 42, "it needs nothing of the first"
+
+
+def test_a_variable_that_holds_something_else_by_now_is_left_alone(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob kept --runtime plain\n1")
+    name = shell.names["kept"].name
+    shell.run("kept = 'mine'")
+    shell.run(f"%trainjob rerun {name}")
+    assert shell.names["kept"] == "mine"
+
+
+def test_a_job_whose_bundle_went_with_it_says_so(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob gone --runtime plain\n1")
+    job = shell.names["gone"]
+    job.result()
+    job.delete()
+    with pytest.raises(errors.UsageError, match=r"cannot be sent again: the Secret .* Run its cell"):
+        job.rerun()
+
+
+def test_a_cell_that_was_copied_runs_as_the_one_that_it_was_copied_from(cluster: StateDir, shell: Shell) -> None:
+    shell.run("FACTOR = 3\ndef scaled(x): return x * FACTOR")
+    shell.run(CELL)
+    first = shell.names["answer"]
+    text = first.to_magic()
+    assert text == f"{CELL}\n"
+    shell.run(text)
+    again = shell.names["answer"]
+    assert again.uid != first.uid
+    assert again.result() == first.result() == 42
+    assert again.to_magic() == text
+
+
+def test_a_job_with_captures_in_files_is_sent_again(cluster: StateDir, shell: Shell) -> None:
+    shell.run("big = bytes(20_000_000)")
+    shell.run("%%trainjob large --runtime plain\nlen(big)")
+    first = shell.names["large"]
+    assert first.result() == 20_000_000
+    again = first.rerun()
+    first.delete()
+    assert again.result() == 20_000_000
+
+
+def test_the_sdk_runs_what_is_exported_for_it(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = shutil.which("uv")
+    if uv is None:
+        message = "needs uv to make an environment with the SDK: pip install uv"
+        assert not os.environ.get("CI"), message
+        pytest.skip(message)
+    python = tmp_path / "sdk" / "bin" / "python"
+    for command in (["venv", "-q", str(tmp_path / "sdk")], ["pip", "install", "-q", "--python", str(python), SDK]):
+        subprocess.run([uv, *command], check=True, timeout=120)
+    home = tmp_path / "home"  # The SDK leaves its script in the folder that its pods start in.
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    with embedded_cluster(tmp_path / "state") as state:
+        shell.run("import os\nFACTOR = 3\ndef scaled(x): return x * FACTOR")
+        shell.run(
+            "%%trainjob plain --nodes 2 --cpus 0.1 --runtime plain --env A=1 --deadline 5m\n"
+            "from jupyter_trainjob import report\n"
+            "report(step=1, loss=0.5)\nprint('answer', scaled(14), os.environ['A'])"
+        )
+        shell.run("%%trainjob odd --runtime plain\nprint('answer $HOME `id` \\\\')")
+        exported = [tmp_path / f"{job}_exported.py" for job in ("plain", "odd")]
+        for path, job in zip(exported, ("plain", "odd"), strict=True):
+            path.write_text(shell.names[job].to_sdk())
+        ran = subprocess.run(
+            [python, "-c", SEND, *exported],
+            env={**os.environ, "KUBECONFIG": str(launch.ensure(state))},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        said = [line for line in ran.stdout.splitlines() if line.startswith("said")]
+        assert said == ["said Complete 2 answer 42 1", "said Complete 1 answer $HOME `id` \\"]
+        assert len(jupyter_trainjob.list_jobs()) == 4

@@ -91,7 +91,6 @@ await view('many', { theme: 'light' }, async page => {
     () => (window.answers.page = [{ lines: [], before: null, more: false, found: 60 }, []])
   );
   await search.fill('valueerror');
-  assert.equal(await result.textContent(), '10 lines');
   await result.getByText('10 lines, 60 kept').waitFor();
   await search.press('Enter');
   assert.match(await result.textContent(), /^10 of 10/);
@@ -186,7 +185,7 @@ await view('many', { theme: 'light' }, async page => {
 
 await view('running', { theme: 'light' }, async page => {
   await logs(page);
-  const worst = await page.evaluate(async start => {
+  const gaps = await page.evaluate(async start => {
     const frame = () => new Promise(done => requestAnimationFrame(done));
     const gaps = [];
     let number = 100_000;
@@ -210,11 +209,12 @@ await view('running', { theme: 'light' }, async page => {
         gaps.push(performance.now() - before);
       }
     }
-    return Math.max(...gaps.slice(3));
+    return gaps.slice(3).sort((a, b) => a - b);
   }, seq + 1);
   seq += 100;
   assert.ok(await atEnd(page));
-  console.log(`longest frame of a flood: ${worst.toFixed(0)} ms`);
+  const [middle, worst] = [gaps[Math.floor(gaps.length / 2)], gaps.at(-1)].map(Math.round);
+  console.log(`frames in a flood of 10,000 lines a second: ${middle} ms, the longest ${worst} ms`);
   await box(page).evaluate(node => (node.scrollTop = 0));
   await page.waitForFunction(() => document.querySelectorAll('.tj-log-line').length === 700);
   assert.ok(worst < 500, `a flood holds up the page for ${worst} ms`);

@@ -1,6 +1,6 @@
 /** The log of all nodes: follows, until somebody scrolls up to read; is searched and filtered, in everything that is kept. */
 import { useLayoutEffect, useMemo, useRef, useState } from 'react';
-import type { ReactElement } from 'react';
+import type { CSSProperties, ReactElement } from 'react';
 
 import { marked, pieces } from '../core/ansi';
 import { count, plural, timeOfDay } from '../core/format';
@@ -222,11 +222,6 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
         className={`tj-log-line${line === now ? ' tj-log-now' : ''}`}
         data-at={`${timeOfDay(line.time)} ${width > 0 ? String(line.node).padStart(width) : ''}`.trimEnd()}
       >
-        {line.skipped > 0 && (
-          <button type="button" className="tj-link tj-log-skipped" onClick={() => void fill(line)}>
-            {plural(line.skipped, 'line')} skipped: show
-          </button>
-        )}
         {(wanted === null ? parts : marked(parts, wanted)).map(piece => {
           const { text, css } = piece;
           return 'hit' in piece && piece.hit ? (
@@ -240,9 +235,18 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
       </div>
     );
   };
+  const gap = (line: LogLine): ReactElement => (
+    <button
+      key={`gap ${line.number}`}
+      type="button"
+      className="tj-link tj-log-more"
+      onClick={() => void fill(line)}
+    >
+      {plural(line.skipped, 'line')} skipped: show
+    </button>
+  );
   const cached = (line: LogLine): ReactElement => {
-    // What can be pressed or is pointed at belongs to this moment.
-    const made = (line !== now && line.skipped === 0 && drawn.current.rows.get(line)) || row(line);
+    const made = (line !== now && drawn.current.rows.get(line)) || row(line);
     if (line !== now) {
       drawn.current.rows.set(line, made);
     }
@@ -313,17 +317,18 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
         className={`tj-log-lines${tail ? ' tj-log-tail' : ''}${wrap ? '' : ' tj-log-wide'}`}
         ref={box}
         onScroll={onScroll}
+        style={{ '--tj-indent': `${9 + (width && width + 1)}ch` } as CSSProperties}
         role="region"
         aria-label="Log of all nodes"
         tabIndex={0}
       >
         {!tail && (earlier || start > 0) && (
-          <button type="button" className="tj-link tj-log-earlier" onClick={up}>
+          <button type="button" className="tj-link tj-log-more" onClick={up}>
             Show earlier lines
           </button>
         )}
         {lines.length === 0 && <p className="tj-log-none tj-quiet">No line here matches.</p>}
-        {lines.slice(start).map(cached)}
+        {lines.slice(start).flatMap(line => [line.skipped > 0 && gap(line), cached(line)])}
       </div>
       {reading !== null && (
         <button type="button" className="tj-button tj-log-follow" onClick={follow}>

@@ -124,15 +124,15 @@ class LogBook:
         """Return the number of the line that arrived last."""
         return self._number
 
-    def after(self, number: int, *, limit: int) -> Fresh:
+    def after(self, number: int | None, *, limit: int) -> Fresh:
         """Return what arrived after `number`, at most the `limit` newest lines, in the order of arrival.
 
-        After 0 it is the newest lines, and nothing is skipped: `page` has what was before them.
+        None is for who begins: the newest lines, and nothing is skipped, since `page` has what was before them.
         """
         with self._lock:
-            new = list(itertools.takewhile(lambda line: line.number > number, reversed(self._lines.values())))
+            new = list(itertools.takewhile(lambda line: line.number > (number or 0), reversed(self._lines.values())))
             last, evicted = self._number, self._evicted
-        if number == 0:
+        if number is None:
             return Fresh([line for line in new if not line.row or line.text][:limit][::-1], last, 0)
         return Fresh(new[:limit][::-1], last, max(0, evicted - number) + max(0, len(new) - limit))
 

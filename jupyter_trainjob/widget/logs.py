@@ -54,7 +54,7 @@ class LogFeed:
         now = self._clock()
         self._room = min(BURST_BYTES, self._room + (now - self._since) * BYTES_PER_SECOND)
         self._since = now
-        fresh = self._job.logbook().after(0 if whole else self._number, limit=FIRST_LINES if whole else MAX_LINES)
+        fresh = self._job.logbook().after(None if whole else self._number, limit=FIRST_LINES if whole else MAX_LINES)
         self._number = fresh.number
         rows: list[list[Any]] = []
         size = 0

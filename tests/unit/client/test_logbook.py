@@ -36,7 +36,7 @@ def book_of(history: History) -> LogBook:
 def test_lines_come_in_the_order_of_arrival_each_once(history: History) -> None:
     book = book_of(history)
     book.add("a", 0, line(2, "two"))
-    first = book.after(0, limit=10)
+    first = book.after(None, limit=10)
     book.add("b", 1, line(1, "late"))
     fresh = book.after(first.number, limit=10)
     assert [(each.node, each.text) for each in first.lines] == [(0, "two")]
@@ -48,20 +48,20 @@ def test_lines_come_in_the_order_of_arrival_each_once(history: History) -> None:
 def test_a_flood_leaves_its_newest_lines_and_says_how_many_it_washed_away(history: History) -> None:
     book = book_of(history)
     book.add("a", 0, line(0, "first"))
-    seen = book.after(0, limit=10).number
+    seen = book.after(None, limit=10).number
     for number in range(logbook.KEPT + 100):
         book.add("a", 0, line(number % 60, str(number)))
     fresh = book.after(seen, limit=10)
     assert [each.text for each in fresh.lines] == [str(logbook.KEPT + 90 + i) for i in range(10)]
     assert fresh.skipped == logbook.KEPT + 90
-    assert book.after(0, limit=10).skipped == 0, "what was before the beginning is not missed"
+    assert book.after(None, limit=10).skipped == 0, "what was before the beginning is not missed"
 
 
 def test_an_overwritten_row_is_one_line_that_keeps_its_name(history: History) -> None:
     book = book_of(history)
     book.add("a", 0, line(1, "10%", row="r"))
     book.add("a", 0, line(1, "10% of another pod", row="s"))
-    seen = book.after(0, limit=10)
+    seen = book.after(None, limit=10)
     book.add("a", 0, line(2, "20%", row="r"))
     book.add("a", 0, line(3, "30%", row="r"))
     (fresh,) = book.after(seen.number, limit=10).lines
@@ -71,7 +71,7 @@ def test_an_overwritten_row_is_one_line_that_keeps_its_name(history: History) ->
     book.add("a", 0, line(4, "", row="r"))
     assert [each.text for each in book.after(fresh.number, limit=10).lines] == [""], "it is taken away"
     assert [each.text for each in book.tail(10)] == ["10% of another pod"]
-    assert [each.text for each in book.after(0, limit=10).lines] == ["10% of another pod"]
+    assert [each.text for each in book.after(None, limit=10).lines] == ["10% of another pod"]
 
 
 def test_pages_lead_through_everything_kept_in_the_order_of_time(history: History) -> None:
@@ -108,7 +108,7 @@ def test_lines_of_one_moment_are_neither_lost_nor_repeated_between_pages(history
 def test_a_page_before_a_line_that_arrived(history: History) -> None:
     book = book_of(history)
     keep(history, book, "a", 0, *(line(i, str(i)) for i in range(10)))
-    third = book.after(0, limit=7).lines[0]
+    third = book.after(None, limit=7).lines[0]
     assert [each.text for each in book.page(before=cursor(third.place)).lines] == ["0", "1", "2"]
 
 
@@ -149,8 +149,8 @@ def test_a_book_begins_with_what_is_kept(history: History) -> None:
     keep(history, book_of(history), "b", 1, line(1.5, "of b"))
     book = book_of(history)
     assert book.load() == {"a": line(2, "").place, "b": line(1.5, "").place}
-    assert [each.text for each in book.after(0, limit=10).lines] == ["one", "of b", "50%"]
-    last = book.after(0, limit=1).lines[0]
+    assert [each.text for each in book.after(None, limit=10).lines] == ["one", "of b", "50%"]
+    last = book.after(None, limit=1).lines[0]
     book.add("a", 0, line(3, "60%", row="r"))
     assert [(each.text, each.row) for each in book.after(3, limit=10).lines] == [("60%", last.row)]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from jupyter_trainjob.metrics.history import MAX_LINES, History
@@ -36,4 +37,67 @@ def test_a_job_that_is_forgotten_leaves_the_others(tmp_path: Path) -> None:
     assert not history.lines("one")
     assert not history.frames("one")
     assert history.lines("two")
+    history.close()
+
+
+def _bar(stamp: str, text: bytes) -> Line:
+    return Line(stamp, 0, text, None, "abcdef.1", open=True)
+
+
+def test_a_row_that_is_overwritten_is_one_line(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    history.add("job", "pod", 0, [Line("1", 0, b"before"), _bar("2", b"10%"), _bar("3", b"20%")])
+    history.add("job", "pod", 0, [_bar("5", b"30%"), Line("4", 0, b"after")])
+    assert [line.text for _, _, line in history.lines("job")] == [b"before", b"after", b"30%"]
+    history.add("job", "other", 1, [_bar("6", b"of another pod")])
+    assert len(history.lines("job")) == 4
+    history.close()
+
+
+def test_a_reader_that_begins_anew_brings_no_old_state_back(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    history.add("job", "pod", 0, [_bar("2", b"10%"), _bar("3", b"20%"), _bar("9", b"100%")])
+    history.add("job", "pod", 0, [_bar("2", b"10%")])
+    history.add("job", "pod", 0, [_bar("3", b"20%")])
+    assert [line.text for _, _, line in history.lines("job")] == [b"100%"]
+    history.add("job", "pod", 0, [_bar("91", b"")])
+    history.add("job", "pod", 0, [_bar("9", b"100%")])
+    assert history.lines("job") == []
+    assert list(history.newest("job")) == []
+    history.close()
+
+
+def test_a_bar_does_not_push_lines_out(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    history.add("job", "pod", 0, [Line("0", 0, b"first")])
+    for start in range(0, MAX_LINES + 500, 500):
+        history.add("job", "pod", 0, [_bar(f"{start + i:09}", b"x") for i in range(500)])
+    assert [line.text for _, _, line in history.lines("job")] == [b"first", b"x"]
+    history.close()
+
+
+def test_the_newest_lines_come_first_from_all_pods_or_some(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    for node in range(3):
+        history.add("job", f"pod-{node}", node, [Line(f"{i:05}", 0, b"%d.%d" % (i, node)) for i in range(700)])
+    found = [line.text for _, _, line in history.newest("job")]
+    assert found == [b"%d.%d" % (i, node) for i in reversed(range(700)) for node in (2, 1, 0)]
+    assert [pod for pod, _, _ in history.newest("job", nodes=[1])] == ["pod-1"] * 700
+    before = list(history.newest("job", before=("00002", 0, "pod-1")))
+    assert [line.text for _, _, line in before] == [b"2.0", b"1.2", b"1.1", b"1.0", b"0.2", b"0.1", b"0.0"]
+    history.close()
+
+
+def test_lines_of_another_version_are_let_go_and_frames_are_kept(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "h.db")
+    database.executescript(
+        "CREATE TABLE lines (job, pod, stamp, number, node, text); INSERT INTO lines VALUES (1, 2, 3, 4, 5, 6);"
+    )
+    database.close()
+    history = History(tmp_path / "h.db")
+    assert history.lines("1") == []
+    history.add("job", "pod", 0, [Line("1", 0, b"text")])
+    history.close()
+    history = History(tmp_path / "h.db")
+    assert len(history.lines("job")) == 1
     history.close()

@@ -17,6 +17,9 @@ CASES = {
     "an empty line that was printed stays": (b"a\n\n" + FRAME + b"b\n", [b"a", b"", b"b"]),
     "an empty line at the end stays": (b"a\n\n", [b"a", b""]),
     "a line that was begun before a frame is kept": (b"begun" + FRAME + b"b\n", [b"begun", b"b"]),
+    "of a line in which a program went back the last text is read": (b"1%\r 50%\r100%\n", [b"100%"]),
+    "line ends of Windows are no text": (b"a\r\nb\r\n", [b"a", b"b"]),
+    "what is no text stays what it is": (b"\xff\xfe\r\xfd\n", [b"\xfd\xfe"]),
 }
 
 
@@ -31,3 +34,9 @@ def test_lines_of_one_moment_have_places_of_their_own() -> None:
     places = [line.place for line in loglines.parse(stamped(b"a\nb\nc\n"))]
     assert len(set(places)) == 3
     assert places == sorted(places)
+
+
+def test_a_row_is_known_by_its_name_and_whether_it_may_change() -> None:
+    log = b"~abcdef.1\r10%   \n=abcdef.1\r100%\nordinary\n"
+    found = [(line.row, line.open, line.text) for line in loglines.parse(stamped(log))]
+    assert found == [("abcdef.1", True, b"10%"), ("abcdef.1", False, b"100%"), ("", False, b"ordinary")]

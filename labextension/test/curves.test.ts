@@ -18,6 +18,7 @@ import {
   logTicks,
   nearest,
   stepAt,
+  tickText,
   times,
   valueRange
 } from '../src/core/layers';
@@ -220,6 +221,16 @@ test.each([
   ['some of them where there are too many', 1e-9, 1e9, [1e-9, 1e-6, 1e-3, 1, 1e3, 1e6, 1e9]]
 ])('a logarithmic axis has %s', (_, from, to, ticks) => {
   expect(logTicks(from, to)).toEqual(ticks);
+});
+
+test.each([
+  [0, '0'],
+  [0.30000000000000004, '0.3'],
+  [2500, '2,500'],
+  [-1.5e-9, '-1.5e-9'],
+  [2e7, '2e7']
+])('a mark at %d reads %s', (x, text) => {
+  expect(tickText(x)).toBe(text);
 });
 
 describe('at the crosshair', () => {

@@ -150,6 +150,15 @@ export function logTicks(from: number, to: number): number[] {
   return found;
 }
 
+/** A mark of the upright axis, short also where numbers are tiny or huge. */
+export function tickText(x: number): string {
+  const rounded = Number(x.toPrecision(6));
+  const size = Math.abs(rounded);
+  return size !== 0 && (size < 1e-3 || size >= 1e6)
+    ? rounded.toExponential().replace('e+', 'e')
+    : rounded.toLocaleString('en-US', { maximumFractionDigits: 6 });
+}
+
 /** The index of the last of `xs` that is not beyond `x`; -1 where all are. */
 function upTo(xs: Float64Array, x: number): number {
   let [low, high] = [0, xs.length];

@@ -8,7 +8,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import uPlot from 'uplot';
 
 import { clock, count } from '../core/format';
-import { type Layer, logTicks } from '../core/layers';
+import { type Layer, logTicks, tickText } from '../core/layers';
 import type { Range } from '../core/zoom';
 import { type Colours, coloursOf, onThemeChange } from './colours';
 import { paint } from './paint';
@@ -248,7 +248,7 @@ function options(
   return {
     width: Math.max(width, 50),
     height: HEIGHT,
-    padding: [6, 10, 0, 0],
+    padding: [6, time ? 24 : 14, 0, 0],
     legend: { show: false },
     cursor: { bind: silent, y: false, points: { size: 7, width: 0, fill: () => colours().accent } },
     scales: {
@@ -267,6 +267,7 @@ function options(
       {
         ...axis,
         ...scaled(logY),
+        values: (_, ticks) => ticks.map(tickText),
         size: 48,
         space: 32,
         grid: { stroke: () => colours().line, width: 1, dash: [2, 4] }

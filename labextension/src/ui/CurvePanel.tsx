@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 
 import { decode, decodeLine, parseRanks, stepRange } from '../core/curves';
 import { isLive } from '../core/describe';
+import { value } from '../core/format';
 import { type Clock, type Look, type Pinned, stepAt } from '../core/layers';
 import type { Curve, Job, Source } from '../core/types';
 import { type Range, moved, scaled, within } from '../core/zoom';
@@ -96,7 +97,14 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
         {shown.map(name => {
           const curve = curves.get(name);
           return curve === undefined ? (
-            <div key={name} className="tj-plot" />
+            <div key={name} className="tj-plot">
+              <div className="tj-plot-head">
+                <span className="tj-plot-name">{name}</span>
+                <span className="tj-plot-value">
+                  {value(job.metrics.find(([own]) => own === name)?.[1] ?? '')}
+                </span>
+              </div>
+            </div>
           ) : (
             <Plot
               key={name}

@@ -69,9 +69,7 @@ export function CurveTools(props: Tooling): ReactElement {
       <div className="tj-tools" role="toolbar" aria-label="Curves">
         {names.length > 1 && (
           <Tool {...toggle('metrics')}>
-            {shown.length === names.length
-              ? `${names.length} metrics`
-              : `${shown.length} of ${names.length} metrics`}
+            {shown.length === names.length ? 'Metrics' : `Metrics ${shown.length}/${names.length}`}
           </Tool>
         )}
         <label className="tj-tool" title={smoothWords(look.smooth)}>
@@ -89,7 +87,7 @@ export function CurveTools(props: Tooling): ReactElement {
           <Choice
             label="Ranks"
             value={look.ranks}
-            of={{ band: 'range of ranks', all: 'every rank', some: 'chosen ranks' }}
+            of={{ band: 'rank range', all: 'every rank', some: 'some ranks' }}
             onChange={ranks => change({ ranks: ranks as Look['ranks'] })}
           />
         )}

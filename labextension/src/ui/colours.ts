@@ -12,6 +12,8 @@ export interface Colours {
 /** Reads the tokens of `style/tokens.css` at `node`. A probe resolves what the variables hold (`color-mix`, names). */
 export function coloursOf(node: HTMLElement): Colours {
   const probe = document.createElement('span');
+  // Where the system forces its colours, one for grounds is told from one for words by where it is used.
+  probe.style.backgroundColor = 'var(--tj-bg)';
   node.append(probe);
   const colour = (token: string): string => {
     probe.style.color = `var(${token})`;
@@ -19,7 +21,7 @@ export function coloursOf(node: HTMLElement): Colours {
   };
   const colours = {
     accent: colour('--tj-accent'),
-    ground: colour('--tj-bg'),
+    ground: getComputedStyle(probe).backgroundColor,
     text: colour('--tj-fg'),
     line: colour('--tj-line'),
     quiet: colour('--tj-quiet'),

@@ -26,6 +26,8 @@ from jupyter_trainjob.metrics.record import Record
 
 WINDOW = 30.0
 """Seconds of recent reports that the time of a step is taken from."""
+PAIRS = 5
+"""Fewer times between reports than these do not make a rank slow."""
 BEFORE_TRAINING = (ANCESTOR_DATASET_INITIALIZER, ANCESTOR_MODEL_INITIALIZER)
 AT_THE_END = {
     State.STOPPED: "Stopped",
@@ -132,18 +134,10 @@ def _why(pod: Object, code: int | None) -> str:
 
 
 def _ranks(record: Record) -> dict[int, Rank]:
-    recent = {rank: record.recent(rank, WINDOW) for rank in sorted(record.ranks)}
-    times = {rank: pace.step_times(reports) for rank, reports in recent.items()}
-    slow = pace.slow(times)
-    return {
-        rank: Rank(
-            rank,
-            int(reports[-1][1]) if reports else None,
-            median(times[rank]) if times[rank] else None,
-            rank in slow,
-        )
-        for rank, reports in recent.items()
-    }
+    times = {rank: record.step_times(rank, WINDOW) for rank in sorted(record.ranks)}
+    usual = {rank: median(each) for rank, each in times.items() if each}
+    slow = pace.slow({rank: time for rank, time in usual.items() if len(times[rank]) >= PAIRS})
+    return {rank: Rank(rank, record.step(rank), usual.get(rank), rank in slow) for rank in times}
 
 
 def _limited(usage: Usage, pod: Object) -> Usage:

@@ -7,11 +7,13 @@ of the whole history stands in for what it covers.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from jupyter_trainjob.metrics import usage
 from jupyter_trainjob.metrics.batches import NAN, Attempt, Batch, Lives
@@ -20,6 +22,7 @@ from jupyter_trainjob.worker.protocol import Assembler, Frame, Message, loads
 
 SAMPLES = 60
 """Rows that `Record.recent` returns at most."""
+Thing = TypeVar("Thing")
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class Record:
         self._assembler = Assembler()
         self._errors: dict[tuple[int, int], RankError] = {}
         self._result: Message | None = None
-        self._recent: dict[int, tuple[tuple[int, int, int, float], list[tuple[float, float]]]] = {}
+        self._step_times: dict[int, tuple[tuple[int, bool, int], list[float]]] = {}
 
     def add(self, frame: Frame) -> None:
         """Take over one frame."""
@@ -97,13 +100,30 @@ class Record:
     def recent(self, rank: int, window: float) -> list[tuple[float, float]]:
         """Return (time, step) of the last `window` seconds of what `rank` reported, oldest first.
 
-        Of many reports these are `SAMPLES`, evenly spread, the first and the last among them.
+        Of many reports these are `SAMPLES`, evenly spread, the last among them.
+        """
+        return _sample(self._parts(rank), window)
+
+    def step(self, rank: int) -> int | None:
+        """Return the step that `rank` reported last."""
+        for batch in reversed(self._parts(rank)):
+            if batch.begins < math.inf:
+                return next(int(step) for step in reversed(batch.step) if not math.isnan(step))
+        return None
+
+    def step_times(self, rank: int, window: float) -> list[float]:
+        """Return the seconds that a step took between samples of the last `window` seconds of what `rank` reported.
+
+        It is taken again when a second's worth of new reports is there: views ask for every rank, and often.
         """
         lives = self.ranks[rank]
-        state = max(lives.attempts), lives.generation, len(lives.pieces), window
-        known = self._recent.get(rank)
+        parts = lives.newest.parts()
+        state = max(lives.attempts), len(parts) > 0, int(parts[-1].time[-1]) if parts and parts[-1].time else 0
+        known = self._step_times.get(rank)
         if known is None or known[0] != state:
-            known = self._recent[rank] = state, _sample(lives.newest.parts(), window)
+            pairs = itertools.pairwise(_sample(parts, window))
+            times = [(b - a) / (after - step) for (a, step), (b, after) in pairs if after > step and b >= a]
+            known = self._step_times[rank] = state, times
         return known[1]
 
     def total(self, rank: int) -> int | None:
@@ -203,26 +223,28 @@ class Record:
 
 
 def _sample(parts: list[Batch], window: float) -> list[tuple[float, float]]:
-    """Return (time, step) of rows of the last `window` seconds, evenly spread, the first and the last among them."""
-    spans: list[tuple[Batch, int]] = []
+    """Return (time, step) of rows of the last `window` seconds, evenly spread, the last among them."""
+    batches: list[Batch] = []
     start = -math.inf
     for batch in reversed(parts):
         if batch.begins < math.inf:
-            start = batch.time[-1] - window if not spans else start
+            start = batch.time[-1] - window if not batches else start
             if batch.time[-1] < start:
                 break
-            spans.append((batch, bisect_left(batch.time, start)))
-    places = [(batch, first) for batch, first in reversed(spans)]
-    total = sum(len(batch.time) - first for batch, first in places)
-    few = min(SAMPLES, total)
-    found, passed, at = [], 0, 0
-    for number in range(few):
-        place = (total - 1) * number // max(1, few - 1)
-        while place - passed >= len(places[at][0].time) - places[at][1]:
-            passed += len(places[at][0].time) - places[at][1]
-            at += 1
-        batch, first = places[at]
-        row = first + place - passed
-        if not math.isnan(batch.step[row]):
-            found.append((batch.time[row], batch.step[row]))
-    return found
+            batches.append(batch)
+    batches.reverse()
+    if len(batches) > SAMPLES:
+        rows = [(batch, len(batch.time) - 1) for batch in _spread(batches)]
+    else:
+        rows = _spread(
+            [(batch, row) for batch in batches for row in range(bisect_left(batch.time, start), len(batch.time))]
+        )
+    found = [(batch.time[row], batch.step[row]) for batch, row in rows]
+    return [(time, step) for time, step in found if not math.isnan(step)]
+
+
+def _spread(things: list[Thing]) -> list[Thing]:
+    """Return at most `SAMPLES` of some things, evenly spread, the first and the last among them."""
+    if len(things) <= SAMPLES:
+        return things
+    return [things[(len(things) - 1) * place // (SAMPLES - 1)] for place in range(SAMPLES)]

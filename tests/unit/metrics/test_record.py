@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import pytest
 
-from jupyter_trainjob.metrics.record import SAMPLES
+from jupyter_trainjob.metrics.record import SAMPLES, Record
 from jupyter_trainjob.metrics.usage import Gpu, Usage
 from jupyter_trainjob.worker.protocol import Frame
 from tests.unit.metrics.frames import Rank, record_of
@@ -116,20 +117,58 @@ def test_the_last_value_may_be_none_that_can_be_drawn() -> None:
     assert last["accuracy"] == 0.5
 
 
-def test_recent_reports_are_a_sample_with_the_first_and_the_last_of_the_window() -> None:
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_recent_reports_are_a_sample_of_the_window(size: int) -> None:
     rank = Rank()
-    reports = record_of(*(rank.report(first, first + 99) for first in range(1, 1_000, 100))).recent(0, 500)
+    groups = [rank.report(first, first + size - 1) for first in range(1, 1_001, size)]
+    reports = record_of(*groups).recent(0, 500)
     assert len(reports) == SAMPLES
-    assert (reports[0], reports[-1]) == ((500.0, 500.0), (1000.0, 1000.0))
+    assert reports[0][0] == pytest.approx(500, abs=size)
+    assert reports[-1] == (1000.0, 1000.0)
+    assert max(later - time for (time, _), (later, _) in itertools.pairwise(reports)) <= 15
     assert reports == sorted(reports)
 
 
 def test_recent_reports_of_a_new_attempt_are_its_own() -> None:
     record = record_of(Rank(attempt=1).report(1, 9))
     assert record.recent(0, 100)
+    assert record.step_times(0, 100)
+    assert record.step(0) == 9
     for frame in Rank(attempt=2).say("start", time=10.0, world=1, host="a", pid=1, python="3"):
         record.add(frame)
     assert record.recent(0, 100) == []
+    assert record.step_times(0, 100) == []
+    assert record.step(0) is None
+
+
+def paced(*reports: tuple[float, float | None]) -> list[Frame]:
+    return Rank().say("metrics", time=[t for t, _ in reports], step=[s for _, s in reports], total=None, metrics={})
+
+
+PACES: dict[str, tuple[list[Frame], list[float]]] = {
+    "steps of different length": (paced((0.0, 0), (1.0, 2), (3.0, 3)), [0.5, 2.0]),
+    "steps that are reported twice or go back": (paced((0.0, 5), (1.0, 5), (2.0, 0), (3.0, 1)), [1.0]),
+    "reports without a step": (paced((0.0, 0), (1.0, None), (2.0, 4)), [0.5]),
+    "one report": (paced((0.0, 0)), []),
+    "reports from before the window": (paced((0.0, 0), (100.0, 1), (102.0, 2)), [2.0]),
+}
+
+
+@pytest.mark.parametrize(("frames", "expected"), PACES.values(), ids=PACES)
+def test_the_time_of_a_step_is_taken_between_reports(frames: list[Frame], expected: list[float]) -> None:
+    assert record_of(frames).step_times(0, 30) == expected
+
+
+def test_the_time_of_a_step_is_that_of_the_newest_reports() -> None:
+    rank, record = Rank(), Record()
+    for second in range(40):
+        steps = range(10 * second, 10 * second + 10)
+        body: dict[str, Any] = {"time": [step / 10 for step in steps], "step": [*steps], "total": None, "metrics": {}}
+        for frame in rank.say("metrics", **body):
+            record.add(frame)
+        assert record.step_times(0, 30) == [pytest.approx(0.1)] * len(record.step_times(0, 30))
+        assert record.step(0) == steps[-1]
+    assert len(record.step_times(0, 30)) == SAMPLES - 1
 
 
 def test_starts_of_an_earlier_life_can_be_left_out() -> None:

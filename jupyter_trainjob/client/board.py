@@ -1,7 +1,8 @@
 """All jobs of a namespace as they are now: from one list and watch of TrainJobs and one of pods, whatever their number.
 
 How far a job is, and what it reports, comes from where this process or another one has read it already: the follower
-of a job that is watched here, else the history that all processes of this user share. The cluster is asked no more.
+of a job that is watched here, else the history that all processes of this user share. Of the newest jobs that run and
+that nobody here follows, the last minute of the first node's log is looked at now and then.
 """
 
 from __future__ import annotations
@@ -10,25 +11,36 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
+from jupyter_trainjob.api.times import timestamp, whole_second
 from jupyter_trainjob.client import follow
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.derive import derive, state_of
+from jupyter_trainjob.client.failure import training_container
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.snapshot import Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME
+from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.informer import Informer
-from jupyter_trainjob.metrics.history import History
+from jupyter_trainjob.metrics.history import History, node_index
+from jupyter_trainjob.metrics.loglines import parse
 from jupyter_trainjob.metrics.record import Record
 
 SYNC_TIMEOUT = 30.0
 MOST = 500
 """Jobs on a board: the newest."""
 REREAD = 2.0
-"""Seconds between two looks into the history for what a job that is running elsewhere has reported."""
+"""Seconds between two looks into the history for what a job that runs has reported elsewhere."""
+LOOKED_AT = 8
+"""Logs that are looked at,"""
+LOOK = 5.0
+"""so often, in seconds,"""
+LOOK_BACK = 60.0
+"""and so far back the first time."""
 
 _boards: weakref.WeakValueDictionary[tuple[str, str], Board] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
@@ -56,6 +68,7 @@ class Board:
         self._known: dict[str, _Known] = {}
         self._jobs: Informer | None = None
         self._pods: Informer | None = None
+        self._ended = threading.Event()
 
     @property
     def context(self) -> str:
@@ -72,6 +85,10 @@ class Board:
             self._subscribers.append(callback)
             if self._jobs is None or self._pods is None:
                 self._jobs, self._pods = self._watch()
+                self._ended = threading.Event()
+                threading.Thread(
+                    target=self._look_now_and_then, args=(self._ended,), name="trainjob-board", daemon=True
+                ).start()
         self._jobs.wait_synced(SYNC_TIMEOUT)
         self._pods.wait_synced(SYNC_TIMEOUT)
 
@@ -83,6 +100,7 @@ class Board:
                 if self._subscribers:
                     return
                 self._jobs = self._pods = None
+                self._ended.set()
             for watch in watches:
                 if watch is not None:
                     watch.stop()
@@ -98,14 +116,18 @@ class Board:
 
     def snapshots(self) -> list[Snapshot]:
         """Return the jobs, newest first."""
-        pods: dict[str, list[Object]] = {}
-        for pod in self._pods.list() if self._pods is not None else self._list_pods():
-            pods.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
-        jobs = sorted(self._trainjobs(), key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)[:MOST]
-        found = [self._snapshot(job, pods.get(job["metadata"]["name"], [])) for job in jobs]
+        found = [self._snapshot(job, pods) for job, pods in self._newest()]
         with self._lock:
             self._known = {each.uid: self._known[each.uid] for each in found if each.uid in self._known}
         return found
+
+    def _newest(self) -> list[tuple[Object, list[Object]]]:
+        """Return the jobs with their pods, newest first."""
+        pods: dict[str, list[Object]] = {}
+        for pod in self._pods.list() if self._pods is not None else self._list_pods():
+            pods.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
+        jobs = sorted(self._trainjobs(), key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)
+        return [(job, pods.get(job["metadata"]["name"], [])) for job in jobs[:MOST]]
 
     def _snapshot(self, trainjob: Object, pods: list[Object]) -> Snapshot:
         uid = trainjob["metadata"]["uid"]
@@ -113,10 +135,33 @@ class Board:
         if follower is not None:
             return follower.snapshot()
         state = state_of(trainjob, pods)
+        known = self._known_of(uid)
+        with known.lock:
+            known.read(self._connection.history, uid, state)
+            return derive(trainjob, pods, known.record, context=self.context)
+
+    def _known_of(self, uid: str) -> _Known:
         with self._lock:
-            known = self._known.setdefault(uid, _Known())
-        known.read(self._connection.history, uid, state)
-        return derive(trainjob, pods, known.record, context=self.context)
+            return self._known.setdefault(uid, _Known())
+
+    def _look_now_and_then(self, ended: threading.Event) -> None:
+        while not ended.wait(LOOK):
+            with suppress(errors.TrainJobError):  # The server is away, or a pod is gone: there is a next time.
+                self._look()
+
+    def _look(self) -> None:
+        """Read what the first nodes of the newest running jobs have said since the last time."""
+        running = [
+            (job["metadata"]["uid"], pods)
+            for job, pods in self._newest()
+            if state_of(job, pods) is State.RUNNING and follow.known(self._connection, job["metadata"]["uid"]) is None
+        ]
+        for uid, pods in running[:LOOKED_AT]:
+            first = next((pod for pod in pods if node_index(pod) == 0), None)
+            if first is not None:
+                self._known_of(uid).look(self._connection.client, first)
+        if running:
+            self._tell()
 
     def _trainjobs(self) -> list[Object]:
         if self._jobs is not None:
@@ -158,6 +203,8 @@ class _Known:
     state: State | None = None
     place: tuple[int, int] = (-1, -1)
     read_at: float = 0.0
+    since: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, history: History, uid: str, state: State) -> None:
         """Read what is new: of a job that failed all, to see which rank did; else what its first rank reports."""
@@ -173,3 +220,20 @@ class _Known:
         for frame in history.frames(uid, rank=0, after=self.place):
             self.record.add(frame)
             self.place = max(self.place, (frame.attempt, frame.seq))
+
+    def look(self, client: Client, pod: Object) -> None:
+        """Read what a pod has said since the last look."""
+        metadata = pod["metadata"]
+        since = self.since or timestamp(time.time() - LOOK_BACK)
+        lines = client.logs(
+            metadata["name"],
+            namespace=metadata["namespace"],
+            container=training_container(pod),
+            timestamps=True,
+            since_time=since,
+        )
+        for line in parse(lines):
+            self.since = whole_second(line.stamp)
+            if line.frame is not None:
+                with self.lock:
+                    self.record.add(line.frame)

@@ -103,11 +103,13 @@ class Screen:
                 self._move(part)
             elif part:
                 self._write(part)
-        return "".join([*out, self.due(now)])
+        # What is cleared is mostly about to be written anew.
+        return "".join([*out, self.due(now, cleared=False)])
 
-    def due(self, now: float) -> str:
-        """Return the lines of rows that changed and have not been said lately."""
-        return "".join(self._say(row, now) for row in self._rows if row.text != row.said and now - row.at >= PACE)
+    def due(self, now: float, *, cleared: bool = True) -> str:
+        """Return the lines of rows that changed and have not been said lately; also of those that are `cleared`."""
+        rows = [row for row in self._rows if row.text != row.said and now - row.at >= PACE]
+        return "".join(self._say(row, now) for row in rows if cleared or row.text.strip())
 
     def dirty(self) -> bool:
         """Whether a row is not as it was said last."""

@@ -222,3 +222,13 @@ def test_no_screen_says_the_same_twice() -> None:
     assert screen.feed("\rx", 5.0) == ""
     assert screen.feed("\n", 9.0) == first.replace("~", "=")
     assert screen.close() == ""
+
+
+def test_a_row_that_is_cleared_to_be_written_anew_does_not_vanish_meanwhile() -> None:
+    log = Log().write(BAR[1])
+    log.now += 5
+    log.write("\r" + " " * 30 + "\r", BAR[2])
+    assert [line[:6] for line in log.lines()] == ["~1  10", "~1  20"]
+    log.write("\r" + " " * 30 + "\r")
+    log.now += 5
+    assert redrawn(log.stream._screen.due(log.now).encode().rstrip(b"\n")) is not None, "one that stays so does"

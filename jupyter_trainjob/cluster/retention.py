@@ -1,5 +1,6 @@
 """How long finished jobs stay: so many days, and no longer than all of them fit into so many bytes, oldest first.
 
+A stopped (suspended) job is not finished: it waits to be resumed, however long.
 What goes is the object at the top (a TrainJob, or a JobSet, Job or Pod that nobody owns); the garbage collector, the
 agent and `leftovers` take what belongs to it: objects, logs, captures, history. Claims hold the user's own files and
 stay. History of jobs on other clusters goes by when something was last read of them.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api import times
+from jupyter_trainjob.api import conditions, times
 from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, TRAINJOBS, Object, Resource
 from jupyter_trainjob.cluster.idle import FINISHED, is_unfinished
 from jupyter_trainjob.cluster.settings import Settings
@@ -80,9 +81,7 @@ class Retention:
         }
         sizes = self._sizes(objects)
         roots = [(resource, obj) for resource, obj in objects.values() if not _owner(obj)]
-        finished = {
-            obj["metadata"]["uid"]: (resource, obj) for resource, obj in roots if not is_unfinished(resource.kind, obj)
-        }
+        finished = {obj["metadata"]["uid"]: (resource, obj) for resource, obj in roots if _is_finished(resource, obj)}
         kept = [Kept(uid, _finished_at(resource, obj), sizes.get(uid, 0)) for uid, (resource, obj) in finished.items()]
         in_use = sum(size for uid, size in sizes.items() if uid not in finished)
         gone = choose(kept, self._settings, now=self._clock(), in_use=in_use)
@@ -129,6 +128,12 @@ def size_of(folder: Path) -> int:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
     return total
+
+
+def _is_finished(resource: Resource, obj: Object) -> bool:
+    if obj["spec"].get("suspend"):
+        return any(conditions.is_true(obj, end) for end in FINISHED.get(resource, ()))
+    return not is_unfinished(resource.kind, obj)
 
 
 def _owner(obj: Object) -> str | None:

@@ -68,9 +68,10 @@ def test_old_jobs_go_with_their_history_and_others_stay(tmp_path: Path) -> None:
     history = History(state.history)
     container = {"name": "a", "image": "i", "command": ["true"]}
     template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
-    for name, days in (("old", 20.0), ("young", 1.0), ("running", 20.0)):
-        client.create(JOBS, {"metadata": {"name": name}, "spec": {"template": template}}, namespace="default")
-        if name != "running":
+    for name, days in (("old", 20.0), ("young", 1.0), ("running", 20.0), ("stopped", 20.0)):
+        spec = {"template": template, "suspend": name == "stopped"}
+        client.create(JOBS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+        if name not in ("running", "stopped"):
             stamp = times.timestamp(time.time() - days * DAY)
             conditions = [
                 {"type": kind, "status": "True", "lastTransitionTime": stamp}
@@ -82,11 +83,13 @@ def test_old_jobs_go_with_their_history_and_others_stay(tmp_path: Path) -> None:
     history.add("elsewhere", "pod", 0, [Line("2026", 0, b"text")])
     sweep = Retention(client, history, state, Settings())
     assert sweep.sweep() == 1
-    assert sorted(job["metadata"]["name"] for job in client.list(JOBS).items) == ["running", "young"]
+    assert sorted(job["metadata"]["name"] for job in client.list(JOBS).items) == ["running", "stopped", "young"]
     assert client.find(CONFIGMAPS, "mine", namespace="default") is not None
     assert history.lines("elsewhere"), "what was read lately on another cluster is kept"
     later = Retention(client, history, state, Settings(), clock=lambda: time.time() + 15 * DAY)
     later.sweep()
+    left = sorted(job["metadata"]["name"] for job in client.list(JOBS).items)
+    assert left == ["running", "stopped"], "a stopped job can be resumed, however long it waits"
     assert not history.lines("elsewhere")
     history.close()
     store.close()

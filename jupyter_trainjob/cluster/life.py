@@ -93,21 +93,30 @@ class Life:
     def _run(self) -> None:
         swept = float("-inf")
         while not self._stopped.wait(self._look_seconds):
-            try:
-                limit_log(self._daemon_log)
-                if time.monotonic() - swept >= SWEEP_SECONDS:
-                    swept = time.monotonic()
-                    self._sweep()
-                self.verdict = judge(
-                    self._look(), self._activity, self._settings, anything_unfinished=self._anything_unfinished
-                )
-            except (errors.TrainJobError, OSError, sqlite3.Error) as error:
-                _log.warning("looking after the daemon failed, and is tried again: %s", error)
-                continue
+            _carry_out(lambda: limit_log(self._daemon_log))
+            if time.monotonic() - swept >= SWEEP_SECONDS:
+                swept = time.monotonic()
+                _carry_out(self._sweep)
+            _carry_out(self._judge)
             if self.verdict is not Verdict.STAY:
                 _log.info("ending: %s", _REASONS[self.verdict])
                 self._end()
                 return
+
+    def _judge(self) -> None:
+        self.verdict = judge(
+            self._look(), self._activity, self._settings, anything_unfinished=self._anything_unfinished
+        )
+
+
+def _carry_out(duty: Callable[[], object]) -> None:
+    """Do one thing; its failure keeps neither the others nor the next time, as on a disk that is full."""
+    try:
+        duty()
+    except (errors.TrainJobError, OSError, sqlite3.Error) as error:
+        _log.warning("looking after the daemon failed, and is tried again: %s", error)
+    except Exception:  # noqa: BLE001 - a daemon that nobody looks after would neither end nor make way
+        _log.exception("looking after the daemon failed, and is tried again")
 
 
 _REASONS = {Verdict.END: "nobody needs this daemon", Verdict.MAKE_WAY: "the package was replaced"}

@@ -19,7 +19,7 @@ class Log:
 
     The highest number is being written. When a file is too many, those of its lines that carry a frame are appended to
     ``kept`` before it goes, so a reader of ``kept`` and the files sees every frame. A disk that is full loses lines,
-    never the program.
+    never the program: where no further file can be made, the one there is grows on until one can.
     """
 
     def __init__(self, folder: str, *, size: int, files: int, frame: str, kept_size: int) -> None:
@@ -68,14 +68,17 @@ class Log:
                 self._written += written
                 view = view[written:]
         if self._written >= self._size:
-            os.close(self._file)
-            self._file = self._open_next()
-            self._drop(self._number - self._files)
+            with contextlib.suppress(OSError):
+                further = self._open_next()
+                os.close(self._file)
+                self._file = further
+                self._drop(self._number - self._files)
 
     def _open_next(self) -> int:
+        file = os.open(self._path(self._number + 1), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._number += 1
         self._written = 0
-        return os.open(self._path(self._number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return file
 
     def _drop(self, number: int) -> None:
         path = self._path(number)

@@ -57,6 +57,20 @@ def test_line_comes_in_pieces_and_leaves_whole(tmp_path: Path) -> None:
     assert texts(tmp_path) == [long, b"short", long, b"unended"]
 
 
+def test_a_disk_that_takes_no_further_file_loses_nothing_that_the_one_there_takes(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    writer = log(folder)
+    folder.rename(tmp_path / "aside")  # so that no further file can be made
+    for _ in range(4):
+        writer.feed(b"stdout", b"x" * 1200 + b"\n")
+    folder.mkdir()
+    writer.feed(b"stdout", b"y\n")
+    writer.feed(b"stdout", b"z\n")
+    writer.close()
+    assert texts(tmp_path / "aside") == [b"x" * 1200] * 4 + [b"y"]
+    assert [line.split(b" ", 3)[3] for line in (folder / "00000002").read_bytes().splitlines()] == [b"z"]
+
+
 def test_carriage_returns_and_spaces_stay(tmp_path: Path) -> None:
     writer = log(tmp_path)
     writer.feed(b"stdout", b"10%\r20%\r\n\n  two  words  \n")

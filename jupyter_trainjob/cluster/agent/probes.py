@@ -39,15 +39,20 @@ def counted(tally: Tally, outcome: bool, probe: Object) -> Tally:
     return Tally(outcome if same >= needed else tally.ready, same, outcome)
 
 
-def port_of(container: Object, wanted: int | str, leased: int) -> int:
-    """Return the port that a probe means: a number, or the name of one of the container's; leased for the usual one."""
+def port_of(container: Object, wanted: int | str, leased: int) -> int | str:
+    """Return the port that a probe means: a number, or the name of one of the container's; leased for the usual one.
+
+    A name that none of them has is returned as it is.
+    """
     named = {one.get("name"): one["containerPort"] for one in container.get("ports") or ()}
-    port = int(named.get(wanted, wanted))
+    port = named.get(wanted, wanted)
     return leased if port == TRAINER_PORT else port
 
 
-def attempt(probe: Object, address: str, port: int) -> str:
+def attempt(probe: Object, address: str, port: int | str) -> str:
     """Try once; return what is wrong, empty if nothing is."""
+    if isinstance(port, str):
+        return f"port {port} not found"
     timeout = float(probe.get("timeoutSeconds") or TIMEOUT)
     page = probe.get("httpGet")
     try:
@@ -55,7 +60,7 @@ def attempt(probe: Object, address: str, port: int) -> str:
             socket.create_connection((probe["tcpSocket"].get("host") or address, port), timeout).close()
             return ""
         return _page(page, page.get("host") or address, port, timeout)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: what HTTP cannot say
         return str(error) or type(error).__name__
 
 
@@ -81,7 +86,13 @@ class Prober:
     """Asks one program whether it is ready, in a thread of its own, until it is stopped."""
 
     def __init__(
-        self, probe: Object, address: str, port: int, *, changed: Callable[[], None], failed: Callable[[str], None]
+        self,
+        probe: Object,
+        address: str,
+        port: int | str,
+        *,
+        changed: Callable[[], None],
+        failed: Callable[[str], None],
     ) -> None:
         """Prepare; `failed` is told what is wrong, once for each reason."""
         self._probe = probe

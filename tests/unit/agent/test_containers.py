@@ -315,6 +315,18 @@ def test_killed_shim_of_a_container_that_is_restarted(cluster: Cluster, tmp_path
     assert cluster.ended()["exitCode"] == 0
 
 
+@pytest.mark.parametrize(
+    "probe", [{"tcpSocket": {"port": "unheard-of"}}, {"httpGet": {"port": 80, "path": "/\u00e4"}}], ids=["port", "path"]
+)
+def test_probe_that_cannot_be_made_leaves_the_pod_running_and_not_ready(cluster: Cluster, probe: Object) -> None:
+    cluster.agent()
+    run(cluster, shell("main", LOOP, readinessProbe=probe), terminationGracePeriodSeconds=1)
+    cluster.until("Running")
+    cluster.api.wait(lambda: "Unhealthy" in reasons(cluster))
+    assert condition(cluster, "Ready")["status"] == "False"
+    assert cluster.phase() == "Running"
+
+
 def test_pod_is_ready_when_its_port_is_open(cluster: Cluster, tmp_path: Path) -> None:
     cluster.agent()
     with socket.socket() as free:

@@ -20,6 +20,8 @@ KUBELET: Final = "KUBERNETES_SERVICE_HOST"
 """Variable that kubelet gives to every container."""
 UNLIMITED: Final = 1 << 60
 """Version 1 writes a number beyond this where there is no limit."""
+SHARED_LOOKS: Final = 30
+"""After so many looks it is asked anew what processes share."""
 MILLION: Final = 1_000_000
 
 
@@ -46,19 +48,27 @@ class Groups(NamedTuple):
     cpuacct: str = ""
 
 
-def read(groups: Groups) -> Amounts:
-    """Return the amounts of this moment; OSError or ValueError where the kernel does not say."""
-    told: tuple[float | None, int | None]
-    if groups.v2:
-        told = _second_cpu(groups.v2), _second_memory(groups.v2)
-    else:
-        told = _first_cpu(groups.cpuacct), _first_memory(groups.memory)
-    cpu, memory = told
-    if cpu is None or memory is None:
-        of_all = of_tree(first()) if sys.platform == "linux" else _myself()
-        cpu = of_all[0] if cpu is None else cpu
-        memory = of_all[1] if memory is None else memory
-    return Amounts(cpu, _least(_processors(), _quota(groups)), memory, _least(_installed(), _ceiling(groups)))
+class Gauges:
+    """Reads the amounts again and again."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._groups = groups
+        self._tree = Tree(first()) if sys.platform == "linux" else None
+
+    def read(self) -> Amounts:
+        """Return the amounts of this moment; OSError or ValueError where the kernel does not say."""
+        groups = self._groups
+        told: tuple[float | None, int | None]
+        if groups.v2:
+            told = _second_cpu(groups.v2), _second_memory(groups.v2)
+        else:
+            told = _first_cpu(groups.cpuacct), _first_memory(groups.memory)
+        cpu, memory = told
+        if cpu is None or memory is None:
+            of_all = self._tree.read() if self._tree is not None else _myself()
+            cpu = of_all[0] if cpu is None else cpu
+            memory = of_all[1] if memory is None else memory
+        return Amounts(cpu, _least(_processors(), _quota(groups)), memory, _least(_installed(), _ceiling(groups)))
 
 
 def find(proc: str = "/proc/self", environ: Mapping[str, str] = os.environ) -> Groups:
@@ -139,11 +149,25 @@ def _installed() -> int | None:
         return None
 
 
-def of_tree(pid: int) -> tuple[float, int]:
-    """Return what a process and its descendants use: seconds of all that ever were, bytes of those that are."""
-    pids = tree(pid)
-    ticks = sum(sum(map(int, fields[11:15])) for each in pids if (fields := _stat(each)))
-    return ticks / os.sysconf("SC_CLK_TCK"), sum(map(_proportional, pids))
+class Tree:
+    """A process and its descendants."""
+
+    def __init__(self, pid: int) -> None:
+        self._first = pid
+        self._looks = 0
+        self._shared: dict[int, int] = {}
+        """How much of a process's memory others have to answer for."""
+
+    def read(self) -> tuple[float, int]:
+        """Return what they use: seconds of all that ever were, bytes of those that are."""
+        pids = tree(self._first)
+        # To tell what is shared the kernel walks through all pages, so it is asked now and then only.
+        known = self._shared if self._looks % SHARED_LOOKS else {}
+        self._looks += 1
+        self._shared = {pid: known[pid] if pid in known else _resident(pid) - _proportional(pid) for pid in pids}
+        ticks = sum(sum(map(int, fields[11:15])) for pid in pids if (fields := _stat(pid)))
+        memory = sum(max(0, _resident(pid) - self._shared[pid]) for pid in pids)
+        return ticks / os.sysconf("SC_CLK_TCK"), memory
 
 
 def _myself() -> tuple[float, int]:
@@ -184,6 +208,13 @@ def _stat(pid: int) -> list[str]:
         return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(_text(f"/proc/{pid}/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def _proportional(pid: int) -> int:

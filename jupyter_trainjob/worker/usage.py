@@ -50,11 +50,10 @@ def _run(tell: Tell, visible: str | None, ended: threading.Event) -> None:
     if ended.wait(DELAY):
         return
     # Only now: what a rank needs to begin is loaded first.
-    from .gauges import find, read
+    from .gauges import Gauges, find
     from .nvml import Nvml
 
-    groups = find()
-    watch(Meter(lambda: read(groups), Nvml(visible).read), tell, ended.wait)
+    watch(Meter(Gauges(find()).read, Nvml(visible).read), tell, ended.wait)
 
 
 def watch(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_trainjob.worker import gauges
-from jupyter_trainjob.worker.gauges import Groups
+from jupyter_trainjob.worker.gauges import Gauges, Groups, Tree
 from jupyter_trainjob.worker.nvml import Gpu, Nvml
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
@@ -99,7 +99,7 @@ def test_version_2_tells_all(tmp_path: Path) -> None:
         memory__max="65536\n",
         memory__stat="anon 5\ninactive_file 1000\n",
     )
-    assert gauges.read(Groups(v2=folder)) == (2.5, 0.5, 2000, 65536)
+    assert Gauges(Groups(v2=folder)).read() == (2.5, 0.5, 2000, 65536)
 
 
 def test_version_2_without_limits_has_the_machines(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_version_2_without_limits_has_the_machines(tmp_path: Path) -> None:
         memory__max="max\n",
         memory__stat="",
     )
-    found = gauges.read(Groups(v2=folder))
+    found = Gauges(Groups(v2=folder)).read()
     assert found.cpu_limit == gauges._processors()
     assert found.memory_limit is not None
     assert found.memory_limit > 2**26
@@ -126,7 +126,7 @@ def test_version_1_tells_all(tmp_path: Path) -> None:
     )
     cpu = files(tmp_path / "c", cpu__cfs_quota_us="150000\n", cpu__cfs_period_us="100000\n")
     cpuacct = files(tmp_path / "a", cpuacct__usage="2500000000\n")
-    found = gauges.read(Groups(memory=memory, cpu=cpu, cpuacct=cpuacct))
+    found = Gauges(Groups(memory=memory, cpu=cpu, cpuacct=cpuacct)).read()
     assert found == (2.5, min(1.5, gauges._processors() or 1.5), 2000, 65536)
 
 
@@ -136,7 +136,7 @@ def test_version_1_without_limits_has_the_machines(tmp_path: Path) -> None:
     )
     cpu = files(tmp_path / "c", cpu__cfs_quota_us="-1\n")
     cpuacct = files(tmp_path / "a", cpuacct__usage="0\n")
-    found = gauges.read(Groups(memory=memory, cpu=cpu, cpuacct=cpuacct))
+    found = Gauges(Groups(memory=memory, cpu=cpu, cpuacct=cpuacct)).read()
     assert found.cpu_limit == gauges._processors()
     assert found.memory_limit is not None
     assert found.memory_limit < 2**60
@@ -144,7 +144,7 @@ def test_version_1_without_limits_has_the_machines(tmp_path: Path) -> None:
 
 def test_a_group_that_is_gone_says_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="memory"):
-        gauges.read(Groups(memory=str(tmp_path)))
+        Gauges(Groups(memory=str(tmp_path))).read()
 
 
 FAMILY = """
@@ -162,11 +162,11 @@ def test_a_pod_without_groups_is_its_processes_and_those_that_were() -> None:
         family.stdout.readline()
         pids = gauges.tree(family.pid)
         assert len(pids) == 2
-        cpu, memory = gauges.of_tree(family.pid)
+        cpu, memory = Tree(family.pid).read()
         family.communicate(b"\n")
     assert memory > 64 << 20
     assert cpu > 0.1
-    assert gauges.of_tree(family.pid) == (0, 0)
+    assert Tree(family.pid).read() == (0, 0)
 
 
 ROOT = str(Path(gauges.__file__).parents[2])
@@ -249,10 +249,28 @@ def test_without_a_driver_there_are_no_gpus(tmp_path: Path) -> None:
 
 @LINUX
 def test_a_look_is_light() -> None:
-    groups = gauges.find()
+    reader = Gauges(gauges.find())
     costs = []
     for _ in range(5):
         before = time.thread_time()
-        gauges.read(groups)
+        reader.read()
         costs.append(time.thread_time() - before)
     assert min(costs) < 0.02
+
+
+@LINUX
+def test_memory_that_grows_is_seen_without_asking_again_what_is_shared() -> None:
+    grows = "print('there', flush=True); input(); b = bytearray(64 << 20); print('more', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", grows], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        assert one.stdout is not None
+        assert one.stdin is not None
+        one.stdout.readline()
+        pod = Tree(one.pid)
+        _, before = pod.read()
+        one.stdin.write(b"\n")
+        one.stdin.flush()
+        one.stdout.readline()
+        _, after = pod.read()
+        one.communicate(b"\n")
+    assert 0 < before < 64 << 20
+    assert 60 << 20 < after - before < 80 << 20

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import json
 import math
 import struct
+from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import ANY
 
-from jupyter_trainjob.client.snapshot import Failure, Gpu, Node, Rank, State, Usage
+import numpy as np
+
+from jupyter_trainjob.client.snapshot import Failure, Gpu, LogLine, Node, Rank, State, Usage
+from jupyter_trainjob.metrics.bands import Array, Band
 from jupyter_trainjob.widget.budget import BYTES_PER_SECOND, Budget
 from jupyter_trainjob.widget.feed import CHUNK_BYTES, Feed
 from jupyter_trainjob.widget.state import row_of, state_of
-from tests.books import stamp
+from tests.books import kept, stamp
 from tests.unit.widget.jobs import HOSTILE, FakeJob, columns, lines, running, series_of
+
+if TYPE_CHECKING:
+    from jupyter_trainjob.metrics.series import Series
 
 OF_THE_JOB = {"job": "uid-1", "reset": True}
 
@@ -177,6 +185,51 @@ def test_a_busy_second_is_paid_back() -> None:
     assert budget.wait() == 0, "an idle minute is no credit, a second of burst is"
     budget.spend(100)
     assert budget.wait() == 1.0
+
+
+class Busy:
+    """The series of a job that reports twelve metrics all the time."""
+
+    version = 0
+    column: Array = np.arange(1_000, dtype=np.float64)
+
+    def names(self) -> list[str]:
+        return [f"m{i}" for i in range(12)]
+
+    def changed_since(self, _: int) -> list[str]:
+        return self.names()
+
+    def band(self, _: str, *, points: int) -> Band:
+        return Band(64, self.column[:points], self.column[:points], self.column[:points], self.column[:points])
+
+
+def test_a_busy_job_keeps_to_the_budget_and_leaves_nothing_out() -> None:
+    job, series = FakeJob(), Busy()
+    job.series = lambda: cast("Series", series)  # type: ignore[method-assign]
+    front = Front(job)
+    front.feed.ready()
+    begun, size, curves = front.now, 0, Counter[str]()
+    kinds = Counter[str]()
+    while front.now < begun + 20:
+        series.version += 1
+        ranks = tuple(Rank(number, series.version) for number in range(8))
+        job.now = running(
+            step=series.version,
+            pods=tuple(Node(index, f"pod-{index}", "host", "Running", ranks=ranks) for index in range(64)),
+        )
+        for number in range(60):
+            job.book.add(*kept(LogLine(front.now + number / 1_000, number, f"line {number} " * 10)))
+        front.tell(after=0.1)
+        for content, buffers in front.messages:
+            size += len(json.dumps(content)) + sum(map(len, buffers))
+            kinds[content["kind"]] += 1
+            curves.update(curve["name"] for curve in content.get("curves", ()))
+    assert size / 20 < BYTES_PER_SECOND * 1.1
+    assert len(front.states) >= 40, "the head is told all the time"
+    assert kinds["log"] >= 5
+    assert kinds["nodes"] >= 3
+    assert len(curves) == 12
+    assert max(curves.values()) <= min(curves.values()) + 2, "each curve has its turn"
 
 
 def test_a_row_says_why_a_job_failed_or_waits() -> None:

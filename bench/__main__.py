@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from bench import first_step, load, load_ext, report_call, throughput
+from bench import first_step, load, load_ext, report_call, throughput, widget
 from bench.table import HEAD
 
 _ALL = {
@@ -14,6 +14,7 @@ _ALL = {
     "first_step": first_step.rows,
     "throughput": throughput.rows,
     "load": load.rows,
+    "widget": widget.rows,
 }
 
 if __name__ == "__main__":

@@ -52,7 +52,13 @@ class Recorded:
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 
+    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
     def other(self, uid: str) -> Source:
+        return self
+
+    def rerun(self) -> Source:
         return self
 
     def earlier(self) -> list[Earlier]:

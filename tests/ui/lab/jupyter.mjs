@@ -4,7 +4,7 @@
 //   node watch.mjs '{"url": …, "token": …, "root": …, "chromium": …, "screenshots": …}'
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const { url, token, root, chromium, screenshots } = JSON.parse(process.argv[2]);
@@ -29,7 +29,7 @@ export const VIEW = 'application/vnd.jupyter.widget-view+json';
 const TIMEOUT = 45_000;
 /** Complaints of the host itself, which has them on every page. */
 const NOT_OURS =
-  /favicon|source map|ResizeObserver|Failed to load resource|jupyter-collaboration|Unsatisfied version|preload|Error: Kernel .* dead|WebSocket/i;
+  /favicon|source map|ResizeObserver|Failed to load resource|jupyter-collaboration|Unsatisfied version|preload|Error: Kernel .* dead|WebSocket|debugger state|Canceled future/i;
 
 /** Writes a notebook of these cells, and returns its name. */
 export function write(name, cells) {
@@ -58,6 +58,7 @@ export function saved(name, cell) {
 /** A file that a job waits for, so that it runs exactly as long as the test wants. */
 export function gate(name) {
   const file = path.join(root, `${name}.gate`);
+  rmSync(file, { force: true });
   return { file, open: () => writeFileSync(file, '') };
 }
 
@@ -98,15 +99,15 @@ export async function open(name, { host = 'lab', theme = 'light' } = {}) {
 }
 
 /** Waits until the notebook is there and its kernel answers. */
-export async function ready(page, status = 'idle') {
+export async function ready(page) {
   await page.waitForFunction(
-    wanted => {
+    () => {
       const panel = window.jupyterapp?.shell.currentWidget;
       return (
-        panel?.content?.model?.cells.length > 0 && panel.sessionContext.session?.kernel?.status === wanted
+        panel?.content?.model?.cells.length > 0 && panel.sessionContext.session?.kernel?.status === 'idle'
       );
     },
-    status,
+    null,
     { timeout: TIMEOUT }
   );
 }
@@ -126,8 +127,9 @@ export async function run(page, cell, { wait = true } = {}) {
   );
 }
 
-export const save = page =>
-  page.evaluate(() => window.jupyterapp.shell.currentWidget.context.save().then(() => null));
+/** Whether a cell runs: the kernel's own status is also that of what it hears meanwhile. */
+export const runs = async (page, cell) =>
+  (await page.locator('.jp-Notebook .jp-CodeCell .jp-InputPrompt').nth(cell).textContent()) === '[*]:';
 
 export const restart = page =>
   page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel().then(() => null));
@@ -143,12 +145,21 @@ export async function forgetKernels() {
   }
 }
 
-/** The outputs of a cell. */
+/** What a cell shows. */
 export const output = (page, cell) =>
-  page.locator('.jp-Notebook .jp-CodeCell').nth(cell).locator('.jp-OutputArea-output');
+  page.locator('.jp-Notebook .jp-CodeCell').nth(cell).locator('.jp-OutputArea');
 
 export const card = (page, cell) => output(page, cell).locator('.tj-card').first();
 export const picture = (page, cell) => output(page, cell).locator('.tj-output img').first();
+
+/** Saves the notebook until a job's output in it is of this state, which the kernel tells shortly after the card. */
+export async function saveAs(page, name, cell, state) {
+  await eventually(async () => {
+    await page.evaluate(() => window.jupyterapp.shell.currentWidget.context.save().then(() => null));
+    return saved(name, cell).some(each => each.data?.[JOB]?.state === state);
+  }, `the saved output of cell ${cell} never said ${state}`);
+  assertComplete(saved(name, cell), state);
+}
 
 /** Waits until the live card of a cell says a state. */
 export const until = (page, cell, state) =>
@@ -178,7 +189,7 @@ export async function eventually(condition, message) {
 }
 
 /** Whether the four forms of an output are there, within what a notebook should have to carry. */
-export function assertComplete(outputs, state) {
+function assertComplete(outputs, state) {
   const shown = outputs.filter(each => each.data?.[JOB]);
   assert.equal(shown.length, 1, `one output of a job, not ${shown.length}`);
   const { data } = shown[0];
@@ -215,12 +226,12 @@ export async function scenario(name, body) {
         .locator('.jp-OutputArea')
         .allInnerTexts()
         .catch(() => []);
-      console.log(words.join('\n').slice(0, 4000));
+      console.log(words.join('\n').slice(0, 1500));
     }
   } finally {
     await Promise.all(pages.map(each => each.close()));
+    await forgetKernels();
   }
 }
 
 export const done = () => browser.close();
-export const isThere = file => existsSync(path.join(root, file));

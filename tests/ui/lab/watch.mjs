@@ -1,7 +1,6 @@
 // A job is watched to its end; the browser is closed and opened again when its kernel is gone.
 import {
   assert,
-  assertComplete,
   card,
   done,
   forgetKernels,
@@ -9,8 +8,7 @@ import {
   output,
   picture,
   run,
-  save,
-  saved,
+  saveAs,
   scenario,
   shot,
   shutdown,
@@ -30,8 +28,7 @@ await scenario('watched to its end, and a picture when the browser was closed', 
   hold.open();
   await until(page, 1, 'Complete');
   await shot(page, 'watched');
-  await save(page);
-  assertComplete(saved(name, 1), 'Complete');
+  await saveAs(page, name, 1, 'Complete');
   await page.context().close();
 
   await forgetKernels();

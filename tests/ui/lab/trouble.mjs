@@ -1,0 +1,68 @@
+// A job fails on one rank, and jobs say what nobody should believe.
+import {
+  assert,
+  card,
+  done,
+  gate,
+  output,
+  run,
+  saveAs,
+  scenario,
+  shot,
+  training,
+  until,
+  write
+} from './jupyter.mjs';
+
+const HOSTILE = '<img src=x onerror=window.pwned=1><script>window.pwned=1</script>';
+
+await scenario('fails on one rank, and says where and what', async open => {
+  const hold = gate('failing');
+  const name = write('fail.ipynb', [
+    '%load_ext jupyter_trainjob',
+    training('failing', {
+      ...hold,
+      lines: ['if rank == 1 and step == 10:', '    raise ValueError("the batch does not fit")']
+    })
+  ]);
+  const page = await open(name);
+  await run(page, 0);
+  await run(page, 1);
+  await until(page, 1, 'Failed');
+  await card(page, 1).getByText('ValueError: the batch does not fit').first().waitFor();
+  await card(page, 1)
+    .getByText(/rank 1/)
+    .first()
+    .waitFor();
+  await card(page, 1).getByText('Cell [2], line 10', { exact: true }).waitFor();
+  await shot(page, 'failed');
+  await saveAs(page, name, 1, 'Failed');
+});
+
+await scenario('words of a pod stay words', async open => {
+  const hold = gate('hostile');
+  const name = write('hostile.ipynb', [
+    '%load_ext jupyter_trainjob',
+    training('hostile', {
+      ...hold,
+      lines: [
+        `report(step=step, **{${JSON.stringify(HOSTILE)}: 1.0})`,
+        `print(${JSON.stringify(`${HOSTILE}\u001b[31mred`)}, flush=True)`,
+        `if step == 20 and rank == 0: raise ValueError(${JSON.stringify(HOSTILE)})`
+      ]
+    })
+  ]);
+  const page = await open(name);
+  await run(page, 0);
+  await run(page, 1);
+  await until(page, 1, 'Failed');
+  await output(page, 1).getByText('<img src=x').first().waitFor();
+  await saveAs(page, name, 1, 'Failed');
+  await page.reload();
+  await until(page, 1, 'Failed');
+  await shot(page, 'hostile');
+  assert.equal(await page.evaluate(() => window.pwned), undefined, 'a pod ran a script');
+  assert.equal(await output(page, 1).locator('img, script').count(), 0, 'a pod made an element');
+});
+
+await done();

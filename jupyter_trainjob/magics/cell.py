@@ -24,7 +24,8 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
 
     # The magic's own line stays, as a comment: lines in tracebacks are then the lines that the user sees.
     source = f"# {MAGIC} {line}\n{cell}"
-    filename = cells.name(shell.execution_count)
+    # Not the shell's own count, which newer versions of IPython advance before a cell runs.
+    filename = cells.name(len(shell.history_manager.input_hist_parsed) - 1)
     prepared = submit.prepare_cell(source, shell.user_ns, filename=filename, options=options_of(chosen))
     if prepared.note:
         print(prepared.note)

@@ -95,3 +95,9 @@ def test_help_is_complete_both_ways(shell: Shell, capsys: pytest.CaptureFixture[
     for option in (f"--{name}" for name in options.split()):
         assert option in asked
         assert option in pinned
+
+
+def test_a_cell_is_called_by_the_number_that_its_prompt_has(shell: Shell) -> None:
+    shell.run("first = 1")
+    with pytest.raises(UsageError, match=r"Cell \[2\], line 2"):
+        shell.run("%%trainjob\nx = (1,\ny = 2")

@@ -26,8 +26,6 @@ CREATED, PLACED, RUNNING = "created", "placed", "running"
 """What can be seen to happen to a pod; the first of them to a job, too."""
 SIGHT = 2.0
 """Seconds after the API's time in which a sight of the same can be believed."""
-SKEW = 5.0
-"""Seconds by which the clocks of a node and the API may differ."""
 
 Seen: TypeAlias = Mapping[tuple[str, str], float]
 """When somebody who watched saw it, in unix seconds: by uid and what happened."""
@@ -85,7 +83,7 @@ def phases(
     names = PHASES if speaks else SILENT
     start = begun(trainjob, pods, seen)
     # The ranks' words of an earlier life, before the job was resumed or began again, do not count.
-    since = start - SKEW if start > created(trainjob, seen) else 0.0
+    since = start if start > created(trainjob, seen) else 0.0
     first, last = (record.first_started(since), record.all_started(since)) if speaks else (None, None)
     # Of a job that has come further all pods were there once.
     certain = first is not None or ended is not None

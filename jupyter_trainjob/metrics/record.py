@@ -22,6 +22,8 @@ from jupyter_trainjob.worker.protocol import Assembler, Frame, Message, loads
 
 SAMPLES = 60
 """Rows that `Record.recent` returns at most."""
+SKEW = 5.0
+"""Seconds by which the clocks of a node and the API may differ."""
 Thing = TypeVar("Thing")
 
 _log = logging.getLogger(__name__)
@@ -153,7 +155,7 @@ class Record:
         return None if said is None else said[1]
 
     def first_started(self, since: float = 0.0) -> float | None:
-        """Return when the first rank had started, None while none has; starts before `since` do not count."""
+        """Return when the first rank had started, None while none has; lives that were over by `since` do not count."""
         return min(self._starts(since), default=None)
 
     def all_started(self, since: float = 0.0) -> float | None:
@@ -215,8 +217,10 @@ class Record:
         self.names.update(dict.fromkeys(names, self.version))
 
     def _starts(self, since: float) -> Iterator[float]:
-        starts = (lives.newest.started for lives in self.ranks.values())
-        return (start for start in starts if start is not None and start >= since)
+        for lives in self.ranks.values():
+            started, ended = lives.newest.started, lives.newest.ended
+            if started is not None and started >= since - SKEW and (ended is None or ended >= since):
+                yield started
 
     def _parts(self, rank: int) -> list[Batch]:
         return self.ranks[rank].newest.parts()

@@ -171,8 +171,15 @@ def test_the_time_of_a_step_is_that_of_the_newest_reports() -> None:
     assert len(record.step_times(0, 30)) == SAMPLES - 1
 
 
-def test_starts_of_an_earlier_life_can_be_left_out() -> None:
+def test_lives_that_were_over_do_not_count_as_started() -> None:
     start = {"world": 2, "host": "a", "pid": 1, "python": "3"}
-    record = record_of(Rank(0).say("start", time=10.0, **start), Rank(1).say("start", time=20.0, **start))
-    assert (record.first_started(), record.all_started()) == (10.0, 20.0)
-    assert (record.first_started(15.0), record.all_started(15.0)) == (20.0, None)
+    ended, goes_on = Rank(0), Rank(1)
+    record = record_of(
+        ended.say("start", time=10.0, **start),
+        ended.say("end", time=14.0, ok=False),
+        goes_on.say("start", time=12.0, **start),
+    )
+    assert (record.first_started(), record.all_started()) == (10.0, 12.0)
+    assert (record.first_started(14.0), record.all_started(14.0)) == (10.0, 12.0)
+    assert (record.first_started(15.0), record.all_started(15.0)) == (12.0, None)  # its clock may differ by so much
+    assert record.first_started(18.0) is None

@@ -34,7 +34,10 @@ await page.waitForSelector('.tj-chart canvas', { timeout: 60_000 });
 for (const what of ['watching', 'pointing', 'zooming', 'every rank']) {
   if (what === 'every rank') {
     await page.getByRole('combobox', { name: 'Ranks' }).selectOption('all');
-    await page.getByText(/^each of/).first().waitFor({ timeout: 60_000 });
+    await page
+      .getByText(/^each of/)
+      .first()
+      .waitFor({ timeout: 60_000 });
   }
   tell({ begins: what });
   tell({ what, frames: await page.evaluate(use, [what, Number(seconds)]) });

@@ -22,7 +22,7 @@ EDGE = 14
 INNER = WIDTH - 2 * EDGE
 SIZE, SMALL, MONO = 13.0, 12.0, 11.5
 
-_LIGHT = {
+LIGHT = {
     "fg": "#1a1c20",
     "bg": "#ffffff",
     "quiet": "#5c6069",
@@ -33,7 +33,7 @@ _LIGHT = {
     "warn": "#8f5600",
     "bad": "#b71c1c",
 }
-_DARK = {
+DARK = {
     "fg": "#e6e8ec",
     "bg": "#16181c",
     "quiet": "#a0a5ae",
@@ -225,5 +225,5 @@ _STYLE = (
     ".icon{fill:none;stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}.full{stroke:none}"
     ".rule,.frame,.tile,.tile-warn,.tile-bad{fill:none}.dashed{stroke-dasharray:3 3}"
     ".curve{fill:none;stroke-width:1.75;stroke-linejoin:round}.band{fill-opacity:.16}"
-    f"{_colours(_LIGHT)}@media (prefers-color-scheme:dark){{{_colours(_DARK)}}}"
+    f"{_colours(LIGHT)}@media (prefers-color-scheme:dark){{{_colours(DARK)}}}"
 )

@@ -111,6 +111,21 @@ def test_the_image_brings_its_look_for_light_and_dark_and_asks_for_nothing_else(
     assert {name for each in root.iter() for name in (each.get("class") or "").split()} <= look
 
 
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of ``#rrggbb``."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+@pytest.mark.parametrize("palette", [drawing.LIGHT, drawing.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["bg", "soft"])
+@pytest.mark.parametrize("tone", ["fg", "quiet", "active", "good", "warn", "bad"])
+def test_words_of_every_tone_are_legible(palette: dict[str, str], ground: str, tone: str) -> None:
+    darker, lighter = sorted(luminance(palette[name]) for name in (ground, tone))
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
 def test_a_failure_says_where_who_and_what_to_do() -> None:
     failure = Failure("ValueError: no", 3, "Cell [12], line 4", "  loss = f(x)", "Traceback …", "Pad it.")
     page = Page(picture.html(running(state=State.FAILED, reason="jobset failed", failure=failure), NOTHING))

@@ -29,6 +29,7 @@ const add = (page, ...rows) =>
 await everywhere(['colours', 'many'], { prepare: logs, label: '-log' });
 
 await view('running', { theme: 'light' }, async page => {
+  await shot(page, 'log-tail');
   await add(page, 'first');
   await page.getByText('first').waitFor();
   assert.ok(await atEnd(page), 'follows');

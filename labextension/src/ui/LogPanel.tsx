@@ -96,11 +96,13 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     }
   }, [now]);
 
-  if (!any || job === null) {
+  if (job === null || (tail && !any)) {
     return null;
   }
 
   const start = Math.max(0, lines.length - size);
+  const last = reading?.held.at(-1)?.number ?? Infinity;
+  const missed = log.filter(line => line.number > last).length;
   const stay = (): void => {
     const top = box.current?.querySelector<HTMLElement>('.tj-log-line');
     anchor.current = top ? [top, top.offsetTop] : null;
@@ -202,7 +204,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     const { top, height } = seen.current;
     seen.current = { top: node.scrollTop, height: node.scrollHeight };
     if (node.scrollHeight - node.scrollTop - node.clientHeight <= SLACK_PIXELS) {
-      if (reading !== null && reading.held.at(-1) === log.at(-1) && now === null) {
+      if (reading !== null && missed === 0 && now === null) {
         follow();
       }
     } else if (node.scrollTop < top && node.scrollHeight === height) {
@@ -265,7 +267,6 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
   const where = now === null ? '' : `${count(hits.indexOf(now) + 1)} of `;
   const kept = found !== undefined && found > hits.length ? `, ${count(found)} kept` : '';
   const result = wanted === null ? 'no regular expression' : `${where}${plural(hits.length, 'line')}${kept}`;
-  const missed = reading === null ? 0 : log.length - 1 - log.indexOf(reading.held.at(-1) as LogLine);
   const earlier = reading?.more ?? (lines[0]?.number ?? 2) > 1;
   return (
     <div className="tj-log">
@@ -327,7 +328,11 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
             Show earlier lines
           </button>
         )}
-        {lines.length === 0 && <p className="tj-log-none tj-quiet">No line here matches.</p>}
+        {lines.length === 0 && (
+          <p className="tj-log-none tj-quiet">
+            {any ? 'No line here matches.' : 'Nothing has been printed yet.'}
+          </p>
+        )}
         {lines.slice(start).flatMap(line => [line.skipped > 0 && gap(line), cached(line)])}
       </div>
       {reading !== null && (

@@ -1,6 +1,7 @@
 """Keeps mounted ConfigMaps and Secrets as they are in the API, while programs run.
 
-In: changes of these objects, from one watch for each kind, since now. Out: renewed volumes of the pods that mount them.
+In: changes of these objects, from one watch for each kind. Out: renewed volumes of the pods that mount them; when a
+watch begins, of all pods, since what changed before it, maybe while no agent ran, is not known.
 Kubelet looks every minute or so; here a change is there at once. Parts of volumes (``subPath``) stay as they were, and
 so do variables, as on a real node. Nothing is remembered of objects that no running pod mounts.
 """
@@ -62,7 +63,6 @@ class Refresher:
                 thread.join(timeout=5)
 
     def _follow(self, resource: Resource) -> None:
-        first = True
         while not self._stopped.is_set():
             try:
                 version = self._client.list(resource, fields=_NOTHING).resource_version
@@ -71,14 +71,15 @@ class Refresher:
                     self._watches[resource] = watch
                 if self._stopped.is_set():
                     watch.close()
-                if not first:
-                    self._renew(lambda _: True)  # What was missed in between is not known.
-                first = False
+                self._renew(lambda pod: bool(contents.objects(pod)))
                 for event in watch:
                     if event.type == "MODIFIED":
                         self._changed(resource, event.object)
             except errors.TrainJobError as error:  # noqa: PERF203
                 _log.info("watching %s for mounted volumes: %s; trying again", resource.plural, error)
+                self._stopped.wait(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - one pod like no other must not keep those of all others as they are
+                _log.exception("watching %s for mounted volumes failed; trying again", resource.plural)
                 self._stopped.wait(RETRY_SECONDS)
 
     def _changed(self, resource: Resource, obj: Object) -> None:
@@ -90,7 +91,8 @@ class Refresher:
 
     def _renew(self, concerns: Callable[[Object], bool]) -> None:
         for pod, folder in self._pods():
-            if (pod.get("status") or {}).get("phase") != "Running" or not folder.is_dir() or not concerns(pod):
+            ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+            if ended or not folder.is_dir() or not concerns(pod):
                 continue
             asker = Asker(pod, looking(self._client, pod["metadata"]["namespace"]), self._means.allocatable)
             try:

@@ -229,6 +229,25 @@ def test_a_mounted_config_map_changes_while_the_program_runs(cluster: Cluster, i
     assert cluster.log() == "1\nseen\n"
 
 
+def test_a_config_map_that_changes_while_an_init_container_runs_is_new_for_the_next(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.agent()
+    cluster.client.create(CONFIGMAPS, {"metadata": {"name": "map"}, "data": {"a": "1"}}, namespace="default")
+    mounts = [mount("map", "/map")]
+    wait = f"echo began; until test -e {tmp_path}/go; do sleep 0.02; done"
+    init = {"name": "init", "command": ["sh", "-c", wait], "workingDir": "/", "volumeMounts": mounts}
+    volumes = [{"name": "map", "configMap": {"name": "map"}}]
+    container = {"volumeMounts": mounts}
+    cluster.run("cat", "/map/a", volumes=volumes, initContainers=[init], container=container)
+    cluster.api.wait((cluster.box().volumes / "map/a").exists)
+    cluster.client.patch(CONFIGMAPS, "map", {"data": {"a": "2"}}, namespace="default")
+    cluster.api.wait(lambda: (cluster.box().volumes / "map/a").read_text() == "2")
+    (tmp_path / "go").touch()
+    assert cluster.ended()["exitCode"] == 0
+    assert cluster.log() == "2\n"
+
+
 def test_objects_that_a_pods_volumes_show() -> None:
     kinds = [
         {"name": "a", "secret": {"secretName": "s"}},

@@ -86,6 +86,8 @@ class Agent:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._workers: dict[str, PodWorker] = {}
+        self._complete = False
+        """Whether all pods of the node have their workers: until then nobody knows whose a lease is."""
         self._informer = Informer(client, PODS, fields=f"spec.nodeName={node}")
         self._status = NodeStatus(client, node, found)
         self._refresher = Refresher(client, self._means, self._volumes)
@@ -190,16 +192,17 @@ class Agent:
                 self._workers[worker.uid] = worker
             worker.removed()
             worker.start()
-        self._release_ports()
+        with self._lock:
+            self._complete = True
+            self._release_leases()
 
     def _forget(self, uid: str) -> None:
         with self._lock:
             self._workers.pop(uid, None)
-        self._release_ports()
+            self._release_leases()
 
-    def _release_ports(self) -> None:
-        with self._lock:
-            keys = {network.lease_key(worker.pod) for worker in self._workers.values()}
-            uids = list(self._workers)
-        self._ports.keep(keys)
-        self._means.gpus.keep(uids)
+    def _release_leases(self) -> None:
+        """Take back the ports and GPUs of pods that are gone; under the lock, so that none comes meanwhile."""
+        if self._complete:
+            self._ports.keep({network.lease_key(worker.pod) for worker in self._workers.values()})
+            self._means.gpus.keep(self._workers)

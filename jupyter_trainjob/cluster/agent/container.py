@@ -180,7 +180,7 @@ class ContainerRun:
                 self._say(Problem(reason, str(missing)), event=missing.reason)
                 self._wait_for(missing, seen)
                 continue
-            except OSError as error:
+            except (OSError, errors.TrainJobError) as error:
                 self._say(Problem("CreateContainerError", str(error)))
             self._left.wait(pause)
             pause = min(LONGEST_RETRY, 2 * pause or RETRY_SECONDS)

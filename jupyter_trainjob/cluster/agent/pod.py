@@ -79,9 +79,9 @@ class PodWorker:
         return self._pod
 
     def start(self) -> None:
-        """Begin to look after the pod."""
-        self._thread.start()
+        """Begin to look after the pod; one that is deleted already does not start."""
         self.update(self._pod)
+        self._thread.start()
 
     def update(self, pod: Object) -> None:
         """Take notice of a change; most are our own of the status."""

@@ -25,7 +25,7 @@ from jupyter_trainjob.kube.transport import Request
 
 ALLOWED = probe()
 SUBSTITUTE = Isolation(refusal="the test wants none")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Answer:

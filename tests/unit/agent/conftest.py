@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_trainjob.cluster.agent.sandbox import Sandbox
 
-from .cluster import Cluster, processes
+from .cluster import SECONDS, Cluster, processes
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
         for run in (run for folder in folders for run in Sandbox(folder).all_runs()):
             run.ask_stop(0.0)
             run.wait()
-        _, left = psutil.wait_procs(processes(root), timeout=5)
+        _, left = psutil.wait_procs(processes(root), timeout=SECONDS)
         assert not left, f"left over: {left}"
     finally:
         for process in processes(root):

@@ -14,10 +14,12 @@ import psutil
 import pytest
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import PODS, Object
+from jupyter_trainjob.api.resources import PODS, SECRETS, Object
 from jupyter_trainjob.cluster.agent.run import State
+from jupyter_trainjob.kube.client import Client
+from jupyter_trainjob.kube.transport import Request
 
-from .cluster import Cluster, pod
+from .cluster import SECONDS, Answer, Api, Cluster, pod, refused
 
 REPOSITORY = Path(__file__).parents[3]
 AGENT = """
@@ -74,7 +76,7 @@ def test_killed_shim_fails_the_pod_and_takes_the_program_with_it(cluster: Cluste
     status = cluster.until("Failed")["status"]
     assert status["reason"] == "ShimLost"
     assert status["containerStatuses"][0]["state"]["terminated"]["reason"] == "ShimLost"
-    program.wait(5)
+    program.wait(SECONDS)
 
 
 def test_program_outlives_its_agent_and_the_next_one_reports_its_end(cluster: Cluster, tmp_path: Path) -> None:
@@ -157,3 +159,51 @@ def test_two_agents_over_one_folder_are_refused(cluster: Cluster) -> None:
     cluster.agent()
     with pytest.raises(errors.ClusterError, match="another agent"):
         cluster.agent()
+
+
+def test_pod_that_goes_while_an_agent_begins_takes_no_lease_of_others_along(cluster: Cluster) -> None:
+    deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 0}
+    # The agent meets them one after the other, the first one goes at once.
+    for number in range(150):
+        made = pod("true", name=f"pod-{number}")
+        metadata = {**made["metadata"], "uid": f"uid-{number}", **({} if number else deleted)}
+        ended = {**made, "metadata": metadata, "status": {"phase": "Succeeded"}}
+        cluster.client.create(PODS, ended, namespace="default")
+    (cluster.root / "ports.json").write_text(json.dumps({"uid-0/0": 20_000, "uid-149/0": 20_149}))
+    cluster.agent()
+    cluster.api.wait(lambda: "uid-0/0" not in json.loads((cluster.root / "ports.json").read_text()))
+    assert json.loads((cluster.root / "ports.json").read_text()) == {"uid-149/0": 20_149}
+
+
+def test_pods_that_were_deleted_before_the_agent_saw_them_never_start(cluster: Cluster, tmp_path: Path) -> None:
+    for number in range(20):
+        made = pod("sh", "-c", f"echo + >> {tmp_path}/starts", name=f"pod-{number}")
+        metadata = {**made["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30}
+        cluster.client.create(PODS, {**made, "metadata": metadata}, namespace="default")
+    cluster.agent()
+    cluster.api.wait(lambda: not cluster.client.list(PODS).items)
+    assert not (tmp_path / "starts").exists()
+
+
+class Shaky:
+    """An API that fails some times where Secrets are read."""
+
+    def __init__(self, api: Api, fails: int) -> None:
+        self._api = api
+        self._fails = fails
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Answer:
+        if request.method == "GET" and request.path.endswith("/secrets/key") and self._fails:
+            self._fails -= 1
+            return refused(500, "InternalError", "the disk is slow")
+        return self._api.send(request, timeout=timeout)
+
+
+def test_pod_waits_where_the_api_fails_for_a_moment(cluster: Cluster) -> None:
+    cluster.client = Client(Shaky(cluster.api, fails=1))
+    cluster.agent()
+    Client(cluster.api).create(SECRETS, {"metadata": {"name": "key"}, "data": {"a": "QQ=="}}, namespace="default")
+    source = {"secretKeyRef": {"name": "key", "key": "a"}}
+    cluster.run("sh", "-c", "echo $KEY", container={"env": [{"name": "KEY", "valueFrom": source}]})
+    assert cluster.ended()["exitCode"] == 0
+    assert cluster.log() == "A\n"

@@ -59,6 +59,8 @@ class Batch:
     """The lowest and the highest step; inf and -inf if no row has one."""
     bare: bool
     """Whether some rows have no step."""
+    left_out: int = 0
+    """How many reports the rank had no room for, up to here."""
 
     @staticmethod
     def of(body: messages.Metrics) -> Batch:
@@ -75,6 +77,7 @@ class Batch:
             min(known, default=math.inf),
             max(known, default=-math.inf),
             len(known) < len(steps),
+            int(body.get("left_out", 0)),
         )
 
 
@@ -137,12 +140,16 @@ class Attempt:
         if self._history is None or seq > self._history[0]:
             self._history = seq, batch
             self._before_history = sum(1 for each in self.seen if each < seq)
-            if self.thinned:
+            if self._gap:
                 self._parts = None
 
     @property
     def thinned(self) -> bool:
-        """Whether a checkpoint stands in for frames that are missing."""
+        """Whether reports are missing: frames are, and a checkpoint stands in for them, or the rank had no room."""
+        return self._gap or any(batch.left_out for batch in self.parts())
+
+    @property
+    def _gap(self) -> bool:
         return self._history is not None and self._before_history < self._history[0]
 
     @property
@@ -154,7 +161,7 @@ class Attempt:
         """Return what was reported, in order: all of it, or from the checkpoint on where frames are missing."""
         if self._parts is None:
             after, parts = -1, []
-            if self._history is not None and self.thinned:
+            if self._history is not None and self._gap:
                 after = self._history[0]
                 parts.append(self._history[1])
             self._last = max(self._batches, default=-1)

@@ -183,7 +183,7 @@ class Record:
         return self._result
 
     def thinned(self) -> bool:
-        """Whether frames are missing somewhere, so that a checkpoint stands in for them."""
+        """Whether some reports are missing: frames with them are, or there was no room for them."""
         return any(attempt.thinned for lives in self.ranks.values() for attempt in lives.attempts.values())
 
     def _take(self, lives: Lives, attempt: Attempt, message: Message) -> None:

@@ -26,17 +26,21 @@ class Start(TypedDict):
     python: str
 
 
-class Metrics(TypedDict):
-    """Reports as columns of one length, in the order of time; None where a report did not say.
-
-    A ``metrics`` message has new ones; a ``history`` message, the checkpoint, all so far, thinned to lows and highs.
-    """
+class Reports(TypedDict):
+    """Reports as columns of one length, in the order of time; None where a report did not say."""
 
     time: list[float]
     step: list[float | None]
     total: float | None
     """The newest total that was reported so far."""
     metrics: dict[str, list[float | None]]
+
+
+class Metrics(Reports, total=False):
+    """A ``metrics`` message has new reports; a ``history`` message, the checkpoint, all so far, lows and highs."""
+
+    left_out: int
+    """How many reports, since the rank has started, there was no room for: where the message has new ones, and some."""
 
 
 class Usage(TypedDict):

@@ -94,6 +94,7 @@ class Speaker:
         self._names: set[str] = set()
         self._refused: set[str] = set()
         self._total: float | None = None
+        self._left_out = 0
         self._spent = 0
         self._next_batch = 0.0
         self._next_checkpoint = CHECKPOINT_FIRST
@@ -195,19 +196,29 @@ class Speaker:
         room = allowance(now) - self._spent + (CHECKPOINT_BYTES if last else 0)
         rows = self._pending
         while room >= WORTH_BYTES:
-            bodies = [dumps(columns(rows[i : i + BATCH_ROWS], self._total)) for i in range(0, len(rows), BATCH_ROWS)]
+            left_out = self._left_out + len(self._pending) - len(rows)
+            bodies = [self._body(rows[i : i + BATCH_ROWS], left_out) for i in range(0, len(rows), BATCH_ROWS)]
             size = sum(self._size(METRICS, body) for body in bodies)
             if size <= room:
                 for body in bodies:
                     self._say(METRICS, body)
                 self._spent += size
+                self._left_out = left_out
                 self._pending.clear()
             if size <= room or len(rows) == 1:
                 break
             rows = thin(rows, _fitting(rows, size, room))
         if room < WORTH_BYTES:
-            self._pending = thin(self._pending, PENDING_ROWS)
+            kept = thin(self._pending, PENDING_ROWS)
+            self._left_out += len(self._pending) - len(kept)
+            self._pending = kept
         self._next_batch = now + min(LONGEST_PULSE, max(PULSE, now / 1000))
+
+    def _body(self, rows: Sequence[Row], left_out: int) -> bytes:
+        said = columns(rows, self._total)
+        if left_out:
+            said["left_out"] = left_out
+        return dumps(said)
 
     def _checkpoint(self, *, last: bool = False) -> None:
         """Say the whole history again, when it is time."""

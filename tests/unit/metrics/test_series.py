@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,6 +153,13 @@ def test_a_checkpoint_in_place_of_missing_frames_gives_way_when_they_come() -> N
     feed(record, early)
     assert series.band("loss").x.tolist() == [1, 2, 3, 4, 5]
     assert series.complete
+
+
+def test_a_rank_that_had_no_room_for_all_reports_says_so() -> None:
+    rank = Rank()
+    body: dict[str, Any] = {"time": [1.0], "step": [1], "total": None, "metrics": {"loss": [1.0]}}
+    assert Series(record_of(rank.say("metrics", **body))).complete
+    assert not Series(record_of(rank.say("metrics", **body, left_out=7))).complete
 
 
 def test_what_has_changed_is_known_by_version() -> None:

@@ -203,6 +203,8 @@ def test_a_hundred_thousand_calls_stay_within_the_budget_and_show_the_same_curve
         assert known == sorted(known)
         assert all(loss == math.exp(-s / 2e4) + 0.1 * math.sin(s * 1.7) for s, loss in known)
         assert batches[-1]["total"] == 100_000
+        if kind == "metrics":
+            assert len(steps) + batches[-1].get("left_out", 0) == 100_001
     history = loads([m for m in messages if m.kind == "history"][-1])
     assert 500 <= len(history["time"]) <= 2_000
 
@@ -214,6 +216,7 @@ def test_a_short_run_is_told_completely() -> None:
     speaker.start()
     speaker.finish([])
     batches = [loads(message) for message in log.messages() if message.kind == "metrics"]
+    assert not any("left_out" in batch for batch in batches)
     assert [value for batch in batches for value in batch["metrics"]["loss"]] == [i / 7 for i in range(1000)]
 
 

@@ -1,5 +1,5 @@
 /** The pods of a job as tiles, eight in a row, one stop of the Tab key: arrows move, Enter looks at one. */
-import { Fragment, useRef } from 'react';
+import { Fragment, useLayoutEffect, useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
 import { percent } from '../core/format';
@@ -21,6 +21,12 @@ export interface NodeGridProps {
 
 export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): ReactElement | null {
   const grid = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    // Tiles grow when they show everything: the chosen one stays in sight.
+    if (chosen !== null) {
+      grid.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' });
+    }
+  }, [chosen, whole]);
   const shown = nodes.find(node => node.index === chosen) ?? worst(nodes);
   if (shown === undefined) {
     return whole ? <p className="tj-empty">Nothing is known of its nodes.</p> : null;

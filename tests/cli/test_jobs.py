@@ -50,11 +50,13 @@ def test_a_running_job_is_listed_got_and_its_log_read(job: TrainJob) -> None:
     (one,) = [each for each in listed if each["name"] == job.name]
     assert (one["state"], one["nodes"], one["namespace"], one["context"]) == ("Running", 2, "default", "trainjob-local")
     assert job.name in trainjob("list").stdout
+    wait_for(lambda: all(node.usage for node in job.snapshot().pods), timeout=60)
     got = yaml.safe_load(trainjob("get", "endless", "-o", "yaml").stdout)
     assert got["name"] == job.name
     assert got["step"] > 2
     assert [phase["name"] for phase in got["phases"]] == list(PHASES)
     assert [(node["state"], len(node["ranks"])) for node in got["pods"]] == [("Running", 1)] * 2
+    assert all(0 < node["usage"]["memory"] < node["usage"]["memory_limit"] for node in got["pods"])
     assert "Running" in trainjob("get", job.name).stdout
     assert trainjob("logs", "endless", "--rank", "1").stdout == "begun\n"
     beyond = trainjob("logs", "endless", "--rank", "2")

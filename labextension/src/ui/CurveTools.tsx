@@ -50,7 +50,7 @@ export function CurveTools(props: Tooling): ReactElement {
       const { rows, complete, buffers } = await source.ask('csv', { names: null });
       const packed = new Blob(buffers as BlobPart[]).stream().pipeThrough(new DecompressionStream('gzip'));
       save(await new Response(packed, { headers: { 'Content-Type': 'text/csv' } }).blob(), `${job.name}.csv`);
-      setNote(`Saved ${count(rows)} rows${complete ? '' : ', thinned: there are too many for a browser'}.`);
+      setNote(`Saved ${count(rows)} rows${complete ? '' : '; the first line says which are left out'}.`);
     } catch (error) {
       save(new Blob([csv(curves)], { type: 'text/csv' }), `${job.name}.csv`);
       setNote(`Saved the points that are drawn. ${(error as Error).message}`);
@@ -66,7 +66,7 @@ export function CurveTools(props: Tooling): ReactElement {
   const axis = look.time ? 'time' : look.logX ? 'log' : 'steps';
   return (
     <>
-      <div className="tj-tools" role="toolbar" aria-label="Curves">
+      <div className="tj-tools" role="group" aria-label="Curves">
         {names.length > 1 && (
           <Tool {...toggle('metrics')}>
             {shown.length === names.length ? 'Metrics' : `Metrics ${shown.length}/${names.length}`}

@@ -2,8 +2,8 @@
 
 Messages come in on whatever thread the kernel hears comms on: the main thread, perhaps in the middle of a cell, or a
 subshell's. So `receive` only takes note. The feeds are told from one thread (`beat.Beat`), what only tells is answered
-from a second, and what changes a job happens on a third, in the order in which it was asked: a long stop holds up
-neither curves nor a look into the logs. Each request gets exactly one answer.
+from a second, and what changes a job happens on one for each job, in the order in which it was asked: a long stop holds
+up neither curves nor a look into the logs, nor other jobs. Each request gets exactly one answer.
 
 The messages are described in ``labextension/src/core/protocol.ts``, the requests in `requests`.
 """
@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.client.snapshot import Snapshot, State
 from jupyter_trainjob.constants import VERSION
 from jupyter_trainjob.widget.beat import Beat, Lane
 from jupyter_trainjob.widget.budget import Budget
 from jupyter_trainjob.widget.feed import Feed, Send
 from jupyter_trainjob.widget.requests import ACTIONS, READS, Answer, Handler
 from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.state import state_of
 from jupyter_trainjob.widget.text import clean
 
 _log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class Channel:
         self._budget = Budget()
         self._beat = Beat(self._tell, name=f"trainjob-view-{name}")
         self._reads = Lane(name=f"trainjob-asks-{name}")
-        self._actions = Lane(name=f"trainjob-acts-{name}")
+        self._actions: dict[str, Lane] = {}
 
     def open(self, job: Source, *, set_state: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Feed a job from now on; `set_state` takes its head, which goes as a message otherwise."""
@@ -85,12 +88,12 @@ class Channel:
             opened, self._open = list(self._open.values()), {}
         for each in opened:
             each.leave()
-        for thread in (self._beat, self._reads, self._actions):
+        for thread in self._threads():
             thread.close()
 
     def join(self, timeout: float) -> bool:
         """Wait for the threads of a closed channel; False if it took longer."""
-        return all(each.join(timeout) for each in (self._beat, self._reads, self._actions))
+        return all(each.join(timeout) for each in self._threads())
 
     def receive(self, content: Any) -> None:
         """Take a message of the front end. Never waits, never raises: what makes no sense is left alone."""
@@ -105,6 +108,10 @@ class Channel:
             self._inbox.append((str(kind), job))
             self._beat.ring()
 
+    def _threads(self) -> list[Beat | Lane]:
+        with self._lock:
+            return [self._beat, self._reads, *self._actions.values()]
+
     def _ask(self, request: str, job: Any, content: Mapping[str, Any]) -> None:
         what = content.get("what")
         if not isinstance(job, str) or not isinstance(what, str) or not (what in ACTIONS or what in READS):
@@ -116,9 +123,10 @@ class Channel:
 
     def _act(self, request: str, job: str, what: str, content: Mapping[str, Any]) -> None:
         with self._lock:
+            lane = self._actions.setdefault(job, Lane(name=f"trainjob-acts-{job}"))
             waiting = self._doing.setdefault((job, what), [])
             waiting.append(request)
-            if len(waiting) > 1:
+            if self._closed or len(waiting) > 1:
                 return  # It is being done, or will be: one deed, an answer to each who asked.
 
         def carry_out() -> None:
@@ -128,7 +136,7 @@ class Channel:
             for each in asked:
                 self._reply(each, answer)
 
-        self._actions.put(carry_out)
+        lane.put(carry_out)
 
     def _answer(self, requests: list[str], job: str, handler: Handler, content: Mapping[str, Any]) -> None:
         answer = self._carry_out(job, handler, content)
@@ -161,8 +169,14 @@ class Channel:
         if uid not in self._open:
             try:
                 self.open(self._find(uid))
+            except errors.UsageError as error:
+                gone = Snapshot(uid=uid, name="", namespace="", context="", state=State.DELETED, reason=str(error))
+                head = {**state_of(gone), "now": time.time()}
+                self._tell_front({"kind": "head", "job": uid, "head": head}, [])
+                return
             except errors.TrainJobError as error:
                 _log.warning("cannot show the job %s: %s", uid, error)
+                return
         self._inbox.append(("ready", uid))
         self._beat.ring()
 

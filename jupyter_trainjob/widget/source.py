@@ -27,9 +27,6 @@ class Source(Protocol):
     def snapshot(self) -> Snapshot:
         """Return what is known now."""
 
-    def metrics(self) -> dict[str, list[float]]:
-        """Return the columns rank, time, step and each metric, equally long, NaN where a row lacks a metric."""
-
     def series(self) -> Series:
         """Return every reported number, ready to be drawn."""
 

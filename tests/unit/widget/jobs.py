@@ -89,9 +89,6 @@ class FakeJob:
     def snapshot(self) -> Snapshot:
         return self.now
 
-    def metrics(self) -> dict[str, list[float]]:
-        return self.columns
-
     def series(self) -> Series:
         return series_of(self.columns)
 

@@ -151,6 +151,28 @@ def test_a_job_that_is_gone_is_said_to_be(front: Front) -> None:
     assert front.answer()["error"] == "It was deleted."
 
 
+def test_a_job_that_was_deleted_cannot_be_opened_and_the_page_is_told(front: Front) -> None:
+    front.channel.receive({"kind": "open", "job": "uid-9"})
+    head = front.wait_for(kind="head", job="uid-9")["head"]
+    assert (head["state"], head["reason"]) == ("Deleted", "It was deleted.")
+
+
+def test_a_slow_deed_to_one_job_holds_up_no_other(front: Front, job: FakeJob) -> None:
+    other, go_on = FakeJob(replace(running(), uid="uid-2")), threading.Event()
+    job.others["uid-2"] = other
+    job.stop = lambda: assert_set(go_on)  # type: ignore[method-assign]
+    front.ask("stop", request="1")
+    front.ask("stop", request="2", job="uid-2")
+    assert front.answer("2")["ok"]
+    go_on.set()
+    assert front.answer("1")["ok"]
+
+
+def assert_set(event: threading.Event) -> None:
+    """Wait for an event."""
+    assert event.wait(5)
+
+
 def test_a_view_of_a_finished_job_has_no_thread_after_a_while(front: Front) -> None:
     front.channel._beat._linger = 0.01
     front.channel.receive({"kind": "ready"})

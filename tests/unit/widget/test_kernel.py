@@ -72,9 +72,8 @@ def test_a_page_is_heard_while_a_cell_runs_or_right_after_it_and_nothing_is_lost
     assert kernel.printed("print(job.deeds)") == "['rerun', 'stop', 'resume', 'delete']"
 
 
-def test_who_waits_in_a_cell_hears_of_a_stop_from_the_page_where_the_kernel_can(kernel: Kernel) -> None:
-    if kernel.subshell is None:
-        pytest.skip("this kernel hears nobody while a cell waits")
+@pytest.mark.parametrize("kernel", ["newest ipykernel"], indirect=True)
+def test_who_waits_in_a_cell_hears_of_a_stop_from_the_page(kernel: Kernel) -> None:
     kernel.run(SETUP)
     comm = kernel.opened()
     kernel.run("while not job.deeds: time.sleep(0.01)\nprint('stopped')")

@@ -133,7 +133,7 @@ test('a rerun opens the new job', async () => {
   expect(store.view().acting.is).toBe('idle');
 });
 
-test('says that the kernel is busy while any request waits for long', async () => {
+test('says so while any request waits for long', async () => {
   const { store, asked } = made();
   const first = store.ask('earlier', {});
   await vi.advanceTimersByTimeAsync(PATIENCE_MS - 1);

@@ -25,13 +25,13 @@ await view('running', { theme: 'light' }, async page => {
   assert.equal(await focused(page), 'Stopping…', 'the focus stays');
   await press(page, 'Enter');
   assert.equal(await page.evaluate(() => window.sent.length), 2, 'once');
-  await page.getByText('The kernel is busy').waitFor();
+  await page.getByText('a kernel that is busy').waitFor();
   await shot(page, 'running-busy');
   await page.evaluate(() =>
     window.say({ kind: 'answer', id: window.sent.at(-1).id, ok: false, error: 'the cluster does not answer' })
   );
   await page.getByText('Not stopped: the cluster does not answer').waitFor();
-  assert.equal(await page.getByText('The kernel is busy').count(), 0);
+  assert.equal(await page.getByText('a kernel that is busy').count(), 0);
   await shot(page, 'running-refused');
 });
 

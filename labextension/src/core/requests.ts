@@ -1,7 +1,7 @@
 /** Questions to the kernel and their answers, by id: for all jobs of one comm. */
 import type { Bytes, FromKernel, ToKernel, What } from './protocol';
 
-/** After this, a kernel that has not answered is busy with a cell. */
+/** After this, one says that the kernel has not answered yet. */
 export const PATIENCE_MS = 4000;
 
 interface Waiting {

@@ -148,7 +148,7 @@ export interface View {
   curves: ReadonlyMap<string, Curve>;
   log: readonly LogLine[];
   acting: Acting;
-  /** A request waits for so long that the kernel must be busy with a cell. */
+  /** A request waits for long: the kernel may be busy with a cell, or with what was asked. */
   late: boolean;
 }
 
@@ -156,7 +156,7 @@ export interface View {
 export interface Source {
   view(): View;
   subscribe(changed: () => void): () => void;
-  /** Asks the kernel; rejects with an `Error` whose message is for people. A busy kernel answers late (`View.late`). */
+  /** Asks the kernel; rejects with an `Error` whose message is for people. A kernel that is busy with a cell answers late (`View.late`). */
   ask<W extends What>(what: W, args: Asks[W][0]): Promise<Answer<W>>;
   /** Does something to the job; `View.acting` tells how it goes. */
   act(what: Action): void;

@@ -71,7 +71,11 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
   return (
     <span className="tj-actions" ref={bar}>
       <span className="tj-actions-say" role="status">
-        {late && <span className="tj-quiet">The kernel is busy: it answers when its cell is done.</span>}
+        {late && (
+          <span className="tj-quiet">
+            No answer yet: a kernel that is busy answers when its cell is done.
+          </span>
+        )}
         {acting.is === 'refused' && (
           <span className="tj-tone-bad">
             {WORDS[acting.what].failed}: {acting.message}

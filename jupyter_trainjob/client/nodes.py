@@ -135,7 +135,7 @@ def _why(pod: Object, code: int | None) -> str:
 
 def _ranks(record: Record) -> dict[int, Rank]:
     times = {rank: record.step_times(rank, WINDOW) for rank in sorted(record.ranks)}
-    usual = {rank: median(each) for rank, each in times.items() if each}
+    usual = {rank: round(median(each), 6) for rank, each in times.items() if each}
     slow = pace.slow({rank: time for rank, time in usual.items() if len(times[rank]) >= PAIRS})
     return {rank: Rank(rank, record.step(rank), usual.get(rank), rank in slow) for rank in times}
 

@@ -9,6 +9,7 @@ run, as a framework's does. The first look comes when the cell has begun: no job
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 DELAY: Final = 0.5
 """Seconds before the first look."""
 INTERVAL: Final = 2.0
+DRIVERS: Final = ("/dev/nvidiactl", "/dev/dxg")
+"""One of these is there where NVIDIA's driver is; the second one on Windows' Linux."""
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 PATIENCE: Final = 100
 """How many times longer than the work of a look the pause after it is."""
@@ -51,9 +54,17 @@ def _run(tell: Tell, visible: str | None, ended: threading.Event) -> None:
         return
     # Only now: what a rank needs to begin is loaded first.
     from .gauges import Gauges, find
-    from .nvml import Nvml
 
-    watch(Meter(Gauges(find()).read, Nvml(visible).read), tell, ended.wait)
+    watch(Meter(Gauges(find()).read, _gpus(visible)), tell, ended.wait)
+
+
+def _gpus(visible: str | None) -> Callable[[], list[Gpu]]:
+    # Where there is no driver ctypes is left alone: a child that the cell forks while this thread loads it might hang.
+    if visible != "" and any(map(os.path.exists, DRIVERS)):
+        from .nvml import Nvml
+
+        return Nvml(visible).read
+    return list
 
 
 def watch(

@@ -136,3 +136,8 @@ def test_the_first_rank_of_a_node_speaks_for_all_that_it_started(notebook: Noteb
 
 def test_the_other_ranks_of_a_node_are_silent(notebook: Notebook) -> None:
     assert notebook.job("import time; time.sleep(2)", env={"LOCAL_RANK": "1"}).said("usage") == []
+
+
+def test_without_a_driver_ctypes_is_not_loaded(notebook: Notebook) -> None:
+    ran = notebook.job("import sys, time; time.sleep(1); 'ctypes' in sys.modules", env={usage.VISIBLE: ""})
+    assert ran.result is False

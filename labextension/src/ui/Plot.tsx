@@ -48,18 +48,22 @@ export function Plot(props: PlotProps): ReactElement {
   const last = all.x[all.x.length - 1] ?? 0;
   const live = zoom === null || zoom[1] >= last ? last : '';
 
-  const band = useAnswer(zoom === null ? null : `${name} ${zoom.join()} ${live}`, () =>
-    source.ask('window', { name, ranks: null, ...stretch(zoom), points: POINTS })
-  );
+  const band = useAnswer(zoom === null ? null : `${name} ${zoom.join()} ${live}`, async () => ({
+    ...(await source.ask('window', { name, ranks: null, ...stretch(zoom), points: POINTS })),
+    of: zoom
+  }));
   const wanted = look.ranks === 'all' ? 'all' : ranks;
   const single = useAnswer(
     look.ranks === 'band' || all.ranks < 2 ? null : `${name} ${wanted.toString()} ${zoom?.join()} ${live}`,
     () => source.ask('window', { name, ranks: wanted, ...stretch(zoom), points: POINTS })
   );
+  const got = band?.got;
   const curve = useMemo(() => {
-    const [head, buffer] = [band?.got?.curves[0], band?.got?.buffers[0]];
-    return head && buffer && head.points > 0 ? decode(buffer, head.points, head.ranks) : all;
-  }, [band, all]);
+    const [head, buffer] = [got?.curves[0], got?.buffers[0]];
+    // An answer to an older question will do if it has all that is seen; else the whole way, coarse as it is, does.
+    const within = got?.of && zoom && got.of[0] <= zoom[0] && got.of[1] >= zoom[1];
+    return within && head && buffer && head.points > 0 ? decode(buffer, head.points, head.ranks) : all;
+  }, [got, all, zoom]);
   const lines = useMemo(
     () =>
       single?.got?.curves.flatMap(({ rank, points }, i) => {

@@ -27,9 +27,8 @@ export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
 export const VIEW = 'application/vnd.jupyter.widget-view+json';
 /** Jobs start processes: minutes on a busy machine, though seconds on an idle one. */
 const TIMEOUT = 45_000;
-/** Complaints of the host itself, which has them on every page. */
-const NOT_OURS =
-  /favicon|source map|ResizeObserver|Failed to load resource|jupyter-collaboration|Unsatisfied version|preload|Error: Kernel .* dead|WebSocket|debugger state|Canceled future/i;
+/** What complaints of a page are about us: our own files, the widget's code, which is a blob, and who runs it. */
+const OURS = /trainjob|tj-|blob:|widget/i;
 
 /** Writes a notebook of these cells, and returns its name. */
 export function write(name, cells) {
@@ -89,9 +88,13 @@ export async function open(name, { host = 'lab', theme = 'light' } = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT);
   const complaints = [];
-  const note = text => NOT_OURS.test(text) || complaints.push(text);
-  page.on('pageerror', error => note(String(error)));
-  page.on('console', message => message.type() === 'error' && note(message.text()));
+  const note = (...words) => words.some(each => OURS.test(each)) && complaints.push(words.join(' '));
+  page.on('pageerror', error => note(String(error.stack)));
+  page.on('console', message => {
+    if (message.type() === 'error') {
+      note(message.text(), message.location().url);
+    }
+  });
   const place = host === 'lab' ? `lab/workspaces/${Date.now()}/tree/${name}` : `notebooks/${name}`;
   await page.goto(`${url}/${place}?token=${token}`);
   await ready(page);

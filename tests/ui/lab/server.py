@@ -88,6 +88,7 @@ def _config(token: str, port: int, root: Path) -> dict[str, dict[str, object]]:
 def _settings(folder: Path) -> None:
     """No news, no updates, no dialogs; nothing is saved but when a test says so."""
     quiet = {
+        "apputils-extension/themes": {"adaptive-theme": True},
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         "docmanager-extension/plugin": {"autosave": False},
         "notebook-extension/tracker": {"windowingMode": "none"},

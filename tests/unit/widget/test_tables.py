@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from jupyter_trainjob.client.doctor import NOTE, OK, PROBLEM, Check
 from jupyter_trainjob.client.runtimes import Runtime
-from jupyter_trainjob.client.snapshot import Snapshot, State
+from jupyter_trainjob.client.snapshot import Gpu, Node, Rank, Snapshot, State, Usage
 from jupyter_trainjob.widget import tables
 
 
@@ -40,3 +44,41 @@ def test_each_check_has_its_remedy_below_it() -> None:
         "          → Start it.",
         "! gpu     none",
     ]
+
+
+def node(**more: Any) -> Node:
+    return Node(**{"index": 3, "pod": "p", "host": "h", "state": "Running", **more})
+
+
+@pytest.mark.parametrize(
+    ("of", "note", "tone"),
+    [
+        pytest.param(node(), "Running", "quiet", id="its state where nothing else is known"),
+        pytest.param(node(ranks=(Rank(0, 1, 0.038), Rank(1, 1, 0.04))), "40 ms", "quiet", id="its slowest rank's pace"),
+        pytest.param(node(ranks=(Rank(0, 1, 0.061, True),)), "61 ms slow", "warn", id="that it is slow"),
+        pytest.param(node(ranks=(Rank(0, 1, 12.34),)), "12.34 s", "quiet", id="seconds"),
+        pytest.param(node(ranks=(Rank(0, 1, 0.00012),)), "0.12 ms", "quiet", id="a short step"),
+        pytest.param(node(state="Waiting", reason="Unschedulable"), "Unschedulable", "quiet", id="what it waits for"),
+        pytest.param(node(state="Failed", exit_code=137, reason="OOMKilled"), "exit 137", "bad", id="its exit code"),
+        pytest.param(node(state="Failed", reason="Evicted"), "Evicted", "bad", id="why it never ran"),
+    ],
+)
+def test_of_a_node_one_thing_is_said(of: Node, note: str, tone: str) -> None:
+    assert tables.node_note(of) == (note, tone)
+
+
+def test_nodes_are_rows_of_what_is_known() -> None:
+    gpu = Gpu("H100", 0.5, 2**30, 80 * 2**30)
+    usage = Usage(0.0, 0.71, 2.0, 400 * 2**20, None, (gpu,))
+    assert tables.nodes([node(usage=usage, restarts=1), node(index=4, state="Waiting", host="")]).splitlines() == [
+        "NODE  STATE    HOST  RESTARTS  CORES     MEMORY   GPU",
+        "3     Running  h     1         0.7 of 2  400 MiB  H100 50 %, 1.0 GiB of 80 GiB",
+        "4     Waiting",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(500, "0 KiB"), (2**20, "1.0 MiB"), (400 * 2**20, "400 MiB"), (int(5.1 * 2**30), "5.1 GiB")]
+)
+def test_amounts_of_memory_are_short(count: int, words: str) -> None:
+    assert tables.size(count) == words

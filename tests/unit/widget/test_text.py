@@ -32,6 +32,7 @@ def test_what_is_no_number_has_a_name(number: float, word: str) -> None:
         pytest.param("a\x1b[2J\x1b[Hb", "ab", id="a cleared screen"),
         pytest.param("rm\u202e txt.exe", "rm txt.exe", id="reversed direction"),
         pytest.param("a\tb\r\nc\x00\x9b31m", "a\tb\nc31m", id="tabs and line ends stay"),
+        pytest.param("a\ud800b\uffffc", "abc", id="what neither UTF-8 nor XML holds"),
     ],
 )
 def test_text_of_pods_cannot_move_a_cursor(written: str, shown: str) -> None:
@@ -68,6 +69,13 @@ def test_text_of_pods_cannot_move_a_cursor(written: str, shown: str) -> None:
 )
 def test_a_job_in_one_line(snapshot: Snapshot, said: str) -> None:
     assert text.line(snapshot) == said
+
+
+def test_a_block_is_bounded_and_keeps_the_end_of_a_traceback() -> None:
+    failure = Failure("E" * 50_000, 3, "w" * 50_000, "s" * 50_000, "t" * 50_000 + "\nValueError: no", "r" * 50_000)
+    said = text.block(running(state=State.FAILED, failure=failure))
+    assert said.endswith("t\nValueError: no")
+    assert len(said) < 15_000
 
 
 def test_a_job_in_a_block_says_where_it_failed_and_what_to_do() -> None:

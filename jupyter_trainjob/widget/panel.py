@@ -60,7 +60,7 @@ class JobsFeed:
         self._changed = True
         self._pace = PACE
         self._looked = -PACE
-        self._runs = False
+        self._again = False
 
     def changed(self) -> None:
         """Take note that a job is not what it was."""
@@ -73,14 +73,15 @@ class JobsFeed:
     def tell(self) -> float | None:
         """Send what is due. Returns in how many seconds to come again; None: when something changes."""
         now = self._clock()
-        due = self._looked + (self._pace if self._changed else max(RUNNING_PACE, self._pace))
-        if not self._changed and not self._runs:
+        if not self._changed and not self._again:
             return None
-        if wait := max(due - now, self._budget.wait()):
+        due = self._looked + (self._pace if self._changed else max(RUNNING_PACE, self._pace))
+        if (wait := max(due - now, self._budget.wait())) > 0:
             return wait
-        self._changed = False
+        changed, self._changed = self._changed, False
         found = self._jobs.snapshots()
-        self._runs = any(each.state is State.RUNNING for each in found)
+        # What follows a job may hear of a change a moment after the list does.
+        self._again = changed or any(each.state is State.RUNNING for each in found)
         rows = [row_of(each) for each in found]
         if rows != self._rows:
             self._rows = rows
@@ -88,7 +89,7 @@ class JobsFeed:
             self._budget.spend(len(str(rows)))
         self._looked = self._clock()
         self._pace = max(PACE, (self._looked - now) / SHARE)
-        return max(RUNNING_PACE, self._pace) if self._runs else None
+        return max(RUNNING_PACE, self._pace) if self._again else None
 
 
 class PanelOutput:
@@ -104,22 +105,28 @@ class PanelOutput:
         self._id = uuid.uuid4().hex
         self._states: list[tuple[str, State]] = []
         self._put_at = clock()
+        self._again = False
         self._beat = Beat(self._look, name="trainjob-output-panel")
 
     def open(self) -> None:
         """Put it out for the first time, and keep it up to date from now on."""
         self._put(self._jobs.snapshots(), update=False)
-        self._view.on_close(self._jobs.subscribe(self._beat.ring))
+        self._view.on_close(self._jobs.subscribe(self._changed))
         self._view.on_close(self._beat.close)
+
+    def _changed(self) -> None:
+        self._again = True
+        self._beat.ring()
 
     def _look(self) -> float | None:
         due = self._put_at + OUTPUT_PACE - self._clock()
         if due > 0:
             return due
+        again, self._again = self._again, False
         found = self._jobs.snapshots()
         if _states(found) != self._states:
             self._put(found, update=True)
-        return None
+        return OUTPUT_PACE if again else None  # What follows a job may hear of a change a moment after the list does.
 
     def _put(self, found: Sequence[Snapshot], *, update: bool) -> None:
         self._states, self._put_at = _states(found), self._clock()

@@ -48,14 +48,14 @@ class Front:
 def test_the_rows_are_told_whole_at_most_once_a_second_and_only_when_they_changed() -> None:
     board = FakeBoard(running(state=State.QUEUED))
     front = Front(board)
-    assert front.feed.tell() is None
+    front.feed.tell()
     assert [row["state"] for row in front.told[-1]["jobs"]] == ["Queued"]
     for _ in range(10):
         front.feed.changed()
         assert (front.feed.tell() or 0) > 0
     assert board.looks == 1
     front.now += 1.1
-    assert front.feed.tell() is None
+    front.feed.tell()
     assert len(front.told) == 1, "nothing had changed"
     board.jobs = [running(state=State.COMPLETE)]
     front.feed.changed()
@@ -65,6 +65,20 @@ def test_the_rows_are_told_whole_at_most_once_a_second_and_only_when_they_change
     front.feed.ready()
     front.feed.tell()
     assert len(front.told) == 3, "a page that has just come gets everything"
+
+
+def test_after_a_change_it_is_looked_once_more_and_then_no_more() -> None:
+    board = FakeBoard(running(state=State.STOPPED))
+    front = Front(board)
+    wait = front.feed.tell()
+    assert wait is not None
+    board.jobs = [running(state=State.QUEUED)]
+    front.now += wait
+    assert front.feed.tell() is None
+    assert front.told[-1]["jobs"][0]["state"] == "Queued"
+    front.now += 3600
+    assert front.feed.tell() is None
+    assert board.looks == 2
 
 
 def test_jobs_that_run_are_looked_at_without_an_event() -> None:
@@ -115,12 +129,13 @@ def test_a_notebook_keeps_a_table_of_the_jobs_and_renews_it_now_and_then() -> No
     assert "<img" not in first["text/html"]
     assert "\x1b" not in first["text/plain"]
     board.jobs = [running(state=State.COMPLETE)]
+    output._again = True
     assert output._look() == OUTPUT_PACE
     clock[0] = OUTPUT_PACE
-    assert output._look() is None
+    assert output._look() == OUTPUT_PACE, "once more"
     assert "Complete" in notebook.put[-1]["text/plain"]
     clock[0] = 2 * OUTPUT_PACE
-    output._look()
+    assert output._look() is None
     assert len(notebook.put) == 2
     for close in notebook.closing:
         close()

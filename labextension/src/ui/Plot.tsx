@@ -39,6 +39,8 @@ export interface PlotProps {
 
 /** Columns of a chart that are worth asking for. */
 const POINTS = 1000;
+const EMPTY = new Float64Array();
+const NONE: Curve = { ranks: 0, x: EMPTY, mean: EMPTY, low: EMPTY, high: EMPTY };
 
 export function Plot(props: PlotProps): ReactElement {
   const { source, name, curve: all, look, ranks, pins, whole, asTable, pointed, hint, moves } = props;
@@ -53,7 +55,7 @@ export function Plot(props: PlotProps): ReactElement {
     of: zoom
   }));
   const wanted = look.ranks === 'all' ? 'all' : ranks;
-  const single = useAnswer(
+  const each = useAnswer(
     look.ranks === 'band' || all.ranks < 2 ? null : `${name} ${wanted.toString()} ${zoom?.join()} ${live}`,
     () => source.ask('window', { name, ranks: wanted, ...stretch(zoom), points: POINTS })
   );
@@ -66,15 +68,18 @@ export function Plot(props: PlotProps): ReactElement {
   }, [got, all, zoom]);
   const lines = useMemo(
     () =>
-      single?.got?.curves.flatMap(({ rank, points }, i) => {
-        const buffer = single.got?.buffers[i];
+      each?.got?.curves.flatMap(({ rank, points }, i) => {
+        const buffer = each.got?.buffers[i];
         return buffer && rank !== null ? [{ rank, ...decodeLine(buffer, points) }] : [];
       }) ?? null,
-    [single]
+    [each]
   );
+  // Where ranks are drawn one by one, a mean that has changed is no reason to draw them again.
+  const single = look.ranks !== 'band' && lines !== null;
+  const [mean, way] = [single ? NONE : curve, single && look.smooth === 0 ? NONE : all];
   const drawn = useMemo(
-    () => layers({ curve, whole: all, lines, pins, clock }, look),
-    [curve, all, lines, pins, clock, look]
+    () => layers({ curve: mean, whole: way, lines, pins, clock }, look),
+    [mean, way, lines, pins, clock, look]
   );
   const [from, to] = zoom ?? whole;
   const ends = time ? times(Float64Array.of(from, to), clock) : [from, to];

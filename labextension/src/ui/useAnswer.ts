@@ -6,6 +6,9 @@ import type { Bytes } from '../core/protocol';
 /** All answers together come no faster than this, in bytes a second: a comm carries everything else as well. */
 const PACE = 200_000;
 const LEAST_PAUSE_MS = 150;
+/** After an answer the kernel is left alone for so many times as long as that took, within reason. */
+const EASE = 3;
+const MOST_PAUSE_MS = 5000;
 /** When the answers that have come are paid for. */
 let paid = 0;
 
@@ -32,6 +35,7 @@ export function useAnswer<T extends { buffers: readonly Bytes[] }>(
       return;
     }
     busy.current = true;
+    const began = performance.now();
     const take = (got: T | null): void => {
       const bytes = got?.buffers.reduce((sum, each) => sum + each.byteLength, 0) ?? 0;
       const now = performance.now();
@@ -42,7 +46,8 @@ export function useAnswer<T extends { buffers: readonly Bytes[] }>(
           wake(n => n + 1);
         }
       };
-      setTimeout(rest, Math.max(LEAST_PAUSE_MS, paid - now));
+      const ease = Math.min(MOST_PAUSE_MS, EASE * (now - began));
+      setTimeout(rest, Math.max(LEAST_PAUSE_MS, ease, paid - now));
       if (here.current) {
         set({ key, got });
       }

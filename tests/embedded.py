@@ -17,7 +17,7 @@ from jupyter_trainjob.cluster import launch, presence
 from jupyter_trainjob.cluster.state import StateDir
 from jupyter_trainjob.constants import STATE_DIR_ENV
 
-END_TIMEOUT = 20.0
+END_TIMEOUT = 60.0
 
 
 @contextmanager

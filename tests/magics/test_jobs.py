@@ -182,10 +182,8 @@ def test_a_job_that_asks_for_more_than_this_computer_has_waits_and_says_why(clus
     greedy = {"metadata": {"name": "greedy"}, "spec": {"runtimeRef": {"name": "plain"}, "trainer": trainer}}
     connection.client.create(TRAINJOBS, greedy, namespace="default")
     job = jupyter_trainjob.get("greedy")
-    wait_for(lambda: job.snapshot().reason, timeout=30)
-    snapshot = job.snapshot()
-    assert snapshot.state is State.QUEUED
-    assert "Insufficient cpu" in snapshot.reason
+    wait_for(lambda: "Insufficient cpu" in (job.snapshot().reason or ""), timeout=60)
+    assert job.snapshot().state is State.QUEUED
     job.delete()
 
 

@@ -26,9 +26,9 @@ def test_a_fork_server_ends_with_its_daemon(tmp_path: Path, *, importing: bool) 
     with theirs:
         server = subprocess.Popen(command, pass_fds=(theirs.fileno(),), env=environment, stderr=subprocess.DEVNULL)
     with ours:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while importing and not mark.exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
     with server:
-        server.wait(20)
+        server.wait(60)

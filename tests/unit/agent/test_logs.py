@@ -224,7 +224,7 @@ def test_changes_are_told(tmp_path: Path, platform: str, monkeypatch: pytest.Mon
     changes, told = Changes(), threading.Event()
     forget = changes.add(tmp_path, told.set)
     (tmp_path / "file").write_text("x")
-    assert told.wait(5)
+    assert told.wait(30)
     forget()
     forget()
     changes.stop()

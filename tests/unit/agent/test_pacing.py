@@ -111,7 +111,7 @@ def test_the_next_waits_until_one_has_started_and_those_behind_it_keep_their_ord
         world.until_queued(3 - number)
     assert granted == ["a", "b", "c"]
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
 
 
 def test_ranks_that_wait_for_one_another_let_the_others_in() -> None:
@@ -121,7 +121,7 @@ def test_ranks_that_wait_for_one_another_let_the_others_in() -> None:
     thread = world.ask("the rank that they wait for", granted)
     _until(lambda: world.measured > 0)
     world.now = 1.0
-    thread.join(5)
+    thread.join(30)
     assert granted
 
 
@@ -133,7 +133,7 @@ def test_ranks_that_spin_while_they_wait_let_the_others_in_after_a_while() -> No
     _until(lambda: world.measured > 1)
     assert not granted
     world.now = LONGEST_SECONDS
-    thread.join(5)
+    thread.join(30)
     assert granted
 
 
@@ -147,8 +147,8 @@ def test_a_pod_that_leaves_waits_no_longer() -> None:
     world.until_queued(2)
     cancelled.set()
     world.pacing.wake()
-    first.join(5)
-    second.join(5)
+    first.join(30)
+    second.join(30)
     assert not granted
     assert not world.pacing._queue
 
@@ -186,7 +186,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)

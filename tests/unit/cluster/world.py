@@ -13,7 +13,7 @@ from jupyter_trainjob.cluster.informers import Informers
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 NAMESPACE = "default"
 
 Start = Callable[[Callable[[Client, Informers], Controller]], None]

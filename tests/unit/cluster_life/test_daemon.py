@@ -199,7 +199,7 @@ def test_who_is_told_to_end_during_an_upgrade_leaves_no_successor(tmp_path: Path
         wait_for(lambda: launch.running(state) is None, timeout=60)
         assert found(state).pid == daemon.pid, "from one to the other it is held without a gap"
         assert launch.stop(state)
-        daemon.wait(timeout=20)
+        daemon.wait(timeout=60)
         watch.close()
         assert presence.find(state) is None
 

@@ -196,9 +196,8 @@ def test_waiting_ends_with_a_change_a_cancellation_or_the_end(store: Store) -> N
     cancelled = threading.Event()
 
     def waits() -> threading.Thread:
-        thread = threading.Thread(
-            target=lambda: store.wait(PODS, store.version, timeout=30, cancelled=cancelled.is_set)
-        )
+        version = store.version  # now, not when the thread has its first turn
+        thread = threading.Thread(target=lambda: store.wait(PODS, version, timeout=60, cancelled=cancelled.is_set))
         thread.start()
         return thread
 
@@ -206,17 +205,17 @@ def test_waiting_ends_with_a_change_a_cancellation_or_the_end(store: Store) -> N
     put(store, pod("other"), resource="nodes")
     assert thread.is_alive()
     put(store, pod("a"))
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     thread = waits()
     cancelled.set()
     store.wake(PODS)
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     cancelled.clear()
     thread = waits()
     store.close()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 

@@ -173,8 +173,9 @@ test('a stretch that the newest point is in is asked for again when there are mo
 test('where the kernel refuses, the curve stays as it is known', async () => {
   await show(['loss']);
   await act(() => charts.get('loss')?.moves.zoom([20, 40]));
-  await asked[0]?.refuse('no');
+  await asked[0]?.refuse('The job was deleted.');
   await rest();
+  expect(host.querySelector('.tj-plot-words')?.textContent).toBe('The job was deleted.');
   expect(asked).toHaveLength(1);
   expect(charts.get('loss')?.layers[1]?.x).toHaveLength(3);
 });

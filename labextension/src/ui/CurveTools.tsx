@@ -177,9 +177,7 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
       <p className="tj-said">
         {answer === null
           ? 'Looking for earlier jobs …'
-          : jobs
-            ? 'No other job of this namespace has reported a metric.'
-            : 'The kernel does not say which jobs there were.'}
+          : answer.why || 'No other job of this namespace has reported a metric.'}
       </p>
     );
   }

@@ -95,6 +95,7 @@ export function Plot(props: PlotProps): ReactElement {
     pointed === null || pointed < x[0] || pointed > x[1]
       ? -1
       : nearest(steps, time ? stepAt(pointed, clock) : pointed);
+  const why = each?.why || band?.why || '';
   const words = at < 0 ? null : readout(curve, at, lines, pins, clock, look);
   const beside = pins.length > 0 || look.ranks === 'some';
   const end = all.mean.length - 1;
@@ -109,8 +110,8 @@ export function Plot(props: PlotProps): ReactElement {
         <span className="tj-plot-name" data-png title={name}>
           {name}
         </span>
-        <span className="tj-quiet tj-plot-words">
-          {words === null ? describe(all, look, lines?.length ?? 0) : words.rest}
+        <span className="tj-quiet tj-plot-words" title={why}>
+          {words?.rest ?? (why || describe(all, look, lines?.length ?? 0))}
         </span>
         <span className="tj-plot-value" data-png>
           {words?.main ?? (end < 0 ? '' : value(all.mean[end] ?? NaN))}

@@ -12,15 +12,19 @@ const MOST_PAUSE_MS = 5000;
 /** When the answers that have come are paid for. */
 let paid = 0;
 
-/**
- * Returns the newest answer to have come, be it to an older question; null without a question (`key` null), before the
- * first answer and where the kernel refused.
- */
+/** What came of a question: an answer, or in words `why` there is none. */
+export interface Answered<T> {
+  key: string;
+  got: T | null;
+  why: string;
+}
+
+/** Returns what came last, be it of an older question; null without a question (`key` null) and before anything came. */
 export function useAnswer<T extends { buffers: readonly Bytes[] }>(
   key: string | null,
   ask: () => Promise<T>
-): { key: string; got: T | null } | null {
-  const [answer, set] = useState<{ key: string; got: T | null } | null>(null);
+): Answered<T> | null {
+  const [answer, set] = useState<Answered<T> | null>(null);
   const [, wake] = useState(0);
   const busy = useRef(false);
   const here = useRef(true);
@@ -36,7 +40,7 @@ export function useAnswer<T extends { buffers: readonly Bytes[] }>(
     }
     busy.current = true;
     const began = performance.now();
-    const take = (got: T | null): void => {
+    const take = (got: T | null, why = ''): void => {
       const bytes = got?.buffers.reduce((sum, each) => sum + each.byteLength, 0) ?? 0;
       const now = performance.now();
       paid = Math.max(paid, now) + (1000 * bytes) / PACE;
@@ -49,10 +53,13 @@ export function useAnswer<T extends { buffers: readonly Bytes[] }>(
       const ease = Math.min(MOST_PAUSE_MS, EASE * (now - began));
       setTimeout(rest, Math.max(LEAST_PAUSE_MS, ease, paid - now));
       if (here.current) {
-        set({ key, got });
+        set({ key, got, why });
       }
     };
-    ask().then(take, () => take(null));
+    ask().then(
+      got => take(got),
+      (error: Error) => take(null, error.message)
+    );
   });
   return key === null ? null : answer;
 }

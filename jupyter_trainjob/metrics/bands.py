@@ -43,26 +43,32 @@ class Sums:
         self._table: Array = np.empty((5, SMALLEST))
 
     def add(self, x: Array, y: Array) -> None:
-        """Take numbers of one rank: steps that rise, and a value of each; a value that is no number counts nothing."""
+        """Take numbers of one rank, at any steps in any order; a value that is no number only makes its step known."""
         if not len(x):
             return
+        ascending = bool((np.diff(x) > 0).all())
+        steps = x if ascending else np.unique(x)
+        known = self._table[0, : self._size]
+        place: Any = np.searchsorted(known, steps)
+        new = place == self._size
+        new[~new] = known[place[~new]] != steps[~new]
+        if new.any():
+            self._insert(place[new], steps[new])
         columns = self._table[:, : self._size]
         at: Any = np.searchsorted(columns[0], x)
-        new = at == self._size
-        if not new.all():
-            there = ~new
-            new[there] = columns[0][at[there]] != x[there]
-        if new.any():
-            self._insert(at[new], x[new])
-            columns = self._table[:, : self._size]
-            at = np.searchsorted(columns[0], x)
         finite = np.isfinite(y)
         if not finite.all():
             at, y = at[finite], y[finite]
-        columns[1, at] += 1
-        columns[2, at] += y
-        columns[3, at] = np.minimum(columns[3, at], y)
-        columns[4, at] = np.maximum(columns[4, at], y)
+        if ascending:
+            columns[1, at] += 1
+            columns[2, at] += y
+            columns[3, at] = np.minimum(columns[3, at], y)
+            columns[4, at] = np.maximum(columns[4, at], y)
+        else:  # Some step may come twice: slower.
+            np.add.at(columns[1], at, 1)
+            np.add.at(columns[2], at, y)
+            np.minimum.at(columns[3], at, y)
+            np.maximum.at(columns[4], at, y)
 
     def between(self, start: float | None, end: float | None, ranks: int) -> Band:
         """Return the band from `start` to `end`, with one step more on each side where there is one."""

@@ -17,6 +17,10 @@ from jupyter_trainjob.metrics.usage import Usage
 from jupyter_trainjob.worker import messages
 
 NAN = math.nan
+JOINED_ROWS = 2_048
+"""Batches of more rows are not joined any more."""
+NEAR = 1_000
+"""Frames between two batches that are looked for, to see whether any is missing."""
 
 
 @dataclass(slots=True)
@@ -34,6 +38,10 @@ class Column:
             return Column(array("d", cells), None)  # type: ignore[arg-type]
         rows = array("l", [row for row, cell in enumerate(cells) if cell is not None])
         return Column(array("d", [cell for cell in cells if cell is not None]), rows)
+
+    def places(self, length: int, shift: int) -> array[int]:
+        """Return the rows that have a value, in a batch of `length` rows, if it stood `shift` rows further down."""
+        return array("l", range(shift, shift + length) if self.rows is None else [shift + row for row in self.rows])
 
     def cells(self, length: int) -> list[float]:
         """Return a value for each of `length` rows, nan where there is none."""
@@ -80,6 +88,32 @@ class Batch:
             int(body.get("left_out", 0)),
         )
 
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def joined(self, other: Batch) -> Batch:
+        """Return one batch with the rows of this one, then those of `other`."""
+        metrics = {}
+        for name in {**self.metrics, **other.metrics}:
+            mine, theirs = self.metrics.get(name, NOTHING), other.metrics.get(name, NOTHING)
+            rows = None
+            if mine.rows is not None or theirs.rows is not None:
+                rows = mine.places(len(self), 0) + theirs.places(len(other), len(self))
+            metrics[name] = Column(mine.values + theirs.values, rows)
+        return Batch(
+            self.time + other.time,
+            self.step + other.step,
+            metrics,
+            self.total if other.total is None else other.total,
+            min(self.begins, other.begins),
+            max(self.ends, other.ends),
+            self.bare or other.bare,
+            max(self.left_out, other.left_out),
+        )
+
+
+NOTHING = Column(array("d"), array("l"))
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -98,7 +132,11 @@ class Piece:
 
 @dataclass(slots=True)
 class Attempt:
-    """One life of one rank."""
+    """One life of one rank.
+
+    Frames are small where reports are rare, and every batch has its own weight: batches that follow each other are
+    joined, so that there are few of them however long the run.
+    """
 
     started: float | None = None
     ended: float | None = None
@@ -106,13 +144,16 @@ class Attempt:
     """The newest, with its sequence number."""
     seen: set[int] = field(default_factory=set)
     _batches: dict[int, Batch] = field(default_factory=dict)
+    """By the sequence number of their first frame."""
     _history: tuple[int, Batch] | None = None
     """The newest checkpoint, with its sequence number."""
     _before_history: int = 0
     """How many frames from before the checkpoint were seen."""
     _parts: list[Batch] | None = field(default_factory=list)
+    _links: list[tuple[int, bool]] = field(default_factory=list)
+    """Of each part its sequence number, and whether nothing can ever come between the one before and it."""
     _last: int = -1
-    """The sequence number of the last part."""
+    """The highest sequence number of a batch."""
 
     def see(self, seq: int) -> bool:
         """Take note of a frame; returns whether it is new."""
@@ -125,15 +166,32 @@ class Attempt:
                 self._parts = None  # Nothing is missing any more.
         return True
 
-    def add(self, seq: int, batch: Batch) -> bool:
-        """Take new rows; returns whether they come after all others."""
+    def add(self, seq: int, batch: Batch) -> int | None:
+        """Take new rows; returns how many of the last parts they were joined with. None: all parts are others now."""
         self._batches[seq] = batch
-        if self._parts is None or seq < self._last:
+        before, self._last = self._last, max(self._last, seq)
+        if self._parts is None or seq < before or (self._history is not None and self._gap and seq < self._history[0]):
             self._parts = None
-            return False
+            return None
         self._parts.append(batch)
-        self._last = seq
-        return True
+        self._links.append((seq, self._follows(before, seq)))
+        return self._join(self._parts)
+
+    def _follows(self, before: int, seq: int) -> bool:
+        if before < 0 or seq - before > NEAR or (self._history is not None and before < self._history[0] < seq):
+            return False
+        return all(between in self.seen for between in range(before + 1, seq))
+
+    def _join(self, parts: list[Batch]) -> int:
+        """Join the last parts, a short one with what came before as long as that is not longer."""
+        joined = 0
+        while self._links[-1][1] and len(parts[-2]) <= len(parts[-1]) <= JOINED_ROWS:
+            key, _ = self._links.pop()
+            last = parts.pop()
+            del self._batches[key]
+            parts[-1] = self._batches[self._links[-1][0]] = parts[-1].joined(last)
+            joined += 1
+        return joined
 
     def checkpoint(self, seq: int, batch: Batch) -> None:
         """Take a message with the whole history."""
@@ -160,12 +218,13 @@ class Attempt:
     def parts(self) -> list[Batch]:
         """Return what was reported, in order: all of it, or from the checkpoint on where frames are missing."""
         if self._parts is None:
-            after, parts = -1, []
+            after = self._history[0] if self._history is not None and self._gap else -1
+            keys = [seq for seq in sorted(self._batches) if seq > after]
+            self._parts = [self._batches[seq] for seq in keys]
+            self._links = [(seq, False) for seq in keys]
             if self._history is not None and self._gap:
-                after = self._history[0]
-                parts.append(self._history[1])
-            self._last = max(self._batches, default=-1)
-            self._parts = parts + [self._batches[seq] for seq in sorted(self._batches) if seq > after]
+                self._parts.insert(0, self._history[1])
+                self._links.insert(0, (after, False))
         return self._parts
 
 
@@ -175,7 +234,9 @@ class Lives:
     def __init__(self) -> None:
         self.attempts: dict[int, Attempt] = {}
         self.pieces: list[Piece] = []
-        """What counts, in order; grows at its end while `generation` stays."""
+        """What counts, in order. While `generation` stays, rows only come at the end, though pieces may be joined."""
+        self.rows = 0
+        """How many rows the pieces have, with those that do not count."""
         self.generation = 0
         self._begins = math.inf
         """The lowest step of the newest attempt: what earlier ones reported from there on is replaced."""
@@ -197,11 +258,24 @@ class Lives:
     def add(self, attempt: Attempt, seq: int, batch: Batch) -> None:
         """Take new rows of one of the attempts."""
         only = len(self.attempts) == 1
-        if attempt.add(seq, batch) and (only or (attempt is self.newest and batch.begins >= self._begins)):
-            self.pieces.append(Piece(batch))
+        joined = attempt.add(seq, batch)
+        if joined is not None and (only or (attempt is self.newest and batch.begins >= self._begins)):
+            self.pieces[len(self.pieces) - joined :] = [Piece(attempt.parts()[-1])]
+            self.rows += len(batch)
             self._begins = min(self._begins, batch.begins)
         else:
             self.arrange()
+
+    def since(self, row: int) -> list[tuple[Piece, int]]:
+        """Return the pieces from a row on, each with the first of its rows that comes after it."""
+        found: list[tuple[Piece, int]] = []
+        before = self.rows
+        for piece in reversed(self.pieces):
+            if before <= row:
+                break
+            before -= len(piece.batch)
+            found.append((piece, max(0, row - before)))
+        return found[::-1]
 
     def arrange(self) -> None:
         """Find out anew what counts."""
@@ -213,3 +287,4 @@ class Lives:
             limit = min([limit, *(batch.begins for batch in batches)])
             if number == max(self.attempts):
                 self._begins = limit
+        self.rows = sum(len(piece.batch) for piece in self.pieces)

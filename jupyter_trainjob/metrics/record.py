@@ -10,10 +10,9 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from jupyter_trainjob.metrics import usage
 from jupyter_trainjob.metrics.batches import NAN, Attempt, Batch, Lives
@@ -24,7 +23,6 @@ SAMPLES = 60
 """Rows that `Record.recent` returns at most."""
 SKEW = 5.0
 """Seconds by which the clocks of a node and the API may differ."""
-Thing = TypeVar("Thing")
 
 _log = logging.getLogger(__name__)
 
@@ -237,18 +235,18 @@ def _sample(parts: list[Batch], window: float) -> list[tuple[float, float]]:
                 break
             batches.append(batch)
     batches.reverse()
-    if len(batches) > SAMPLES:
-        rows = [(batch, len(batch.time) - 1) for batch in _spread(batches)]
-    else:
-        rows = _spread(
-            [(batch, row) for batch in batches for row in range(bisect_left(batch.time, start), len(batch.time))]
-        )
-    found = [(batch.time[row], batch.step[row]) for batch, row in rows]
+    spans = [range(bisect_left(batch.time, start), len(batch)) for batch in batches]
+    ends = list(itertools.accumulate(map(len, spans)))
+    found = []
+    for place in _spread(range(ends[-1] if ends else 0)):
+        at = bisect_right(ends, place)
+        row = spans[at][place - ends[at]]  # counted from the end of its batch
+        found.append((batches[at].time[row], batches[at].step[row]))
     return [(time, step) for time, step in found if not math.isnan(step)]
 
 
-def _spread(things: list[Thing]) -> list[Thing]:
-    """Return at most `SAMPLES` of some things, evenly spread, the first and the last among them."""
-    if len(things) <= SAMPLES:
-        return things
-    return [things[(len(things) - 1) * place // (SAMPLES - 1)] for place in range(SAMPLES)]
+def _spread(places: range) -> Iterable[int]:
+    """Return at most `SAMPLES` of some places, evenly spread, the first and the last among them."""
+    if len(places) <= SAMPLES:
+        return places
+    return (places[(len(places) - 1) * number // (SAMPLES - 1)] for number in range(SAMPLES))

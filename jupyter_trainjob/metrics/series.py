@@ -14,6 +14,7 @@ NumPy is imported with this module: only who draws imports it.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
@@ -27,6 +28,7 @@ from jupyter_trainjob.metrics.record import Record
 __all__ = ["Band", "Line", "Row", "Series"]
 
 POINTS = 1_000
+_NO_ROWS: Any = np.empty(0, dtype=np.int64)
 Row: TypeAlias = "tuple[int, float, float | None, list[float | None]]"
 """Rank, time (unix seconds), step, and the value of each metric asked for; None where the report did not say."""
 
@@ -77,14 +79,13 @@ class Series:
                     generation, seen = added.read.get(rank, (lives.generation, 0))
                     if generation != lives.generation and seen:  # What was added up is no more what counts.
                         added = self._sums[name] = _Added()
-                        ranks = {
-                            each: (other.generation, other.pieces[:]) for each, other in self._record.ranks.items()
-                        }
+                        ranks = {each: (other, other.since(0)) for each, other in self._record.ranks.items()}
                         break
-                    if len(lives.pieces) > seen:
-                        ranks[rank] = lives.generation, lives.pieces[seen:]
-            for rank, (generation, pieces) in ranks.items():
-                added.add(name, rank, generation, pieces)
+                    if lives.rows > seen:
+                        ranks[rank] = lives, lives.since(seen)
+                added.read |= {rank: (lives.generation, lives.rows) for rank, (lives, _) in ranks.items()}
+            for rank, (_, pieces) in ranks.items():
+                added.add(name, rank, pieces)
             return thin_band(added.sums.between(start, end, len(added.given)), points)
 
     def lines(
@@ -156,19 +157,19 @@ class _Added:
     def __init__(self) -> None:
         self.sums = Sums()
         self.read: dict[int, tuple[int, int]] = {}
+        """Generation and number of rows of each rank."""
         self.given: dict[int, int] = {}
 
-    def add(self, name: str, rank: int, generation: int, pieces: Sequence[Piece]) -> None:
-        self.read[rank] = generation, self.read.get(rank, (0, 0))[1] + len(pieces)
+    def add(self, name: str, rank: int, pieces: Sequence[tuple[Piece, int]]) -> None:
         given = self.given.get(rank, 0)
         parts = []
-        for piece in pieces:
+        for piece, first in pieces:
             if name in piece.batch.metrics:
-                x, y, given = _points(piece, piece.batch.metrics[name], given)
+                x, y, given = _points(piece, piece.batch.metrics[name], given, first)
                 parts.append((x, y))
         if parts:
             self.given[rank] = given
-            self.sums.add(*rising(np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])))
+            self.sums.add(np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]))
 
 
 def _line(name: str, pieces: Sequence[Piece], start: float | None, end: float | None) -> Line:
@@ -201,11 +202,15 @@ def _line(name: str, pieces: Sequence[Piece], start: float | None, end: float | 
     return Line(x, np.where(np.isfinite(y), y, np.nan))
 
 
-def _points(piece: Piece, column: Column, given: int) -> tuple[Array, Array, int]:
-    """Return the points of a metric in a piece, and how many its rank has `given` with them."""
+def _points(piece: Piece, column: Column, given: int, first: int = 0) -> tuple[Array, Array, int]:
+    """Return the points of a metric in a piece from its row `first` on, and how many its rank has `given` with them."""
     x, y = _steps(piece), _array(column.values)
     if column.rows is not None:
-        x = x[np.frombuffer(column.rows, dtype=np.dtype(column.rows.typecode))] if len(column.rows) else x[:0]
+        skipped = bisect_left(column.rows, first)
+        rows = np.frombuffer(column.rows, dtype=np.dtype(column.rows.typecode)) if len(column.rows) else _NO_ROWS
+        x, y = x[rows[skipped:]], y[skipped:]
+    else:
+        x, y = x[first:], y[first:]
     if piece.limit != np.inf:
         kept = ~(x >= piece.limit)
         x, y = x[kept], y[kept]

@@ -257,5 +257,5 @@ def test_each_row_is_added_up_once_and_ranks_share_their_steps() -> None:
         feed(record, *(says(rank, [*range(start, start + 500)], [1.0] * 500) for rank in ranks))
         series.band("loss")
     added = series._sums["loss"]
-    assert {number: read for number, (_, read) in added.read.items()} == dict.fromkeys(range(64), 2)
+    assert {number: rows for number, (_, rows) in added.read.items()} == dict.fromkeys(range(64), 1_000)
     assert added.sums._table.nbytes <= 5 * 8 * 2_000

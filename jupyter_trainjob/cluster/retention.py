@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -88,6 +89,7 @@ class Retention:
         for uid in gone:
             self._delete(*finished[uid])
         self._sweep_history(set(objects))
+        self._sweep_captures(obj for resource, obj in objects.values() if resource is TRAINJOBS)
         return len(gone)
 
     def _sizes(self, objects: dict[str, tuple[Resource, Object]]) -> dict[str, int]:
@@ -116,6 +118,18 @@ class Retention:
                 if uid not in known:
                     self._history.forget(uid)
         self._history.shrink()
+
+    def _sweep_captures(self, trainjobs: Iterable[Object]) -> None:
+        """Remove captures without a job: who sent it, or the daemon when it went, was killed before it could do so.
+
+        Files come before their job, so those of the last day may be of one that is just being sent.
+        """
+        known = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in trainjobs}
+        for folder in self._state.captures.glob("*/*"):
+            with suppress(OSError):  # it went while we looked
+                old = folder.stat().st_mtime < self._clock() - DAY
+                if old and (folder.parent.name, folder.name) not in known:
+                    shutil.rmtree(folder)
 
 
 def size_of(folder: Path) -> int:

@@ -130,3 +130,21 @@ def test_pods_count_for_the_job_at_the_top(tmp_path: Path) -> None:
     assert client.list(TRAINJOBS).items == []
     history.close()
     store.close()
+
+
+def test_captures_whose_job_is_gone_or_never_came_go_after_a_day(tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "state").create()
+    store = Store(state.store)
+    client = Client(Core(store, version="1"))
+    history = History(state.history)
+    spec = {"runtimeRef": {"name": "plain"}, "trainer": {"numNodes": 1}}
+    client.create(TRAINJOBS, {"metadata": {"name": "waits"}, "spec": spec}, namespace="default")
+    for name, days in (("gone", 2.0), ("waits", 2.0), ("comes", 0.0)):
+        folder = state.captures / "default" / name
+        folder.mkdir(parents=True)
+        (folder / "part-0").write_bytes(b"x")
+        os.utime(folder, (time.time() - days * DAY,) * 2)
+    Retention(client, history, state, Settings()).sweep()
+    assert sorted(folder.name for folder in (state.captures / "default").iterdir()) == ["comes", "waits"]
+    history.close()
+    store.close()

@@ -69,10 +69,10 @@ def notices(folder: str) -> int:
 
 
 def members(folder: str) -> list[int]:
-    """Return the processes of the group."""
+    """Return the processes of the group, as far as they have a number here: those of another container read 0."""
     try:
         with open(os.path.join(folder, "cgroup.procs"), encoding="ascii") as file:
-            return [int(line) for line in file]
+            return [pid for line in file if (pid := int(line))]
     except OSError:
         return []
 

@@ -316,3 +316,8 @@ def test_control_groups_go_with_a_killed_shim(cluster: Cluster) -> None:
     os.kill(pids["shim"]["pid"], 9)
     cluster.until("Failed")
     assert not [group for group in groups if group.exists()]
+
+
+def test_a_process_of_another_container_has_no_number_here_and_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").write_text("0\n12\n0\n")
+    assert cgroups.members(str(tmp_path)) == [12], "a signal to 0 would reach our own group"

@@ -37,7 +37,7 @@ const browser = await need('playwright-core').chromium.launch({
 /** Opens a page with one scene; `answers` adds to those of the scene. Every complaint of the page fails the run. */
 async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference', answers = {} }) {
   const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion });
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   const complaints = [];
   page.on('pageerror', error => complaints.push(String(error)));
   page.on(

@@ -1,7 +1,7 @@
 // The nodes of a job: a few, many, slow, failed; by mouse and by keyboard.
 import { assert, everywhere, finish, scenes, view } from './harness.mjs';
 
-await everywhere(Object.keys(scenes));
+await everywhere(['nodes-8', 'nodes-64', 'nodes-states']);
 await everywhere(Object.keys(scenes), {
   label: '-whole',
   prepare: page => page.getByRole('tab', { name: 'Nodes' }).click()

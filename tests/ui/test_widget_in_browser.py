@@ -61,7 +61,7 @@ def test_the_widget_in_chromium(topic: str, tmp_path: Path) -> None:
         [node, HERE / f"{topic}.mjs", recordings, chromium, *([pictures] if pictures else [])],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -273,11 +273,12 @@ class Follower:
         if known is not None and line.place <= known:
             return  # A log is read from its beginning, for the frames; its text is here already.
         text = self.log.add(pod, node, line)
+        self._standing.pop(line.row, None)
+        if line.row and not text.text:
+            return
         if line.open:
             self._standing[line.row] = text  # To be said when it stands as it will stay.
-            return
-        self._standing.pop(line.row, None)
-        if text.text or not line.row:
+        else:
             for listener in self._listeners:
                 listener.put(text)
 

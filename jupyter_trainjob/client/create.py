@@ -48,7 +48,7 @@ def create(
             client.create(SECRETS, secret)
             created.append((SECRETS, secret["metadata"]["name"]))
         stored = client.create(TRAINJOBS, trainjob) if runtime is None else retries.create_trainjob(client, trainjob)
-    except errors.TrainJobError:
+    except (errors.TrainJobError, OSError):  # The latter of a disk that is full.
         for resource, name in created:
             client.delete(resource, name, namespace=namespace)
         if files is not None:

@@ -191,8 +191,9 @@ def _figures(snapshot: Snapshot, series: Series) -> Iterator[Block]:
 
 
 def _figure(name: str, found: Band, snapshot: Snapshot, *, wide: float) -> str:
-    x, mean = found.x.tolist(), found.mean.tolist()
-    lows, highs, runs = found.low.tolist(), found.high.tolist(), drawing.runs(mean)
+    columns: list[list[float]] = [each.tolist() for each in (found.x, found.mean, found.low, found.high)]
+    x, mean, lows, highs = columns
+    runs = drawing.runs(mean)
     low, high = min(lows[i] for run in runs for i in run), max(highs[i] for run in runs for i in run)
     start, end = x[0], x[-1]
     # A job that goes on shows how far it is to go.

@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
-from jupyter_trainjob.api.times import whole_second
 from jupyter_trainjob.client import phases
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, state_of
-from jupyter_trainjob.client.failure import training_container
 from jupyter_trainjob.client.logbook import LogBook
+from jupyter_trainjob.client.logreader import LogReader
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME
-from jupyter_trainjob.kube.client import Client, LogStream
+from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import Kept, Place, node_index
-from jupyter_trainjob.metrics.loglines import Line, parse
+from jupyter_trainjob.metrics.loglines import Line
 from jupyter_trainjob.metrics.record import Record
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 PULSE = 0.1
 TAIL = 200
-RECONNECT = 0.5
 WARNING_AFTER = 1.5
 """Seconds without a pod after which the API is asked what is wrong with the job."""
 SYNC_TIMEOUT = 30.0
@@ -87,7 +85,7 @@ class Follower:
         self._pods: dict[str, Object] = {}
         self._seen = {(self.uid, phases.CREATED): time.time()}
         self._present: set[str] = set()
-        self._readers: dict[str, _LogReader] = {}
+        self._readers: dict[str, LogReader] = {}
         self.log = LogBook(self._newest)
         self._known: dict[str, tuple[str, int]] = {}
         self._standing: dict[str, LogLine] = {}
@@ -238,7 +236,7 @@ class Follower:
             (self._present.discard if new is None else self._present.add)(uid)
             started = _phase(pod) in (*ENDED, "Running")
             if started and uid not in self._readers and not self._closed.is_set():
-                self._readers[uid] = _LogReader(self, pod)
+                self._readers[uid] = LogReader(self, pod)
                 self._readers[uid].start()
         self.touch()
 
@@ -380,61 +378,6 @@ class Follower:
             found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
             with self._lock:
                 self._warning = str(found[-1].get("message") or "")
-
-
-class _LogReader(threading.Thread):
-    """Reads one pod's log to its end, over any number of broken connections."""
-
-    def __init__(self, follower: Follower, pod: Object) -> None:
-        name = pod["metadata"]["name"]
-        super().__init__(name=f"trainjob-log-{name}", daemon=True)
-        self._follower = follower
-        self._pod = pod
-        self._stream: LogStream | None = None
-        self._last: tuple[str, int] | None = None
-        self.done = False
-
-    def close(self) -> None:
-        """Give up reading."""
-        if self._stream is not None:
-            self._stream.close()
-
-    def run(self) -> None:
-        """Read until the log can not grow any more."""
-        closed = self._follower.closed
-        try:
-            while not closed.is_set():
-                final = self._follower.gone_or_ended(self._pod["metadata"]["uid"])
-                try:
-                    self._read(follow=not final)
-                except (errors.NotFound, errors.BadRequest):
-                    if final:
-                        return
-                except errors.TrainJobError:
-                    final = False
-                if final:
-                    return
-                # The log has ended; the pod's status says so a moment later.
-                self._follower.wait(lambda: self._follower.gone_or_ended(self._pod["metadata"]["uid"]), RECONNECT)
-        finally:
-            self.done = True
-            self._follower.touch()
-
-    def _read(self, *, follow: bool) -> None:
-        metadata = self._pod["metadata"]
-        self._stream = self._follower.connection.client.logs(
-            metadata["name"],
-            namespace=metadata["namespace"],
-            container=training_container(self._pod),
-            follow=follow,
-            timestamps=True,
-            # Whole seconds are the grain of this option; what comes twice is skipped.
-            since_time=whole_second(self._last[0]) if self._last else None,
-        )
-        for line in parse(self._stream):
-            if self._last is None or line.place > self._last:
-                self._last = line.place
-                self._follower.take(self._pod, line)
 
 
 def _phase(pod: Object) -> str:

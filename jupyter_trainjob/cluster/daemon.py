@@ -25,9 +25,9 @@ from jupyter_trainjob.cluster import (
     credentials,
     garbage,
     job,
-    leftovers,
     podgroup,
     presence,
+    remains,
     scheduler,
     settings,
 )
@@ -131,7 +131,7 @@ def serve(
             podgroup.controller(client, informers),
             garbage.controller(client, informers),
             claims.controller(client, informers, state.claims),
-            leftovers.controller(client, history, state.captures),
+            remains.controller(client, history, state.captures),
         ]
     )
     manager.start()

@@ -2,7 +2,7 @@
 
 A stopped (suspended) job is not finished: it waits to be resumed, however long.
 What goes is the object at the top (a TrainJob, or a JobSet, Job or Pod that nobody owns); the garbage collector, the
-agent and `leftovers` take what belongs to it: objects, logs, captures, history. Claims hold the user's own files and
+agent and `remains` take what belongs to it: objects, logs, captures, history. Claims hold the user's own files and
 stay. History of jobs on other clusters goes by when something was last read of them.
 """
 

@@ -15,15 +15,15 @@ from jupyter_trainjob.metrics.history import History
 def controller(client: Client, history: History, captures: Path) -> Controller:
     """Return the controller that removes what deleted TrainJobs left behind."""
     trainjobs = Informer(client, TRAINJOBS)
-    leftovers = Leftovers(trainjobs, history, captures)
-    controller = Controller("leftovers", leftovers)
-    trainjobs.on_change(leftovers.remember)
+    remains = Remains(trainjobs, history, captures)
+    controller = Controller("remains", remains)
+    trainjobs.on_change(remains.remember)
     controller.watch(trainjobs)
     return controller
 
 
-class Leftovers:
-    """Removes the leftovers of one TrainJob once it is gone."""
+class Remains:
+    """Removes the remains of one TrainJob once it is gone."""
 
     def __init__(self, trainjobs: Informer, history: History, captures: Path) -> None:
         self._trainjobs = trainjobs

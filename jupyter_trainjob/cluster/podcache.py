@@ -100,6 +100,8 @@ class PodCache:
             freed = False
             if old is not None and (new is None or _uid(new) != _uid(old)):
                 freed = self._forget(old)
+            elif old is not None and new is not None and _group(new) != _group(old):
+                self._leave_group(old)
             return (self._take_in(new) if new is not None else False) or freed
 
     def assume(self, waiting: Waiting, node: str) -> None:

@@ -95,3 +95,11 @@ def test_the_pods_of_a_group_are_counted_until_they_are_gone() -> None:
     known.see(None, {**ended, "metadata": {**ended["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
     known.see(gated, pod("gated", group="g"))
     assert known.snapshot().counts["a", "g"] == Counts(2, 0, 0)
+
+
+def test_a_pod_that_changes_its_group_leaves_the_other_one() -> None:
+    before, after, other = pod("p", group="g"), pod("p", group="h"), pod("other", group="g")
+    known = cache(before, other)
+    known.see(before, after)
+    counts = known.snapshot().counts
+    assert {group: found.total for (_, group), found in counts.items()} == {"g": 1, "h": 1}

@@ -223,7 +223,8 @@ class TrainJob:
             self._connection.client.delete(TRAINJOBS, self.name, namespace=self.namespace, uid=self.uid)
         follower = known(self._connection, self.uid)
         if follower is not None:
-            follower.wait(lambda: follower.state() is State.DELETED, STOP_GRACE)
+            if follower.wait(lambda: follower.state() is State.DELETED, STOP_GRACE):
+                follower.closed.wait(STOP_GRACE)  # From then on it asks the cluster nothing.
             if follower.closed.is_set():
                 follower.gone()
         if not self._connection.embedded:

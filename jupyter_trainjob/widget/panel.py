@@ -34,11 +34,12 @@ SAVED = 100
 def panel(*, context: str | None = None, namespace: str | None = None) -> None:
     """Show the jobs of a namespace: a live list in a notebook, a table in a terminal."""
     jobs = board(context=context, namespace=namespace)
+    found = jobs.snapshots()  # Says in words if the cluster cannot be asked.
     display = notebook_display()
     if display is None:
-        print(tables.jobs(jobs.snapshots()))
-        return
-    show(jobs, display)
+        print(tables.jobs(found))
+    else:
+        show(jobs, display)
 
 
 def show(jobs: Board, display: Display) -> None:

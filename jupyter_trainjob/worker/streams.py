@@ -34,7 +34,8 @@ class Stream(io.BufferedWriter):
     def renew(self) -> None:
         """Begin with no rows, as the child of a fork does: its parent's are not its own."""
         self._screen = Screen()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._inside = False
         self._plain = True
 
     def write(self, data: Any) -> int:
@@ -45,7 +46,13 @@ class Stream(io.BufferedWriter):
             self._begun = data[-1:] != b"\n"
             return _write(self, data)
         with self._lock:
-            self._put(self._screen.feed(data.decode(errors="surrogateescape"), self._clock()))
+            if self._inside:  # A signal handler or a finalizer prints in the middle of this.
+                return _write(self, data)
+            self._inside = True
+            try:
+                self._put(self._screen.feed(data.decode(errors="surrogateescape"), self._clock()))
+            finally:
+                self._inside = False
         return len(data)
 
     def say_what_is_due(self) -> None:

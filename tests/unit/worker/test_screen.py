@@ -155,6 +155,20 @@ def test_a_row_is_a_line_that_a_pipe_takes_as_a_whole() -> None:
     assert all(len(write) <= 4096 for write in log.raw.writes)
 
 
+def test_who_prints_in_the_middle_of_it_is_heard() -> None:
+    log = Log()
+
+    def interrupted() -> float:
+        if not log.raw.writes:
+            log.stream.write(b"from a finalizer\n")
+            log.stream.flush()
+        return 100.0
+
+    log.stream._clock = interrupted
+    log.write("\r10%")
+    assert log.lines() == ["from a finalizer", "~1 10%"]
+
+
 def test_a_child_does_not_go_on_with_the_rows_of_its_parent() -> None:
     program = """
         import os, sys

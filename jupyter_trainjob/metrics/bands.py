@@ -47,18 +47,14 @@ class Sums:
         if not len(x):
             return
         ascending = bool((np.diff(x) > 0).all())
-        steps = x if ascending else np.unique(x)
-        known = self._table[0, : self._size]
-        place: Any = np.searchsorted(known, steps)
-        new = place == self._size
-        new[~new] = known[place[~new]] != steps[~new]
-        if new.any():
-            self._insert(place[new], steps[new])
+        first = int(np.searchsorted(self._table[0, : self._size], x[0]))
+        at: Any = slice(first, first + len(x))
+        if not ascending or not np.array_equal(self._table[0, : self._size][at], x):
+            at = self._places(x if ascending else np.unique(x), x)
         columns = self._table[:, : self._size]
-        at: Any = np.searchsorted(columns[0], x)
         finite = np.isfinite(y)
         if not finite.all():
-            at, y = at[finite], y[finite]
+            at, y = np.arange(self._size)[at][finite], y[finite]
         if ascending:
             columns[1, at] += 1
             columns[2, at] += y
@@ -80,6 +76,16 @@ class Sums:
         if empty.any():
             low, high = np.where(empty, np.nan, low), np.where(empty, np.nan, high)
         return Band(ranks, x.copy(), mean, low.copy(), high.copy())
+
+    def _places(self, steps: Array, x: Array) -> Any:
+        """Return where each of `x` stands; those of their rising `steps` that are new are put in."""
+        known = self._table[0, : self._size]
+        place: Any = np.searchsorted(known, steps)
+        new = place == self._size
+        new[~new] = known[place[~new]] != steps[~new]
+        if new.any():
+            self._insert(place[new], steps[new])
+        return np.searchsorted(self._table[0, : self._size], x)
 
     def _insert(self, at: Any, x: Array) -> None:
         size = self._size + len(x)

@@ -70,6 +70,8 @@ class Output:
         self._view.on_close(self._job.subscribe(self._changed))
         self._view.on_close(self._job.on_over(self.settle))
         self._view.on_close(self._beat.close)
+        # A job may have ended since it was put out, and then nobody would say so any more.
+        self._changed()
 
     def settle(self) -> None:
         """Put out what is known now, on this thread, if that is another thing than before."""

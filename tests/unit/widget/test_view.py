@@ -199,6 +199,19 @@ def test_the_picture_of_a_long_job_is_made_anew_ever_more_rarely(job: FakeJob, v
     assert made == [60, 180, 420, 900, 1860]
 
 
+def test_a_job_that_ends_while_it_is_put_out_is_put_out_as_ended(job: FakeJob, views: list[JobView]) -> None:
+    views.append(JobView(job))
+    states = []
+
+    def display(data: dict[str, Any], **_: Any) -> None:
+        states.append(data[JOB_MIME]["state"])
+        # Nobody hears of it: there is no subscription yet.
+        job.now = replace(job.now, state=State.COMPLETE, finished=251.0)
+
+    module.Output(job, views[0], display).open()
+    wait_for(lambda: states == ["Running", "Complete"])
+
+
 def test_a_terminal_gets_one_line_or_all_of_them(job: FakeJob, capsys: pytest.CaptureFixture[str]) -> None:
     show(job).settle()
     assert capsys.readouterr().out.count("\n") == 1

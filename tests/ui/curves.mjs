@@ -1,38 +1,19 @@
 // Curves: small charts that are looked at together. Zoomed, smoothed, by rank, beside earlier jobs, as table and files.
-import { readFile } from "node:fs/promises";
-import { gunzipSync } from "node:zlib";
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
 
-import {
-  accessible,
-  assert,
-  everywhere,
-  finish,
-  scenes,
-  shot,
-  themes,
-  view,
-} from "./harness.mjs";
+import { accessible, assert, everywhere, finish, scenes, shot, themes, view } from './harness.mjs';
 
-const charts = (page) => page.getByRole("slider", { name: / at step / });
-const loss = (page) => page.getByRole("slider", { name: /^loss: / });
-const tool = (page, name) =>
-  page.getByRole("toolbar").getByRole("button", { name, exact: true });
-const choose = (page, what, value) =>
-  page.getByRole("combobox", { name: what }).selectOption(value);
-const drawn = (chart) =>
-  chart.locator("canvas").evaluate((canvas) => canvas.toDataURL());
+const charts = page => page.getByRole('slider', { name: / at step / });
+const loss = page => page.getByRole('slider', { name: /^loss: / });
+const tool = (page, name) => page.getByRole('toolbar').getByRole('button', { name, exact: true });
+const choose = (page, what, value) => page.getByRole('combobox', { name: what }).selectOption(value);
+const drawn = chart => chart.locator('canvas').evaluate(canvas => canvas.toDataURL());
 const asked = (page, what) =>
-  page.evaluate(
-    (kind) =>
-      window.sent.filter((each) => each.kind === "ask" && each.what === kind),
-    what,
-  );
+  page.evaluate(kind => window.sent.filter(each => each.kind === 'ask' && each.what === kind), what);
 /** Has the kernel answer `what` with the recorded answer of another name. */
 const answer = (page, what, name) =>
-  page.evaluate(
-    ([kind, other]) => (window.answers[kind] = window.answers[other]),
-    [what, name],
-  );
+  page.evaluate(([kind, other]) => (window.answers[kind] = window.answers[other]), [what, name]);
 
 /** Waits until the chart is another picture than `before`. */
 async function changed(chart, before) {
@@ -41,12 +22,12 @@ async function changed(chart, before) {
       return;
     }
   }
-  assert.fail("the chart stays as it was");
+  assert.fail('the chart stays as it was');
 }
 
 /** Drags across a chart from one share of its width to another. */
 async function drag(page, chart, from, to, key) {
-  const { x, y, width, height } = await chart.locator(".u-over").boundingBox();
+  const { x, y, width, height } = await chart.locator('.u-over').boundingBox();
   await page.mouse.move(x + from * width, y + height / 2);
   if (key) {
     await page.keyboard.down(key);
@@ -59,145 +40,118 @@ async function drag(page, chart, from, to, key) {
   }
 }
 
-await everywhere(["compared", "restarted", "many", "first-points"], {
-  label: "-curves",
+await everywhere(['compared', 'restarted', 'many', 'first-points'], {
+  label: '-curves'
 });
 
-await everywhere(["compared"], {
-  label: "-everything",
-  prepare: async (page) => {
-    await tool(page, "Compare").click();
-    await page.getByRole("checkbox", { name: /^digits-m3q8d/ }).check();
-    await page.getByText("A digits-m3q8d").waitFor();
-    await answer(page, "pin", "pin hostile");
-    await page.getByRole("checkbox").nth(1).check();
-    await page.locator(".tj-pins > span").nth(1).waitFor();
-    await answer(page, "window", "window some");
-    await choose(page, "Ranks", "some");
-    await page.getByRole("textbox", { name: /^Ranks/ }).fill("0, 3, 5");
-    await page.getByText("single ranks").first().waitFor();
-    await page.getByRole("slider", { name: "Smooth" }).fill("5");
+await everywhere(['compared'], {
+  label: '-everything',
+  prepare: async page => {
+    await tool(page, 'Compare').click();
+    await page.getByRole('checkbox', { name: /^digits-m3q8d/ }).check();
+    await page.getByText('A digits-m3q8d').waitFor();
+    await answer(page, 'pin', 'pin hostile');
+    await page.getByRole('checkbox').nth(1).check();
+    await page.locator('.tj-pins > span').nth(1).waitFor();
+    await answer(page, 'window', 'window some');
+    await choose(page, 'Ranks', 'some');
+    await page.getByRole('textbox', { name: /^Ranks/ }).fill('0, 3, 5');
+    await page.getByText('single ranks').first().waitFor();
+    await page.getByRole('slider', { name: 'Smooth' }).fill('5');
     await loss(page).hover();
     await page
       .getByText(/^rank 0 .* · rank 3 .* · rank 5 .* · A .* · B /)
       .first()
       .waitFor();
-  },
+  }
 });
 
-await view("compared", { theme: "light" }, async (page) => {
-  assert.equal(await charts(page).count(), 2, "every metric at once");
+await view('compared', { theme: 'light' }, async page => {
+  assert.equal(await charts(page).count(), 2, 'every metric at once');
   await loss(page).hover();
   await page
     .getByText(/^step 1,\d+ · 0\.\d+ – /)
     .first()
     .waitFor();
-  assert.equal(
-    await page.getByText(/^step 1,\d+ · 0\.\d+ – /).count(),
-    2,
-    "all charts share the crosshair",
-  );
+  assert.equal(await page.getByText(/^step 1,\d+ · 0\.\d+ – /).count(), 2, 'all charts share the crosshair');
   await page.mouse.move(1, 1);
-  await page.getByText("mean and range of 8 ranks").first().waitFor();
+  await page.getByText('mean and range of 8 ranks').first().waitFor();
 });
 
-await view("compared", { theme: "light" }, async (page) => {
+await view('compared', { theme: 'light' }, async page => {
   // Zooming in shows every step, for all charts alike; the coarse curve stands in until these have come.
   const before = await drawn(loss(page));
   await drag(page, loss(page), 0.3, 0.4);
   await changed(loss(page), before);
-  await page.waitForFunction(
-    () => window.sent.filter((each) => each.what === "window").length >= 2,
-  );
-  const requests = await asked(page, "window");
-  assert.deepEqual(
-    new Set(requests.map((each) => each.name)),
-    new Set(["loss", "accuracy"]),
-  );
+  await page.waitForFunction(() => window.sent.filter(each => each.what === 'window').length >= 2);
+  const requests = await asked(page, 'window');
+  assert.deepEqual(new Set(requests.map(each => each.name)), new Set(['loss', 'accuracy']));
   const { start, end, ranks } = requests[0];
-  assert.ok(
-    start > 900 && end < 1600 && end > start && ranks === null,
-    JSON.stringify(requests[0]),
-  );
-  await shot(page, "curves-zoomed");
-  await drag(page, loss(page), 0.6, 0.4, "Shift");
+  assert.ok(start > 900 && end < 1600 && end > start && ranks === null, JSON.stringify(requests[0]));
+  await shot(page, 'curves-zoomed');
+  await drag(page, loss(page), 0.6, 0.4, 'Shift');
   await page.waitForFunction(
-    (was) =>
-      window.sent.filter((each) => each.what === "window").at(-1).start > was,
-    start,
+    was => window.sent.filter(each => each.what === 'window').at(-1).start > was,
+    start
   );
-  await loss(page).locator(".u-over").dblclick();
-  await page.locator("button[disabled]").filter({ hasText: "All" }).waitFor();
+  await loss(page).locator('.u-over').dblclick();
+  await page.locator('button[disabled]').filter({ hasText: 'All' }).waitFor();
 });
 
-await view("compared", { theme: "light" }, async (page) => {
+await view('compared', { theme: 'light' }, async page => {
   const before = await drawn(loss(page));
   await loss(page).hover();
   await page.mouse.wheel(0, -200);
-  assert.equal(
-    await tool(page, "Zoom out").isDisabled(),
-    true,
-    "the wheel alone is the page’s",
-  );
-  await page.keyboard.down("Control");
+  assert.equal(await tool(page, 'Zoom out').isDisabled(), true, 'the wheel alone is the page’s');
+  await page.keyboard.down('Control');
   await page.mouse.wheel(0, -200);
-  await page.keyboard.up("Control");
+  await page.keyboard.up('Control');
   await changed(loss(page), before);
-  await tool(page, "Zoom out").click();
-  await tool(page, "Zoom in").click();
-  await tool(page, "Later steps").click();
-  await tool(page, "Show all steps").click();
-  assert.ok(await tool(page, "Earlier steps").isDisabled());
+  await tool(page, 'Zoom out').click();
+  await tool(page, 'Zoom in').click();
+  await tool(page, 'Later steps').click();
+  await tool(page, 'Show all steps').click();
+  assert.ok(await tool(page, 'Earlier steps').isDisabled());
 });
 
-await view(
-  "compared",
-  { theme: "dark", reducedMotion: "reduce" },
-  async (page) => {
-    // By keyboard alone: what is under the crosshair is the value of a slider, so that a screen reader says it.
-    const chart = loss(page);
-    await chart.focus();
-    assert.match(
-      await chart.getAttribute("aria-valuetext"),
-      /^loss: 2\.\d+ at step 0, /,
-    );
-    await page.keyboard.press("ArrowRight");
-    assert.match(
-      await chart.getAttribute("aria-valuetext"),
-      /^2\.\d+, step 0 · /,
-    );
-    await page.keyboard.press("End");
-    assert.match(await chart.getAttribute("aria-valuetext"), /step 2,592 · /);
-    await page.keyboard.press("PageDown");
-    await page.keyboard.press("+");
-    await page.keyboard.press("Shift+ArrowLeft");
-    assert.equal(await tool(page, "Zoom out").isDisabled(), false);
-    await shot(page, "curves-keyboard-dark");
-    await page.keyboard.press("0");
-    assert.equal(await tool(page, "Zoom out").isDisabled(), true);
-    await page.keyboard.press("Home");
-    await page.keyboard.press("Escape");
-    assert.match(await chart.getAttribute("aria-valuetext"), /^loss: /);
-  },
-);
+await view('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page => {
+  // By keyboard alone: what is under the crosshair is the value of a slider, so that a screen reader says it.
+  const chart = loss(page);
+  await chart.focus();
+  assert.match(await chart.getAttribute('aria-valuetext'), /^loss: 2\.\d+ at step 0, /);
+  await page.keyboard.press('ArrowRight');
+  assert.match(await chart.getAttribute('aria-valuetext'), /^2\.\d+, step 0 · /);
+  await page.keyboard.press('End');
+  assert.match(await chart.getAttribute('aria-valuetext'), /step 2,592 · /);
+  await page.keyboard.press('PageDown');
+  await page.keyboard.press('+');
+  await page.keyboard.press('Shift+ArrowLeft');
+  assert.equal(await tool(page, 'Zoom out').isDisabled(), false);
+  await shot(page, 'curves-keyboard-dark');
+  await page.keyboard.press('0');
+  assert.equal(await tool(page, 'Zoom out').isDisabled(), true);
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Escape');
+  assert.match(await chart.getAttribute('aria-valuetext'), /^loss: /);
+});
 
-await view("compared", { theme: "light" }, async (page) => {
-  await answer(page, "window", "window all");
-  await choose(page, "Ranks", "all");
-  await page.getByText("each of 8 ranks").first().waitFor();
+await view('compared', { theme: 'light' }, async page => {
+  await answer(page, 'window', 'window all');
+  await choose(page, 'Ranks', 'all');
+  await page.getByText('each of 8 ranks').first().waitFor();
   await loss(page).hover();
   await page
     .getByText(/^step 1,\d+ · 0\.\d+ \(rank \d\) – 0\.\d+ \(rank \d\)$/)
     .first()
     .waitFor();
-  await shot(page, "curves-every-rank");
+  await shot(page, 'curves-every-rank');
 });
 
-await view("compared", { theme: "dark" }, async (page) => {
+await view('compared', { theme: 'dark' }, async page => {
   for (const [what, value] of [
-    ["Up", "log"],
-    ["Across", "log"],
-    ["Across", "time"],
+    ['Up', 'log'],
+    ['Across', 'log'],
+    ['Across', 'time']
   ]) {
     const before = await drawn(loss(page));
     await choose(page, what, value);
@@ -211,64 +165,56 @@ await view("compared", { theme: "dark" }, async (page) => {
     .waitFor();
 });
 
-await view("restarted", { theme: "light" }, async (page) => {
-  await page.getByRole("slider", { name: /began anew at step 900$/ }).waitFor();
+await view('restarted', { theme: 'light' }, async page => {
+  await page.getByRole('slider', { name: /began anew at step 900$/ }).waitFor();
 });
 
-await view("many", { theme: "light" }, async (page) => {
-  assert.equal(
-    await charts(page).count(),
-    6,
-    "no more at once than can be looked at",
-  );
-  await tool(page, "Metrics 6/12").click();
-  await page.getByRole("checkbox", { name: "grad_norm/layer8" }).check();
-  await page.getByRole("checkbox", { name: "loss", exact: true }).uncheck();
-  await page.getByRole("slider", { name: /^grad_norm\/layer8: / }).waitFor();
+await view('many', { theme: 'light' }, async page => {
+  assert.equal(await charts(page).count(), 6, 'no more at once than can be looked at');
+  await tool(page, 'Metrics 6/12').click();
+  await page.getByRole('checkbox', { name: 'grad_norm/layer8' }).check();
+  await page.getByRole('checkbox', { name: 'loss', exact: true }).uncheck();
+  await page.getByRole('slider', { name: /^grad_norm\/layer8: / }).waitFor();
   assert.equal(await loss(page).count(), 0);
   await accessible(page);
-  await shot(page, "curves-chosen");
+  await shot(page, 'curves-chosen');
 });
 
-await view("compared", { theme: "light" }, async (page) => {
-  await tool(page, "Table").click();
-  const table = page.getByRole("region", { name: "Data of loss" });
-  assert.equal(await table.locator("tbody tr").count(), 100);
-  assert.deepEqual(await table.locator("thead th").allTextContents(), [
-    "step",
-    "mean",
-    "lowest rank",
-    "highest rank",
+await view('compared', { theme: 'light' }, async page => {
+  await tool(page, 'Table').click();
+  const table = page.getByRole('region', { name: 'Data of loss' });
+  assert.equal(await table.locator('tbody tr').count(), 100);
+  assert.deepEqual(await table.locator('thead th').allTextContents(), [
+    'step',
+    'mean',
+    'lowest rank',
+    'highest rank'
   ]);
   await accessible(page);
-  await shot(page, "curves-table");
+  await shot(page, 'curves-table');
 });
 
-await view("compared", { theme: "light" }, async (page) => {
-  let download = page.waitForEvent("download");
-  await tool(page, "CSV").click();
-  const csv = await (
-    await download
-  )
-    .path()
-    .then((file) => readFile(file, "utf8"));
+await view('compared', { theme: 'light' }, async page => {
+  let download = page.waitForEvent('download');
+  await tool(page, 'CSV').click();
+  const csv = await (await download).path().then(file => readFile(file, 'utf8'));
   const [, [sent]] = scenes.compared.answers.csv;
-  assert.equal(csv, gunzipSync(Buffer.from(sent, "base64")).toString());
+  assert.equal(csv, gunzipSync(Buffer.from(sent, 'base64')).toString());
   assert.match(csv, /^rank,time,step,loss,accuracy\r\n0,1000000000\.000,0,/);
-  await page.getByText("Saved 2,600 rows.").waitFor();
+  await page.getByText('Saved 2,600 rows.').waitFor();
   await page.evaluate(() => (window.answers.csv = undefined));
-  download = page.waitForEvent("download");
-  await tool(page, "PNG").click();
-  const png = await (await download).path().then((file) => readFile(file));
-  assert.equal(png.subarray(1, 4).toString(), "PNG");
-  assert.ok(png.length > 10_000, "not an empty picture");
-  assert.equal((await download).suggestedFilename(), "digits-x7k2p.png");
+  download = page.waitForEvent('download');
+  await tool(page, 'PNG').click();
+  const png = await (await download).path().then(file => readFile(file));
+  assert.equal(png.subarray(1, 4).toString(), 'PNG');
+  assert.ok(png.length > 10_000, 'not an empty picture');
+  assert.equal((await download).suggestedFilename(), 'digits-x7k2p.png');
 });
 
-await view("compared", { theme: "light" }, async (page) => {
+await view('compared', { theme: 'light' }, async page => {
   const before = await drawn(loss(page));
   await page.addStyleTag({ content: themes.dark });
-  await page.evaluate(() => (document.body.dataset.jpThemeLight = "false"));
+  await page.evaluate(() => (document.body.dataset.jpThemeLight = 'false'));
   await changed(loss(page), before);
 });
 

@@ -18,11 +18,19 @@ function bundle({ uid = 'u1', view = 'v1', state = 'Running', picture = '<img>' 
 test('reads of an output which job and view it shows, and its picture', () => {
   expect(read(bundle())).toEqual({
     uid: 'u1',
-    name: 'digits-x7k2p',
+    line: '%trainjob show digits-x7k2p',
     viewId: 'v1',
     type: 'text/html',
     picture: '<img>'
   });
+});
+
+test('says of a job elsewhere where it is', () => {
+  const job = { name: 'a', context: 'gpu', namespace: 'team' };
+  expect(read({ [JOB]: job })?.line).toBe('%trainjob show a --context gpu --namespace team');
+  expect(read({ [JOB]: { name: 'a', context: 'trainjob-local', namespace: 'default' } })?.line).toBe(
+    '%trainjob show a'
+  );
 });
 
 test('falls back to words where there is no picture', () => {

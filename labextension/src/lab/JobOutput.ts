@@ -44,7 +44,7 @@ export class JobOutput extends Panel implements Renderer {
       return;
     }
     const page = this.find();
-    const { viewId, name, type, picture } = this.saved;
+    const { viewId, line, type, picture } = this.saved;
     const live = page !== null && isKnown(page, viewId);
     const wanted = live ? viewId : picture;
     if (wanted === this.drawn) {
@@ -52,7 +52,7 @@ export class JobOutput extends Panel implements Renderer {
     }
     this.drawn = wanted;
     this.shown?.dispose();
-    this.note(live ? '' : name);
+    this.note(live ? '' : line);
     const rendermime = page?.rendermime ?? this.pages.rendermime;
     this.shown = rendermime.createRenderer(live ? VIEW : type);
     this.addWidget(this.shown);
@@ -72,13 +72,13 @@ export class JobOutput extends Panel implements Renderer {
     return this.page;
   }
 
-  private note(name: string): void {
+  private note(line: string): void {
     this.node.querySelector('.tj-output-note')?.remove();
-    if (name !== '') {
-      const line = document.createElement('p');
-      line.className = 'tj-output-note';
-      line.textContent = `Saved picture. %trainjob show ${name} brings the job back to life.`;
-      this.node.append(line);
+    if (line !== '') {
+      const note = document.createElement('p');
+      note.className = 'tj-output-note';
+      note.textContent = `Saved picture. ${line} brings the job back to life.`;
+      this.node.append(note);
     }
   }
 }

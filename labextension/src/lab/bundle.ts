@@ -9,7 +9,8 @@ const TEXT = 'text/plain';
 /** Of a saved output: which job and view it shows, and what shows it where nothing is live: a MIME type and its data. */
 export interface Saved {
   readonly uid: string;
-  readonly name: string;
+  /** The line that shows it live in a kernel that knows nothing. */
+  readonly line: string;
   readonly viewId: string;
   readonly type: string;
   readonly picture: unknown;
@@ -24,7 +25,11 @@ export function read(data: Bundle): Saved | null {
   const type = data[PICTURE] === undefined ? TEXT : PICTURE;
   return {
     uid: word(job, 'uid'),
-    name: word(job, 'name'),
+    line: [
+      `%trainjob show ${word(job, 'name')}`,
+      ...said(job, 'context', 'trainjob-local'),
+      ...said(job, 'namespace', 'default')
+    ].join(' '),
     viewId: word(data[VIEW], 'model_id'),
     type,
     picture: data[type] ?? ''
@@ -34,6 +39,12 @@ export function read(data: Bundle): Saved | null {
 /** Whether two outputs are the same view of the same job, at whatever moments. */
 export function isSameView(one: Saved, other: Saved): boolean {
   return one.viewId !== '' && one.viewId === other.viewId && one.uid === other.uid;
+}
+
+/** An option, where it is not what goes without saying. */
+function said(job: unknown, option: string, usual: string): string[] {
+  const value = word(job, option);
+  return value === '' || value === usual ? [] : [`--${option} ${value}`];
 }
 
 function word(holder: unknown, key: string): string {

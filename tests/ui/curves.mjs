@@ -6,7 +6,8 @@ import { accessible, assert, everywhere, finish, scenes, shot, themes, view } fr
 
 const charts = page => page.getByRole('slider', { name: / at step / });
 const loss = page => page.getByRole('slider', { name: /^loss: / });
-const tool = (page, name) => page.getByRole('group', { name: 'Curves', exact: true }).getByRole('button', { name, exact: true });
+const tool = (page, name) =>
+  page.getByRole('group', { name: 'Curves', exact: true }).getByRole('button', { name, exact: true });
 const choose = (page, what, value) => page.getByRole('combobox', { name: what }).selectOption(value);
 const drawn = chart => chart.locator('canvas').evaluate(canvas => canvas.toDataURL());
 const asked = (page, what) =>

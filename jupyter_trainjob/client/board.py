@@ -159,7 +159,7 @@ class Board:
         for uid, pods in running[:LOOKED_AT]:
             first = next((pod for pod in pods if node_index(pod) == 0), None)
             if first is not None:
-                self._known_of(uid).look(self._connection.client, first)
+                self._known_of(uid).look(self._connection.watcher, first)
         if running:
             self._tell()
 
@@ -172,7 +172,7 @@ class Board:
         return self._connection.client.list(PODS, namespace=self.namespace, labels=JOBSET_NAME).items
 
     def _watch(self) -> tuple[Informer, Informer]:
-        client = self._connection.client
+        client = self._connection.watcher
         jobs = Informer(client, TRAINJOBS, namespace=self.namespace)
         pods = Informer(client, PODS, namespace=self.namespace, labels=JOBSET_NAME)
         jobs.on_change(self._job_changed)

@@ -33,6 +33,11 @@ class Connection:
         return self.name == EMBEDDED_CONTEXT
 
     @cached_property
+    def watcher(self) -> Client:
+        """Return the client of those who only watch: a stopped embedded cluster stays stopped for all that it asks."""
+        return Client(EmbeddedTransport(watches=True)) if self.embedded else self.client
+
+    @cached_property
     def history(self) -> History:
         """Return the store of what was read of jobs."""
         return History(state_dir().create().history)

@@ -101,7 +101,7 @@ class Follower:
         self._changed = threading.Event()
         self._closed = threading.Event()
         self._settled = threading.Condition(self._lock)
-        client = connection.client
+        client = connection.watcher
         self._jobs = Informer(client, TRAINJOBS, namespace=self._namespace, fields=f"metadata.name={self._name}")
         self._podlist = Informer(client, PODS, namespace=self._namespace, labels=f"{JOBSET_NAME}={self._name}")
 
@@ -359,7 +359,7 @@ class Follower:
         """See the pods as they are now that the job is over: their watch may lag behind the job's."""
         labels = f"{JOBSET_NAME}={self._name}"
         try:
-            pods = self._connection.client.list(PODS, namespace=self._namespace, labels=labels).items
+            pods = self._connection.watcher.list(PODS, namespace=self._namespace, labels=labels).items
         except errors.TrainJobError:
             self._changed.set()  # The server is away: with the next pulse.
             return
@@ -371,7 +371,7 @@ class Follower:
     def _look_for_a_warning(self) -> None:
         fields = f"involvedObject.name={self._name},type=Warning"
         try:
-            found = self._connection.client.list(EVENTS, namespace=self._namespace, fields=fields).items
+            found = self._connection.watcher.list(EVENTS, namespace=self._namespace, fields=fields).items
         except errors.TrainJobError:
             return  # It is only an explanation; the watches will tell if the server is gone.
         if found:

@@ -58,7 +58,7 @@ class LogReader(threading.Thread):
 
     def _read(self, *, follow: bool) -> None:
         metadata = self._pod["metadata"]
-        self._stream = self._follower.connection.client.logs(
+        self._stream = self._follower.connection.watcher.logs(
             metadata["name"],
             namespace=metadata["namespace"],
             container=training_container(self._pod),

@@ -92,11 +92,16 @@ def stop(state: StateDir | None = None) -> bool:
 
 
 class EmbeddedTransport:
-    """A transport to the embedded cluster that starts the daemon again when it is gone."""
+    """A transport to the embedded cluster that starts the daemon again when it is gone.
 
-    def __init__(self, state: StateDir | None = None, *, warm: str = sys.executable) -> None:
+    One that only `watches` does so for a daemon that was killed; where somebody has ended it, or removed all that it
+    had, the requests of those who watch from afar fail until somebody uses it.
+    """
+
+    def __init__(self, state: StateDir | None = None, *, warm: str = sys.executable, watches: bool = False) -> None:
         self._state = state or state_dir()
         self._warm = warm
+        self._watches = watches
         self._lock = threading.Lock()
         self._inner: Transport | None = None
         self._written = 0
@@ -118,6 +123,8 @@ class EmbeddedTransport:
     def _connected(self) -> Transport:
         with self._lock:
             if self._inner is None or _written(self._state.kubeconfig) != self._written:
+                if self._watches and presence.was_ended(self._state):
+                    raise errors.ClusterError("The embedded cluster was stopped; its next use starts it again.")
                 kubeconfig = ensure(self._state, warm=self._warm)
                 self._written = _written(kubeconfig)
                 self._inner = config.transport(kubeconfig=kubeconfig, context=EMBEDDED_CONTEXT)

@@ -70,6 +70,12 @@ def find(state: StateDir) -> Running | None:
     return said
 
 
+def was_ended(state: StateDir) -> bool:
+    """Whether there is no daemon, and none was killed: it has ended in order, or there never was one."""
+    said = last(state)
+    return find(state) is None and (said is None or said.phase is Phase.ENDING)
+
+
 def last(state: StateDir) -> Running | None:
     """Return what the last daemon said of itself, be it there or not."""
     try:

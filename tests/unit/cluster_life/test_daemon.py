@@ -67,6 +67,22 @@ def test_a_port_that_somebody_took_is_replaced_and_the_kubeconfig_says_so(state:
         assert client.find(CONFIGMAPS, "kept", namespace="default"), "a client of before finds the new address"
 
 
+def test_who_only_watches_starts_a_daemon_that_was_killed_but_none_that_was_stopped(state: StateDir) -> None:
+    watcher = Client(EmbeddedTransport(state, warm=NO_PYTHON, watches=True))
+    with pytest.raises(errors.ClusterError, match="was stopped"):
+        watcher.list(NAMESPACES)
+    ensure(state)
+    assert watcher.list(NAMESPACES).items
+    kill_daemon(state)
+    assert watcher.list(NAMESPACES).items
+    launch.stop(state)
+    with pytest.raises(errors.ClusterError, match="was stopped"):
+        watcher.list(NAMESPACES)
+    assert launch.running(state) is None
+    ensure(state)
+    assert watcher.list(NAMESPACES).items
+
+
 def test_a_starter_that_is_killed_leaves_a_daemon_to_the_next_one(state: StateDir) -> None:
     state.create()
     script = (

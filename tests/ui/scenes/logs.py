@@ -14,11 +14,15 @@ NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 COLOURS = (
     "".join(f"\x1b[{code}m{name}\x1b[0m " for code, name in enumerate(NAMES, 30)) + "plain",
     "".join(f"\x1b[{code}mbright {name}\x1b[0m " for code, name in enumerate(NAMES, 90)) + "plain",
-    "\x1b[1;31mbold red\x1b[22m red\x1b[0m \x1b[2mdim\x1b[0m \x1b[4munderlined\x1b[0m \x1b[3mitalic\x1b[0m "
-    "\x1b[7mturned\x1b[0m \x1b[9mstruck\x1b[0m",
+    (
+        "\x1b[1;31mbold red\x1b[22m red\x1b[0m \x1b[2mdim\x1b[0m \x1b[4munderlined\x1b[0m \x1b[3mitalic\x1b[0m "
+        "\x1b[7mturned\x1b[0m \x1b[9mstruck\x1b[0m"
+    ),
     "".join(f"\x1b[4{code};3{7 - code}m ground {code} \x1b[0m " for code in range(1, 7)),
-    "\x1b[38;5;208morange of 256\x1b[0m \x1b[38;2;120;80;255mviolet of all\x1b[0m "
-    "\x1b[38:2::0:200:80mgreen with colons\x1b[0m \x1b[38;5;245mgrey of 256\x1b[0m",
+    (
+        "\x1b[38;5;208morange of 256\x1b[0m \x1b[38;2;120;80;255mviolet of all\x1b[0m "
+        "\x1b[38:2::0:200:80mgreen with colons\x1b[0m \x1b[38;5;245mgrey of 256\x1b[0m"
+    ),
     "\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\ \x1b[2Kcleared \x07bell",
     f"{HOSTILE} stays text",
     "\tindented\twith tabs   and spaces",

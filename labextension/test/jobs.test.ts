@@ -80,11 +80,14 @@ test('a list is in groups, the newest first, the finished by when they finished'
     row({ name: 'old', state: 'Complete', created: 50, finished: 60 }),
     row({ name: 'slow', state: 'Failed', created: 1, finished: 90 }),
     row({ name: 'now', created: 95 }),
-    row({ name: 'soon', state: 'Stopped' })
+    row({ name: 'soon', state: 'Queued' }),
+    row({ name: 'not now', state: 'Stopped' }),
+    row({ name: 'let in later', state: 'Suspended', created: 1 })
   ];
   expect(grouped(rows).map(([name, found]) => [name, found.map(each => each.name)])).toEqual([
     ['Running', ['now']],
     ['Waiting', ['soon']],
+    ['Stopped', ['not now', 'let in later']],
     ['Finished', ['slow', 'old']]
   ]);
 });

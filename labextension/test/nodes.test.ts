@@ -32,6 +32,7 @@ describe('a tile', () => {
       'Failed',
       'bad'
     ],
+    ['that it is done, in a word that fits', { state: 'Succeeded' }, 'Done', 'good'],
     ['a state that only a newer kernel knows', { state: 'Dreaming' as never }, 'Dreaming', 'plain']
   ])('says %s', (_, given, words, tone) => {
     expect([note(node(given)), nodeTone(node(given))]).toEqual([words, tone]);

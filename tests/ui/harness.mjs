@@ -3,15 +3,17 @@
 // this file is run by itself:
 //
 //   node card.mjs RECORDINGS.json CHROMIUM [SCREENSHOTS]
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import path from 'node:path';
 
+import { album, STILL } from './pictures.mjs';
+
 const [recordings, chromium, screenshots] = process.argv.slice(2);
 const here = import.meta.dirname;
 const need = createRequire(path.join(here, '../../labextension/package.json'));
-const { esm, css, themes, scenes: played } = JSON.parse(readFileSync(recordings, 'utf8'));
+const { esm, css, themes, now, scenes: played } = JSON.parse(readFileSync(recordings, 'utf8'));
 const html = readFileSync(path.join(here, 'page.html'), 'utf8');
 const axe = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -33,11 +35,21 @@ const browser = await need('playwright-core').chromium.launch({
     '--disable-sync'
   ]
 });
+export const pictures = album(browser);
 
-/** Opens a page with one scene; `answers` adds to those of the scene. Every complaint of the page fails the run. */
+/**
+ * Opens a page with one scene, at its moment; `answers` adds to those of the scene. Every complaint of the page fails the
+ * run.
+ */
 async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference', answers = {} }) {
-  const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion });
+  const page = await browser.newPage({
+    viewport: { width, height: 900 },
+    reducedMotion,
+    timezoneId: 'UTC',
+    locale: 'en-US'
+  });
   page.setDefaultTimeout(30_000);
+  await page.clock.setFixedTime(now * 1000);
   const complaints = [];
   page.on('pageerror', error => complaints.push(String(error)));
   page.on(
@@ -183,10 +195,20 @@ export async function legible(page) {
   assert.deepEqual(await page.evaluate(faint), [], 'too faint to read');
 }
 
-/** Leaves a picture of what the cell shows, where a folder for pictures was given. */
+/** Takes a picture of what the cell shows: compared where one is kept, left where a folder for pictures was given. */
 export async function shot(page, name) {
+  const png = await page.locator('#cell').screenshot(STILL);
   if (screenshots) {
-    await page.locator('#cell').screenshot({ path: path.join(screenshots, `${name}.png`) });
+    writeFileSync(path.join(screenshots, `${name}.png`), png);
+  }
+  await pictures.compare(name, png);
+}
+
+/** Takes it in light and in dark. */
+export async function shots(page, name) {
+  for (const theme of ['dark', 'light']) {
+    await wear(page, theme);
+    await shot(page, `${name}-${theme}`);
   }
 }
 
@@ -231,7 +253,7 @@ export async function everywhere(names, { prepare = async () => {}, label = '' }
           await page.setViewportSize({ width, height: 900 });
           const wide = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
           assert.equal(await page.evaluate(wide), 0, `scrolls sideways at ${width} pixels`);
-          await shot(page, `${name}${label}-${theme}-${width}`);
+          await shot(page, `${name}${label}-${theme}${width === WIDE ? '' : `-${width}`}`);
         }
       }
     });
@@ -241,6 +263,8 @@ export async function everywhere(names, { prepare = async () => {}, label = '' }
 /** Says how it went; the last line of each topic. */
 export async function finish() {
   await browser.close();
+  pictures.problems.forEach(problem => console.log(`not ok: ${problem}`));
+  results.failed += pictures.problems.length;
   console.log(`${results.passed} passed, ${results.failed} failed`);
   process.exit(results.failed === 0 ? 0 : 1);
 }

@@ -1,5 +1,5 @@
 // The list of jobs: what it says, and the cards that it opens.
-import { assert, everywhere, finish, scenes, shot, view } from './harness.mjs';
+import { assert, everywhere, finish, scenes, shots, view } from './harness.mjs';
 
 await everywhere(Object.keys(scenes));
 
@@ -25,7 +25,7 @@ await view('panel', { theme: 'light' }, async page => {
     })
   );
   await page.getByRole('region', { name: 'Training job digits-x7k2p' }).waitFor();
-  await shot(page, 'panel-open');
+  await shots(page, 'panel-open');
   await entry.click();
   assert.deepEqual(await page.evaluate(() => window.sent.at(-1)), { kind: 'close', job: 'uid-digits-x7k2p' });
   assert.equal(await page.getByRole('region', { name: 'Training job digits-x7k2p' }).count(), 0);

@@ -6,6 +6,8 @@ import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import path from 'node:path';
 
+import { album, STILL } from './pictures.mjs';
+
 const [file, executablePath, screenshots] = process.argv.slice(2);
 const need = createRequire(path.join(import.meta.dirname, '../../labextension/package.json'));
 const axe = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8');
@@ -15,10 +17,12 @@ const browser = await need('playwright-core').chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
 });
 
+const kept = album(browser);
+
 /** Opens a page in either scheme; whatever it asks of a network, and every complaint, is noted. */
 const complaints = [];
 async function open(colorScheme) {
-  const page = await browser.newPage({ colorScheme, viewport: { width: 800, height: 600 } });
+  const page = await browser.newPage({ colorScheme, timezoneId: 'UTC', viewport: { width: 800, height: 600 } });
   page.on('pageerror', error => complaints.push(String(error)));
   page.on('request', asked => /^https?:/.test(asked.url()) && complaints.push(asked.url()));
   return page;
@@ -76,6 +80,7 @@ for (const scheme of ['light', 'dark']) {
     if (screenshots) {
       await page.screenshot({ path: path.join(screenshots, `still-${name}-${scheme}.png`), fullPage: true });
     }
+    await kept.compare(`still-${name}-${scheme}`, await image.screenshot(STILL));
     if (scheme === 'light') {
       const svg = atob((await image.getAttribute('src')).split(',')[1]);
       await page.setContent(around(Buffer.from(svg, 'latin1').toString('utf8')));
@@ -113,4 +118,5 @@ for (const [name, html] of Object.entries(pages)) {
   }
 }
 assert.deepEqual(complaints, []);
+assert.deepEqual(kept.problems, []);
 await browser.close();

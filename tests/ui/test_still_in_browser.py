@@ -1,6 +1,7 @@
 """Kept pictures in a real browser: alone, and in the page that nbconvert makes of a notebook.
 
-With TRAINJOB_SCREENSHOTS=folder it leaves a picture of each, to be looked at.
+They are compared with those in ``pictures/``, which TRAINJOB_PICTURES=renew renews (see ``pictures.mjs``). With
+TRAINJOB_SCREENSHOTS=folder it leaves a picture of each, to be looked at.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def test_pictures_in_chromium(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
 
 
 def crowded() -> dict[str, Snapshot]:

@@ -1,15 +1,16 @@
-/** A list of jobs, as it is read: those that run, those that wait, those that are over. */
+/** A list of jobs, as it is read: those that run, wait, were stopped, are over. */
 import { ago, clock, duration, percent, plural, value } from './format';
 import type { JobRow, StateName } from './types';
 
 const GROUPS: [name: string, states: readonly StateName[]][] = [
   ['Running', ['Running', 'Starting']],
-  ['Waiting', ['Queued', 'Stopped', 'Suspended']],
+  ['Waiting', ['Queued']],
+  ['Stopped', ['Stopped', 'Suspended']],
   ['Finished', ['Complete', 'Failed', 'Deleted']]
 ];
 
 /** States that the name of their group says well enough. */
-const PLAIN = new Set<StateName>(['Running', 'Queued', 'Complete']);
+const PLAIN = new Set<StateName>(['Running', 'Queued', 'Stopped', 'Complete']);
 
 /** The groups that have jobs; the newest first, of finished ones by when they finished. */
 export function grouped(rows: readonly JobRow[]): [name: string, rows: JobRow[]][] {

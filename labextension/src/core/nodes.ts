@@ -39,9 +39,10 @@ export function nodeTone(node: Node): Tone {
   return isSlow(node) ? 'waiting' : (TONES[node.state] ?? 'plain');
 }
 
-/** The few words of a tile: how fast where it computes, else what it is about. */
+/** The few words of a tile: how fast where it computes, else what it is about, short enough for a tile. */
 export function note(node: Node): string {
-  const words = node.state === 'Running' ? pace(node) || node.state : node.state;
+  const state = node.state === 'Succeeded' ? 'Done' : node.state;
+  const words = node.state === 'Running' ? pace(node) || state : state;
   return isSlow(node) ? `${words} slow` : words;
 }
 

@@ -19,6 +19,9 @@ const DRAG = 4;
 /** What seconds are counted in. */
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
+/** What steps are counted in: whole ones. */
+const STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map(digit => digit * 10 ** power)).flat();
+
 /** What somebody wants to see. Shares are of what is seen, places on the axis. */
 export interface Moves {
   point(x: number | null): void;
@@ -262,7 +265,7 @@ function options(
         space: 64,
         grid: { show: false },
         values: (_, ticks) => named(ticks),
-        ...(time ? { incrs: SECONDS } : scaled(logX))
+        ...(logX && !time ? scaled(true) : { incrs: time ? SECONDS : STEPS })
       },
       {
         ...axis,

@@ -21,7 +21,7 @@ export interface JobListProps {
   onClose: (uid: string) => void;
 }
 
-/** The jobs of a namespace: those that run, those that wait, those that are over. A click opens or closes a card. */
+/** The jobs of a namespace: those that run, wait, were stopped, are over. A click opens or closes a card. */
 export function JobList({ rows, open, onOpen, onClose }: JobListProps): ReactElement {
   const now = useNow(true);
   return (

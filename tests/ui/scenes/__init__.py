@@ -17,4 +17,5 @@ TOPICS: dict[str, Callable[[], dict[str, Scene]]] = {
     "panel": panel.scenes,
     "curves": curves.scenes,
     "log": logs.scenes,
+    "readme": lambda: states.scenes() | nodes.scenes() | panel.scenes(),
 }

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from jupyter_trainjob.client.snapshot import LogLine
 from jupyter_trainjob.widget import logs
-from tests.ui.scenes.recorded import Recorded, Scene
+from tests.ui.scenes.recorded import NOW, Recorded, Scene
 from tests.ui.scenes.states import HOSTILE, jobs
 
-EPOCH = 1_763_900_000.0
+BEGUN = NOW - 3_000
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 COLOURS = (
     "".join(f"\x1b[{code}m{name}\x1b[0m " for code, name in enumerate(NAMES, 30)) + "plain",
@@ -33,13 +33,13 @@ COLOURS = (
 def scenes() -> dict[str, Scene]:
     """Return every moment by name."""
     many = [
-        LogLine(EPOCH + i, (i * 5) % 8, f"step {i}: loss {2 / (i + 1):.4f}" if i % 50 else f"ValueError: bad batch {i}")
+        LogLine(BEGUN + i, (i * 5) % 8, f"step {i}: loss {2 / (i + 1):.4f}" if i % 50 else f"ValueError: bad batch {i}")
         for i in range(3_000)
     ]
     return {
         "running": Scene.of(jobs()["running"]),
-        "colours": Scene.of(_job(*(LogLine(EPOCH + i, i % 8, text) for i, text in enumerate(COLOURS)))),
-        "single": Scene.of(_job(LogLine(EPOCH, 0, "one"), LogLine(EPOCH + 1, 0, "two"), nodes=1)),
+        "colours": Scene.of(_job(*(LogLine(BEGUN + i, i % 8, text) for i, text in enumerate(COLOURS)))),
+        "single": Scene.of(_job(LogLine(BEGUN, 0, "one"), LogLine(BEGUN + 1, 0, "two"), nodes=1)),
         "many": _with_pages(_job(*many)),
     }
 

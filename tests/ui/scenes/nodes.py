@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jupyter_trainjob.client.snapshot import Gpu, Node, Rank, State, Usage
-from tests.ui.scenes.recorded import Scene
+from jupyter_trainjob.widget.requests import READS
+from tests.ui.scenes.recorded import Recorded, Scene
 from tests.ui.scenes.states import HOSTILE, jobs
 
 GIB = 1 << 30
@@ -50,7 +51,7 @@ def scenes() -> dict[str, Scene]:
     running = jobs()["running"]
 
     def of(pods: tuple[Node, ...], *, procs: int = 1) -> Scene:
-        return Scene.of(
+        return _scene(
             replace(running, moment=replace(running.moment, nodes=len(pods), procs_per_node=procs, pods=pods))
         )
 
@@ -62,10 +63,15 @@ def scenes() -> dict[str, Scene]:
         "nodes-64": of(tuple(node(i, slow=i in (5, 41)) for i in range(64))),
         "nodes-states": of(every_state()),
         "nodes-hostile": of((hostile, node(1))),
-        "nodes-failed": Scene.of(
+        "nodes-failed": _scene(
             replace(
                 jobs()["failed"],
                 moment=replace(jobs()["failed"].moment, state=State.FAILED, pods=every_state()),
             )
         ),
     }
+
+
+def _scene(job: Recorded) -> Scene:
+    """Where nodes were restarted, the card asks by itself when."""
+    return Scene.of(job, answers={"clock": READS["clock"](job, {})})

@@ -18,6 +18,9 @@ from jupyter_trainjob.widget.source import Source
 from tests.books import book_of
 from tests.unit.metrics.frames import Rank
 
+NOW = 1_763_900_000.0
+"""The one moment at which every scene is looked at."""
+
 Message = tuple[dict[str, Any], list[bytes]]
 """Content and buffers of a custom message; also of the answer to a request."""
 
@@ -106,7 +109,7 @@ class Scene:
         while (wait := feed.tell()) is not None:
             clock[0] += wait
         return cls(
-            state=states[-1],
+            state={**states[-1], "now": NOW},
             messages=messages,
             answers=answers or {},
             picture=picture.html(job.snapshot(), job.series()),

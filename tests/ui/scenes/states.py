@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from dataclasses import replace
 
 from jupyter_trainjob.client.snapshot import Failure, LogLine, Phase, Snapshot, State
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
-from tests.ui.scenes.recorded import Recorded, Scene
+from tests.ui.scenes.recorded import NOW, Recorded, Scene
 
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\x1b[31m'
 """What a pod could print to take over a page or a terminal."""
@@ -60,7 +59,6 @@ def scenes() -> dict[str, Scene]:
 
 def jobs() -> dict[str, Recorded]:
     """Return a job in every state by name."""
-    now = time.time()
     base = Snapshot(
         uid="uid-digits-x7k2p",
         name="digits-x7k2p",
@@ -69,10 +67,10 @@ def jobs() -> dict[str, Recorded]:
         state=State.QUEUED,
         runtime="torch-distributed",
         nodes=8,
-        created=now - 3,
-        phases=(Phase("queued", now - 3),),
+        created=NOW - 3,
+        phases=(Phase("queued", NOW - 3),),
     )
-    begun = now - 107
+    begun = NOW - 107
     running = replace(
         base,
         state=State.RUNNING,
@@ -88,9 +86,9 @@ def jobs() -> dict[str, Recorded]:
         step=2592,
         total=3600,
         eta=41.0,
-        metrics={"loss": 0.184, "accuracy": 0.962},
+        metrics={"loss": 0.3002, "accuracy": 0.9392},
         ranks_running=8,
-        log=lines(now, 60),
+        log=lines(NOW, 60),
     )
     done = tuple(Phase(p.name, p.started, p.ended or begun + 151) for p in running.phases)
     training = curves(ranks=8, steps=2600)
@@ -111,9 +109,10 @@ def jobs() -> dict[str, Recorded]:
         finished=begun + 9,
         step=118,
         eta=None,
+        metrics={"loss": 2.115, "accuracy": 0.2596},
         reason="jobset failed due to one or more job failures (first failed job: digits-m3q8d-node-0)",
         failure=failure,
-        log=lines(now, 9),
+        log=lines(NOW, 9),
     )
     return {
         "queued": Recorded(
@@ -130,9 +129,9 @@ def jobs() -> dict[str, Recorded]:
                 base,
                 state=State.STARTING,
                 phases=(
-                    Phase("queued", now - 3, now - 2.9),
-                    Phase("scheduling", now - 2.9, now - 2.6),
-                    Phase("image", now - 2.6),
+                    Phase("queued", NOW - 3, NOW - 2.9),
+                    Phase("scheduling", NOW - 2.9, NOW - 2.6),
+                    Phase("image", NOW - 2.6),
                 ),
                 reason="Pulling image pytorch/pytorch:2.15.0-cuda13-cudnn9-runtime",
                 ranks_running=3,
@@ -141,7 +140,7 @@ def jobs() -> dict[str, Recorded]:
         ),
         "running": Recorded(running, training),
         "running-first-points": Recorded(
-            replace(running, step=24, eta=None, metrics={"loss": 2.2}, log=lines(now, 2)),
+            replace(running, step=24, eta=None, metrics={"loss": 2.2}, log=lines(NOW, 2)),
             {name: column for name, column in curves(ranks=1, steps=30).items() if name != "accuracy"},
         ),
         "running-no-total": Recorded(
@@ -177,6 +176,28 @@ def jobs() -> dict[str, Recorded]:
             replace(running, state=State.STOPPED, reason="stopped by jupyter-trainjob", eta=None, ranks_running=0),
             training,
         ),
+        "suspended": Recorded(
+            replace(
+                base,
+                name="nightly-0kq3z",
+                state=State.SUSPENDED,
+                created=NOW - 3_600,
+                phases=(Phase("queued", NOW - 3_600),),
+                reason="The queue research has no room: it is to be let in by Kueue.",
+            )
+        ),
+        "deleted": Recorded(
+            replace(
+                running,
+                state=State.DELETED,
+                phases=(*done[:5], Phase("training", begun + 0.6, NOW - 5)),
+                finished=NOW - 5,
+                eta=None,
+                ranks_running=0,
+                log=lines(NOW, 9),
+            ),
+            training,
+        ),
         "hostile": Recorded(
             replace(
                 failed,
@@ -186,7 +207,7 @@ def jobs() -> dict[str, Recorded]:
                 failure=Failure(HOSTILE, 0, HOSTILE, HOSTILE, HOSTILE * 20, HOSTILE),
                 phases=(Phase(HOSTILE, begun, begun + 1),),
                 metrics={HOSTILE: 1.0, "loss": 0.5},
-                log=tuple(LogLine(now, rank, HOSTILE * 3) for rank in range(4)),
+                log=tuple(LogLine(NOW, rank, HOSTILE * 3) for rank in range(4)),
             ),
             {**training, HOSTILE: training["loss"]},
         ),

@@ -88,6 +88,7 @@ async function show(
       )
   } as unknown as Source;
   await act(() => render(<CurvePanel source={source} />, host));
+  await act(() => [...host.querySelectorAll('button')].find(each => each.textContent === 'Tools')?.click());
   return fresh =>
     act(() => {
       view = { ...view, ...fresh };

@@ -41,6 +41,14 @@ async function drag(page, chart, from, to, key) {
   }
 }
 
+const tools = page => page.getByRole('button', { name: 'Tools', exact: true });
+/** Looks at a scene with the tools open. */
+const opened = (name, options, body) =>
+  view(name, options, async page => {
+    await tools(page).click();
+    await body(page);
+  });
+
 await everywhere(['compared', 'restarted', 'many', 'first-points'], {
   label: '-curves'
 });
@@ -48,6 +56,7 @@ await everywhere(['compared', 'restarted', 'many', 'first-points'], {
 await everywhere(['compared'], {
   label: '-everything',
   prepare: async page => {
+    await tools(page).click();
     await tool(page, 'Compare').click();
     await page.getByRole('checkbox', { name: /^digits-m3q8d/ }).check();
     await page.getByText('A digits-m3q8d').waitFor();
@@ -68,6 +77,19 @@ await everywhere(['compared'], {
 });
 
 await view('compared', { theme: 'light' }, async page => {
+  assert.equal(await tool(page, 'Compare').count(), 0, 'the tools are shut');
+  assert.equal(await tools(page).getAttribute('aria-expanded'), 'false');
+  await drag(page, loss(page), 0.25, 0.5);
+  await page.getByText(/^steps [\d,]+ to [\d,]+$/).waitFor();
+  const reset = page.getByRole('button', { name: 'Reset', exact: true });
+  await reset.click();
+  await reset.waitFor({ state: 'detached' });
+  await tools(page).press('Enter');
+  await tool(page, 'Compare').waitFor();
+  assert.equal(await tools(page).getAttribute('aria-expanded'), 'true');
+});
+
+await opened('compared', { theme: 'light' }, async page => {
   assert.equal(await charts(page).count(), 2, 'every metric at once');
   await loss(page).hover();
   await page
@@ -79,7 +101,7 @@ await view('compared', { theme: 'light' }, async page => {
   await page.getByText('mean and range of 8 ranks').first().waitFor();
 });
 
-await view('compared', { theme: 'light' }, async page => {
+await opened('compared', { theme: 'light' }, async page => {
   // Zooming in shows every step, for all charts alike; the coarse curve stands in until these have come.
   const before = await drawn(loss(page));
   await drag(page, loss(page), 0.3, 0.4);
@@ -99,7 +121,7 @@ await view('compared', { theme: 'light' }, async page => {
   await page.locator('button[disabled]').filter({ hasText: 'All' }).waitFor();
 });
 
-await view('compared', { theme: 'light' }, async page => {
+await opened('compared', { theme: 'light' }, async page => {
   const before = await drawn(loss(page));
   await loss(page).hover();
   await page.mouse.wheel(0, -200);
@@ -115,7 +137,7 @@ await view('compared', { theme: 'light' }, async page => {
   assert.ok(await tool(page, 'Earlier steps').isDisabled());
 });
 
-await view('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page => {
+await opened('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page => {
   // By keyboard alone: what is under the crosshair is the value of a slider, so that a screen reader says it.
   const chart = loss(page);
   await chart.focus();
@@ -136,7 +158,7 @@ await view('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page =>
   assert.match(await chart.getAttribute('aria-valuetext'), /^loss: /);
 });
 
-await view('compared', { theme: 'light' }, async page => {
+await opened('compared', { theme: 'light' }, async page => {
   await answer(page, 'window', 'window all');
   await choose(page, 'Ranks', 'all');
   await page.getByText('each of 8 ranks').first().waitFor();
@@ -148,7 +170,7 @@ await view('compared', { theme: 'light' }, async page => {
   await shot(page, 'curves-every-rank');
 });
 
-await view('compared', { theme: 'dark' }, async page => {
+await opened('compared', { theme: 'dark' }, async page => {
   for (const [what, value] of [
     ['Up', 'log'],
     ['Across', 'log'],
@@ -166,11 +188,11 @@ await view('compared', { theme: 'dark' }, async page => {
     .waitFor();
 });
 
-await view('restarted', { theme: 'light' }, async page => {
+await opened('restarted', { theme: 'light' }, async page => {
   await page.getByRole('slider', { name: /began anew at step 900$/ }).waitFor();
 });
 
-await view('many', { theme: 'light' }, async page => {
+await opened('many', { theme: 'light' }, async page => {
   assert.equal(await charts(page).count(), 6, 'no more at once than can be looked at');
   await tool(page, 'Metrics 6/12').click();
   await page.getByRole('checkbox', { name: 'grad_norm/layer8' }).check();
@@ -181,7 +203,7 @@ await view('many', { theme: 'light' }, async page => {
   await shot(page, 'curves-chosen');
 });
 
-await view('compared', { theme: 'light' }, async page => {
+await opened('compared', { theme: 'light' }, async page => {
   await tool(page, 'Table').click();
   const table = page.getByRole('region', { name: 'Data of loss' });
   assert.equal(await table.locator('tbody tr').count(), 100);
@@ -195,7 +217,7 @@ await view('compared', { theme: 'light' }, async page => {
   await shot(page, 'curves-table');
 });
 
-await view('compared', { theme: 'light' }, async page => {
+await opened('compared', { theme: 'light' }, async page => {
   let download = page.waitForEvent('download');
   await tool(page, 'CSV').click();
   const csv = await (await download).path().then(file => readFile(file, 'utf8'));
@@ -212,7 +234,7 @@ await view('compared', { theme: 'light' }, async page => {
   assert.equal((await download).suggestedFilename(), 'digits-x7k2p.png');
 });
 
-await view('compared', { theme: 'light' }, async page => {
+await opened('compared', { theme: 'light' }, async page => {
   const before = await drawn(loss(page));
   await page.addStyleTag({ content: themes.dark });
   await page.evaluate(() => (document.body.dataset.jpThemeLight = 'false'));

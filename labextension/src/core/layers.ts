@@ -1,4 +1,5 @@
 /** What is drawn of one metric, from what is known of it and how it is looked at. Pure: the chart only strokes it. */
+import { count } from './format';
 import { ema, reach } from './smooth';
 import type { Curve } from './types';
 import type { Range, Zoom } from './zoom';
@@ -22,6 +23,22 @@ export interface Look {
   logY: boolean;
   time: boolean;
   zoom: Zoom;
+}
+
+/** How curves are looked at unless somebody says otherwise. */
+export const PLAIN: Look = { smooth: 0, ranks: 'band', logX: false, logY: false, time: false, zoom: null };
+
+/** In words, where it is another way. */
+export function differences(look: Look): string[] {
+  return [
+    look.zoom !== null && `steps ${count(look.zoom[0])} to ${count(look.zoom[1])}`,
+    look.smooth > 0 && 'smoothed',
+    look.ranks === 'all' && 'every rank',
+    look.ranks === 'some' && 'some ranks',
+    look.logX && 'log steps',
+    look.time && 'over time',
+    look.logY && 'log'
+  ].filter(words => words !== false);
 }
 
 /** One stroke, or a filled range where it has a `low` and a `high`. */

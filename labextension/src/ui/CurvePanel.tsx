@@ -5,7 +5,7 @@ import type { ReactElement } from 'react';
 import { decode, decodeLine, parseRanks, stepRange } from '../core/curves';
 import { isLive } from '../core/describe';
 import { value } from '../core/format';
-import { type Clock, type Look, type Pinned, stepAt } from '../core/layers';
+import { type Clock, type Look, PLAIN, type Pinned, differences, stepAt } from '../core/layers';
 import type { Curve, Job, Source } from '../core/types';
 import { type Range, moved, scaled, within } from '../core/zoom';
 import { CurveTools, type Tooling } from './CurveTools';
@@ -27,7 +27,6 @@ export interface Pin {
 }
 
 const NO_PINS: readonly Pinned[] = [];
-const PLAIN: Look = { smooth: 0, ranks: 'band', logX: false, logY: false, time: false, zoom: null };
 
 export function CurvePanel({ source }: { source: Source }): ReactElement | null {
   const { job, curves, nodes } = useView(source);
@@ -35,10 +34,11 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
   const [chosen, choose] = useState<readonly string[] | null>(null);
   const [ranks, setRanks] = useState('0');
   const [asTable, setAsTable] = useState(false);
+  const [tools, showTools] = useState(false);
   const [pins, setPins] = useState<readonly Pin[]>([]);
   const [pointed, point] = useState<number | null>(null);
   const grid = useRef<HTMLDivElement>(null);
-  const hint = useId();
+  const id = useId();
 
   const names = job === null ? [] : metricNames(job, curves);
   const shown = names.filter((name, i) => (chosen === null ? i < SHOWN : chosen.includes(name)));
@@ -87,10 +87,34 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
     grid
   };
   const some = parseRanks(ranks);
+  const changed = [...differences(look), ...(asTable ? ['table'] : [])];
+  const reset = (): void => {
+    change(PLAIN);
+    setAsTable(false);
+  };
   return (
     <div className="tj-curves">
-      <CurveTools {...tooling} />
-      <p id={hint} className="tj-unseen">
+      <div className="tj-curves-bar">
+        {changed.length > 0 && (
+          <>
+            <span className="tj-curves-changed">{changed.join(', ')}</span>
+            <button type="button" className="tj-tool" onClick={reset}>
+              Reset
+            </button>
+          </>
+        )}
+        <button
+          type="button"
+          className="tj-tool"
+          aria-expanded={tools}
+          aria-controls={`${id}-tools`}
+          onClick={() => showTools(!tools)}
+        >
+          Tools
+        </button>
+      </div>
+      <CurveTools {...tooling} id={`${id}-tools`} shut={!tools} />
+      <p id={`${id}-hint`} className="tj-unseen">
         Arrow keys move the crosshair, with Shift the view. Plus and minus zoom, 0 shows everything.
       </p>
       <div className="tj-plots" ref={grid}>
@@ -119,7 +143,7 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
               whole={whole}
               asTable={asTable}
               pointed={pointed}
-              hint={hint}
+              hint={`${id}-hint`}
               moves={moves}
             />
           );

@@ -1,4 +1,4 @@
-/** How the curves are looked at: one quiet line above them, and below it what is being chosen from. */
+/** How the curves are looked at: a line of tools that opens above them, and below it what is being chosen from. */
 import { useState } from 'react';
 import type { ReactElement, ReactNode, RefObject } from 'react';
 
@@ -35,7 +35,8 @@ export interface Tooling {
   grid: RefObject<HTMLDivElement>;
 }
 
-export function CurveTools(props: Tooling): ReactElement {
+/** What is compared, and what has been saved, is said also while the tools are shut. */
+export function CurveTools(props: Tooling & { id: string; shut: boolean }): ReactElement {
   const { source, job, curves, names, shown, choose, look, change, moves, asTable, setAsTable, pins, grid } =
     props;
   const [open, setOpen] = useState('');
@@ -66,87 +67,89 @@ export function CurveTools(props: Tooling): ReactElement {
   const axis = look.time ? 'time' : look.logX ? 'log' : 'steps';
   return (
     <>
-      <div className="tj-tools" role="group" aria-label="Curves">
-        {names.length > 1 && (
-          <Tool {...toggle('metrics')}>
-            {shown.length === names.length ? 'Metrics' : `Metrics ${shown.length}/${names.length}`}
-          </Tool>
-        )}
-        <label className="tj-tool" title={smoothWords(look.smooth)}>
-          Smooth
-          <input
-            type="range"
-            min={0}
-            max={STRONGEST}
-            value={look.smooth}
-            aria-valuetext={smoothWords(look.smooth)}
-            onInput={event => change({ smooth: Number(event.currentTarget.value) })}
-          />
-        </label>
-        {props.many && (
+      <div id={props.id} hidden={props.shut}>
+        <div className="tj-tools" role="group" aria-label="Curves">
+          {names.length > 1 && (
+            <Tool {...toggle('metrics')}>
+              {shown.length === names.length ? 'Metrics' : `Metrics ${shown.length}/${names.length}`}
+            </Tool>
+          )}
+          <label className="tj-tool" title={smoothWords(look.smooth)}>
+            Smooth
+            <input
+              type="range"
+              min={0}
+              max={STRONGEST}
+              value={look.smooth}
+              aria-valuetext={smoothWords(look.smooth)}
+              onInput={event => change({ smooth: Number(event.currentTarget.value) })}
+            />
+          </label>
+          {props.many && (
+            <Choice
+              label="Ranks"
+              value={look.ranks}
+              of={{ band: 'rank range', all: 'every rank', some: 'some ranks' }}
+              onChange={ranks => change({ ranks: ranks as Look['ranks'] })}
+            />
+          )}
+          {props.many && look.ranks === 'some' && (
+            <input
+              className="tj-field"
+              aria-label="Ranks, such as 0, 3, 5-7"
+              placeholder="0, 3, 5-7"
+              value={props.ranks}
+              onInput={event => props.setRanks(event.currentTarget.value)}
+            />
+          )}
           <Choice
-            label="Ranks"
-            value={look.ranks}
-            of={{ band: 'rank range', all: 'every rank', some: 'some ranks' }}
-            onChange={ranks => change({ ranks: ranks as Look['ranks'] })}
+            label="Across"
+            value={axis}
+            of={{ steps: 'steps', log: 'log steps', time: 'time' }}
+            onChange={to => change({ logX: to === 'log', time: to === 'time' })}
+          />
+          <Choice
+            label="Up"
+            value={look.logY ? 'log' : 'linear'}
+            of={{ linear: 'linear', log: 'log' }}
+            onChange={to => change({ logY: to === 'log' })}
+          />
+          <Tool {...toggle('compare')}>Compare</Tool>
+          <span className="tj-tools-end">
+            <Tool label="Zoom in" onClick={() => moves.scale(0.5)}>
+              +
+            </Tool>
+            <Tool label="Zoom out" disabled={whole} onClick={() => moves.scale(2)}>
+              −
+            </Tool>
+            <Tool label="Earlier steps" disabled={whole} onClick={() => moves.pan(-0.25)}>
+              ‹
+            </Tool>
+            <Tool label="Later steps" disabled={whole} onClick={() => moves.pan(0.25)}>
+              ›
+            </Tool>
+            <Tool label="Show all steps" disabled={whole} onClick={moves.whole}>
+              All
+            </Tool>
+            <Tool aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+              Table
+            </Tool>
+            <Tool onClick={() => void saveCsv()}>CSV</Tool>
+            <Tool disabled={asTable} onClick={() => void savePng()}>
+              PNG
+            </Tool>
+          </span>
+        </div>
+        {open === 'metrics' && (
+          <Boxes
+            label="Metrics to show"
+            of={names.map(name => [name, name])}
+            on={shown}
+            set={(name, is) => choose(names.filter(each => (each === name ? is : shown.includes(each))))}
           />
         )}
-        {props.many && look.ranks === 'some' && (
-          <input
-            className="tj-field"
-            aria-label="Ranks, such as 0, 3, 5-7"
-            placeholder="0, 3, 5-7"
-            value={props.ranks}
-            onInput={event => props.setRanks(event.currentTarget.value)}
-          />
-        )}
-        <Choice
-          label="Across"
-          value={axis}
-          of={{ steps: 'steps', log: 'log steps', time: 'time' }}
-          onChange={to => change({ logX: to === 'log', time: to === 'time' })}
-        />
-        <Choice
-          label="Up"
-          value={look.logY ? 'log' : 'linear'}
-          of={{ linear: 'linear', log: 'log' }}
-          onChange={to => change({ logY: to === 'log' })}
-        />
-        <Tool {...toggle('compare')}>Compare</Tool>
-        <span className="tj-tools-end">
-          <Tool label="Zoom in" onClick={() => moves.scale(0.5)}>
-            +
-          </Tool>
-          <Tool label="Zoom out" disabled={whole} onClick={() => moves.scale(2)}>
-            −
-          </Tool>
-          <Tool label="Earlier steps" disabled={whole} onClick={() => moves.pan(-0.25)}>
-            ‹
-          </Tool>
-          <Tool label="Later steps" disabled={whole} onClick={() => moves.pan(0.25)}>
-            ›
-          </Tool>
-          <Tool label="Show all steps" disabled={whole} onClick={moves.whole}>
-            All
-          </Tool>
-          <Tool aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-            Table
-          </Tool>
-          <Tool onClick={() => void saveCsv()}>CSV</Tool>
-          <Tool disabled={asTable} onClick={() => void savePng()}>
-            PNG
-          </Tool>
-        </span>
+        {open === 'compare' && <Earlier {...props} note={setNote} />}
       </div>
-      {open === 'metrics' && (
-        <Boxes
-          label="Metrics to show"
-          of={names.map(name => [name, name])}
-          on={shown}
-          set={(name, is) => choose(names.filter(each => (each === name ? is : shown.includes(each))))}
-        />
-      )}
-      {open === 'compare' && <Earlier {...props} note={setNote} />}
       {pins.length > 0 && (
         <p className="tj-pins">
           {pins.map(({ uid, letter, nth, name }) => (

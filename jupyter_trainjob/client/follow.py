@@ -7,6 +7,7 @@ that something changed. Everything may be lost and begun again: the logs, and be
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -39,7 +40,7 @@ WARNING_AFTER = 1.5
 SYNC_TIMEOUT = 30.0
 ENDED = ("Succeeded", "Failed")
 """Phases of a pod that runs no more, or was refused and never ran."""
-
+_log = logging.getLogger(__name__)
 
 _followers: weakref.WeakKeyDictionary[Client, weakref.WeakValueDictionary[str, Follower]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
@@ -302,12 +303,16 @@ class Follower:
             kept = self.kept_lines()
             over = self._closed.is_set()
             self._listeners.append(arrivals)
-        yield from kept
-        while not over:
-            line = arrivals.get()
-            if line is None:
-                return
-            yield line
+        try:
+            yield from kept
+            while not over:
+                line = arrivals.get()
+                if line is None:
+                    return
+                yield line
+        finally:  # Who stops reading early must not have lines collected for ever.
+            with self._lock:
+                self._listeners.remove(arrivals)
 
     @property
     def connection(self) -> Connection:
@@ -341,11 +346,17 @@ class Follower:
                 self._settled.notify_all()
                 subscribers = list(self._subscribers)
             for callback in subscribers:
-                callback()
+                self._tell(callback)
             if settled or self._dropped():
                 self.close()
                 return
             self._closed.wait(PULSE)
+
+    def _tell(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:  # noqa: BLE001 - others wait for the thread that this is
+            _log.exception("somebody who watches %s failed", self._name)
 
     def _dropped(self) -> bool:
         """Whether nobody wants to know any more; who does from now on gets another follower."""

@@ -3,7 +3,8 @@
 The forms are our own MIME type, which says which job it is; the live view, for a page whose kernel knows it; HTML with
 a picture, for everything else that shows notebooks; and words. All four are there from the first moment, always
 together. They are put out anew with each state of the job, once more when its last lines have come, ever more rarely
-while it goes on, and before whoever waits for the job goes on: a notebook that runs without a page is complete too.
+while it goes on, and before whoever waits for the job goes on: a notebook that runs without a page is complete too. A
+page that comes after an update, which it may have missed, gets it once more.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SETTLE_QUIET = 1.0
 """Once a job rests, so long without news are all of its log lines taken to be here,"""
 SETTLE_LIMIT = 5.0
 """and after so long in any case."""
+HEARD = 5.0
+"""Seconds within which a page that is there draws an update; one that says `ready` later has an older output."""
 RESTING = frozenset({State.STOPPED, State.COMPLETE, State.FAILED, State.DELETED})
 """States that a job stays in."""
 
@@ -45,11 +48,18 @@ class Live(Protocol):
         """Call `callback` when it is closed."""
 
 
+class Page(Live, Protocol):
+    """A widget that tells when a page shows it."""
+
+    def on_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when a page begins to show it; from any thread, and it must not wait."""
+
+
 class Output:
     """The output of one view of one job."""
 
     def __init__(
-        self, job: Source, view: Live, display: Display, *, clock: Callable[[], float] = time.monotonic
+        self, job: Source, view: Page, display: Display, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._job = job
         self._view = view
@@ -61,6 +71,9 @@ class Output:
         self._state = job.snapshot().state
         self._put_at = clock()
         self._refresh = REFRESH
+        self._missed = False
+        """Whether a page has come that may not have got the last update; each is put out again once at most."""
+        self._repeated = True
         self._resting = Resting()
         self._beat = Beat(self._look, name=f"trainjob-output-{job.name}")
 
@@ -70,6 +83,7 @@ class Output:
         self._view.on_close(self._job.subscribe(self._changed))
         self._view.on_close(self._job.on_over(self.settle))
         self._view.on_close(self._beat.close)
+        self._view.on_ready(self._ready)
         # A job may have ended since it was put out, and then nobody would say so any more.
         self._changed()
 
@@ -81,7 +95,15 @@ class Output:
         self._resting.news(self._clock())
         self._beat.ring()
 
+    def _ready(self) -> None:
+        if not self._repeated and self._clock() >= self._put_at + HEARD:
+            self._missed = True
+            self._beat.ring()
+
     def _look(self) -> float | None:
+        if self._missed:
+            self._missed = False
+            self._update(again=True)
         now, state = self._clock(), self._job.snapshot().state
         rests, again = self._resting.ask(state in RESTING, now)
         if rests:
@@ -96,12 +118,13 @@ class Output:
         self._update()
         return again
 
-    def _update(self, *, first: bool = False) -> None:
+    def _update(self, *, first: bool = False, again: bool = False) -> None:
         with self._lock:
             self._state, self._put_at = self._job.snapshot().state, self._clock()
             data = {**self._view.live(), **still(self._job)}
-            if data == self._put:
+            if data == self._put and not again:
                 return
+            self._repeated = first or data == self._put
             self._put = data
             self._display(data, metadata={}, raw=True, display_id=self._id, update=not first)
 

@@ -38,6 +38,7 @@ class View(anywidget.AnyWidget):
         super().__init__(**traits)
         self._closed = threading.Event()
         self._on_close: list[Callable[[], None]] = []
+        self._on_ready: list[Callable[[], None]] = []
         self._channel = Channel(send=self.send, find=find, name=name)
         self.on_msg(self._on_message)
         let_pages_choose(self.comm)
@@ -51,6 +52,10 @@ class View(anywidget.AnyWidget):
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the view is closed."""
         self._on_close.append(callback)
+
+    def on_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when a page begins to show the view; it must not wait."""
+        self._on_ready.append(callback)
 
     def close(self) -> None:
         """End the view: its threads, its subscriptions, its comm."""
@@ -67,6 +72,9 @@ class View(anywidget.AnyWidget):
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
         self._channel.receive(content)
+        if isinstance(content, dict) and content.get("kind") == "ready":
+            for callback in self._on_ready:
+                callback()
 
 
 class JobView(View):

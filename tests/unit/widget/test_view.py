@@ -54,7 +54,7 @@ class FakeComm:
             return bool(found)
 
         with self.news:
-            assert self.news.wait_for(there, 5), f"no {kind} in {self.sent}"
+            assert self.news.wait_for(there, 60), f"no {kind} in {self.sent}"
             self.sent.clear()
         return found[-1]
 
@@ -70,7 +70,7 @@ def views() -> Iterator[list[JobView]]:
     yield made
     for view in made:
         view.close()
-        assert view.join(5)
+        assert view.join(60)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_nothing_that_grows_is_a_trait(job: FakeJob, views: list[JobView]) -> No
 def test_a_closed_view_has_left_its_source(job: FakeJob) -> None:
     view = JobView(job)
     view.close()
-    assert view.join(5)
+    assert view.join(60)
     assert job.callbacks == []
 
 
@@ -137,7 +137,7 @@ class Notebook:
     def wait_until(self, state: str, *, html: str = "") -> None:
         with self.news:
             assert self.news.wait_for(
-                lambda: self.data[JOB_MIME]["state"] == state and html in self.data["text/html"], 5
+                lambda: self.data[JOB_MIME]["state"] == state and html in self.data["text/html"], 60
             )
 
 
@@ -197,6 +197,28 @@ def test_the_picture_of_a_long_job_is_made_anew_ever_more_rarely(job: FakeJob, v
         output._look()
         made += [second] * (len(notebook.updates) - before)
     assert made == [60, 180, 420, 900, 1860]
+
+
+def test_a_page_that_comes_after_an_update_gets_it_once_more(
+    job: FakeJob, comm: FakeComm, views: list[JobView]
+) -> None:
+    clock = [0.0]
+    notebook = Notebook()
+    output = module.Output(job, views[0], notebook, clock=lambda: clock[0])
+    output.open()
+
+    def count_after_ready(second: float) -> int:
+        clock[0] = second
+        comm.receive({"kind": "ready"})
+        output._look()
+        return len(notebook.updates)
+
+    assert count_after_ready(10.0) == 1, "the page shows the first form: it is there"
+    job.now = running(state=State.COMPLETE, finished=251.0)
+    output.settle()
+    assert count_after_ready(10.0 + module.HEARD / 2) == 2, "that page was there, and draws what it got"
+    assert count_after_ready(30.0) == 3
+    assert count_after_ready(60.0) == 3
 
 
 def test_a_job_that_ends_while_it_is_put_out_is_put_out_as_ended(job: FakeJob, views: list[JobView]) -> None:

@@ -141,7 +141,7 @@ def connect(server: Server) -> http.client.HTTPSConnection:
     assert server.kubeconfig
     where = urlsplit(config.transport(kubeconfig=server.kubeconfig).server)
     assert where.hostname
-    return http.client.HTTPSConnection(where.hostname, where.port, context=ssl._create_unverified_context(), timeout=10)
+    return http.client.HTTPSConnection(where.hostname, where.port, context=ssl._create_unverified_context(), timeout=60)
 
 
 @with_a_socket
@@ -163,7 +163,7 @@ def test_without_the_token_nobody_gets_in(server: Server, token: str | None) -> 
 def test_the_servers_certificate_is_that_of_the_kubeconfig(server: Server) -> None:
     assert server.client.list(NAMESPACES).items  # a certificate of anybody else raises
     connection = connect(server)
-    strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=10)
+    strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=60)
     with pytest.raises(ssl.SSLCertVerificationError):
         strict.request("GET", "/version")
     strict.close()

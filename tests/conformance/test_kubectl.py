@@ -46,7 +46,7 @@ def test_create_get_and_delete(server: Server, kubectl: Kubectl, resource: Resou
     assert kubectl("get", resource.plural, "--output=name").stdout.strip() == f"{_said(resource)}/x"
     read = json.loads(kubectl("get", resource.singular, "x", "--output=json").stdout)
     assert read["spec"] == server.get(resource, "x")["spec"]
-    deleted = kubectl("delete", resource.singular, "x", "--cascade=background", "--wait=true", "--timeout=20s")
+    deleted = kubectl("delete", resource.singular, "x", "--cascade=background", "--wait=true", "--timeout=60s")
     assert deleted.stdout.startswith(f'{_said(resource)} "x" deleted')
     assert server.client.find(resource, "x", namespace=server.namespace) is None
 
@@ -151,7 +151,7 @@ def test_wait_for_a_condition(server: Server, kubectl: Kubectl) -> None:
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
     server.patch(TRAINJOBS, "t", {"status": {"conditions": [condition]}}, subresource="status")
-    kubectl("wait", "trainjob", "t", "--for=condition=Complete", "--timeout=5s")
+    kubectl("wait", "trainjob", "t", "--for=condition=Complete", "--timeout=60s")
 
 
 def test_get_watch_follows(server: Server, kubectl: Kubectl) -> None:

@@ -287,7 +287,7 @@ def test_only_one_of_many_who_create_the_same_name_succeeds(server: Server) -> N
     barrier = threading.Barrier(8)
 
     def create() -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}
         answers.append(server.send("POST", server.path(CONFIGMAPS), body).status)
 

@@ -192,7 +192,7 @@ def test_of_many_who_patch_the_same_version_exactly_one_wins(server: Server) -> 
     answers: dict[int, int] = {}
 
     def patch(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         change = {"metadata": {"resourceVersion": version}, "data": {"winner": str(number)}}
         answers[number] = server.merge(CONFIGMAPS, "a", change).status
 

@@ -51,7 +51,7 @@ class Door:
 
     def connect(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self.files.ca))
-        return http.client.HTTPSConnection("127.0.0.1", self.front.port, context=context, timeout=10)
+        return http.client.HTTPSConnection("127.0.0.1", self.front.port, context=context, timeout=60)
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -71,7 +71,7 @@ class Door:
 
     def stop(self) -> None:
         self.front.stop()
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 
@@ -137,7 +137,7 @@ def test_a_slow_reader_slows_the_source_down_and_leaving_closes_it(door: Door, c
     client.create(PODS, {"metadata": {"name": "p"}, "spec": spec}, namespace=NS)
     connection, response = door.stream(PODS.path(NS, "p", "log") + "?follow=true")
     response.read(1000)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     given = -1
     while given != source.given and time.monotonic() < deadline:
         given = source.given
@@ -145,7 +145,7 @@ def test_a_slow_reader_slows_the_source_down_and_leaving_closes_it(door: Door, c
     assert source.given == given < 1000  # socket buffers are full: the source waits
     connection.close()
     response.close()
-    assert source.closed.wait(10)
+    assert source.closed.wait(60)
 
 
 def test_stopping_ends_streams_that_are_open(core: Core, tmp_path: Path) -> None:

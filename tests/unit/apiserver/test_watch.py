@@ -154,7 +154,7 @@ def test_closing_wakes_the_thread_that_iterates(client: Client) -> None:
     thread = threading.Thread(target=lambda: list(watch))
     thread.start()
     watch.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -163,7 +163,7 @@ def test_the_end_of_the_store_ends_watches(client: Client, store: Store) -> None
     thread = threading.Thread(target=lambda: list(watch))
     thread.start()
     store.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -184,9 +184,9 @@ def test_a_change_reaches_a_watch_in_less_than_ten_milliseconds(client: Client) 
         one.clear()
         obj = {**config(f"c{number}"), "data": {"t": str(time.perf_counter())}}
         client.create(CONFIGMAPS, obj)
-        assert one.wait(5)
+        assert one.wait(60)
     watch.close()
-    thread.join(5)
+    thread.join(60)
     assert sorted(arrived)[25] < 0.01  # half a millisecond on an idle machine; tests share it
 
 

@@ -167,5 +167,5 @@ def test_readers_and_writers_do_not_wait_for_each_other(history: History) -> Non
         done.set()
 
     threading.Thread(target=write).start()
-    assert done.wait(10), "a search that goes on holds up whoever keeps lines"
+    assert done.wait(60), "a search that goes on holds up whoever keeps lines"
     assert len(list(pages)) == 2_999

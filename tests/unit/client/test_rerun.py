@@ -64,7 +64,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
     yield client
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=10)
+            thread.join(timeout=60)
     store.close()
 
 

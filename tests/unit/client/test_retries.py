@@ -83,7 +83,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
     yield core
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=10)
+            thread.join(timeout=60)
     store.close()
 
 

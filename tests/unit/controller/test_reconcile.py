@@ -257,7 +257,7 @@ def test_a_missing_runtime_is_told_in_an_event_and_the_job_is_built_when_it_come
     assert "there is no ClusterTrainingRuntime 'later'" in message
     runtime = yaml.safe_load((RUNTIMES / "plain.yaml").read_text())
     cluster.client.create(CLUSTERTRAININGRUNTIMES, {**runtime, "metadata": {"name": "later"}})
-    assert eventually(lambda: cluster.get(JOBSETS, "j"), seconds=3)
+    assert eventually(lambda: cluster.get(JOBSETS, "j"), seconds=30)
     assert len(cluster.events("j")) == 1
 
 

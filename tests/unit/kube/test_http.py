@@ -50,13 +50,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self._chunk(b"first\n")
-            self.server.go_on.wait(10)
+            self.server.go_on.wait(60)
             self._chunk(b"second\n")
             self._chunk(b"")
         elif self.path == "/drop" or (self.path == "/drop-once" and len(self.server.seen) == 1):
             self.close_connection = True
         elif self.path == "/slow":
-            self.server.go_on.wait(10)
+            self.server.go_on.wait(60)
             self._answer(200, b"late")
         elif self.path == "/empty":
             self._answer(200, b"")
@@ -184,12 +184,12 @@ def test_close_from_another_thread_ends_a_blocked_iteration_quietly(transport: H
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert first.wait(5)
+    assert first.wait(60)
     started = time.monotonic()
     answer.close()
-    reader.join(5)
+    reader.join(60)
     assert not reader.is_alive()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     assert got == [b"first\n"]
     assert list(answer) == []
     answer.close()  # once more does no harm

@@ -392,7 +392,7 @@ print("ready")
         seen = read_until(process, b"ready")
         started = time.monotonic()
         process.terminate()
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert time.monotonic() - started < 3
     ran = Ran(143, seen + out, "")
@@ -413,7 +413,7 @@ def test_a_handler_of_the_cell_takes_sigterm_over(notebook: Notebook) -> None:
     with running(notebook, cell) as process:
         seen = read_until(process, b"ready")
         process.terminate()
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b" end 0/1 " in seen + out
 

@@ -11,7 +11,8 @@ const here = import.meta.dirname;
 const KEPT = path.join(here, 'pictures');
 const FRESH = path.join(here, '../../build/pictures');
 const RENEW = 'TRAINJOB_PICTURES=renew python -m pytest tests/ui -k in_chromium';
-const renewing = process.env.TRAINJOB_PICTURES === 'renew';
+/** Only pictures are wanted, and soon. */
+export const renewing = process.env.TRAINJOB_PICTURES === 'renew';
 /** So many of the pixels may differ clearly. */
 const SHARE = 0.005;
 /** From here on, a channel of a pixel (0 to 255) differs clearly. */

@@ -30,8 +30,8 @@ const [failed, list, many] = [
 ];
 const others = [
   [failed, 0, 0],
-  [list, WIDE - GAP, 0],
-  [many, WIDE - GAP, height(list) - GAP]
+  [list, 0, height(failed) - GAP],
+  [many, WIDE - GAP, 0]
 ];
 await pictures.compare('others', await pictures.joined(others));
 

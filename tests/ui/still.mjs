@@ -22,7 +22,11 @@ const kept = album(browser);
 /** Opens a page in either scheme; whatever it asks of a network, and every complaint, is noted. */
 const complaints = [];
 async function open(colorScheme) {
-  const page = await browser.newPage({ colorScheme, timezoneId: 'UTC', viewport: { width: 800, height: 600 } });
+  const page = await browser.newPage({
+    colorScheme,
+    timezoneId: 'UTC',
+    viewport: { width: 800, height: 600 }
+  });
   page.on('pageerror', error => complaints.push(String(error)));
   page.on('request', asked => /^https?:/.test(asked.url()) && complaints.push(asked.url()));
   return page;
@@ -53,7 +57,9 @@ const misplaced = () => {
     words: text.textContent,
     ...text.getBoundingClientRect().toJSON()
   }));
-  const outside = boxes.filter(box => box.left < frame.left || box.right > frame.right || box.bottom > frame.bottom);
+  const outside = boxes.filter(
+    box => box.left < frame.left || box.right > frame.right || box.bottom > frame.bottom
+  );
   const over = boxes.filter((one, i) =>
     boxes
       .slice(i + 1)

@@ -60,7 +60,7 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
             "that no text holds. Send it again with rerun(), or copy it as code for the SDK."
         )
     asked = asked_of(connection, trainjob)
-    options = [asked.name]
+    words = [asked.name]
     for option, value, default in (
         ("--nodes", asked.nodes, 1),
         ("--gpus", asked.gpus, None),
@@ -77,10 +77,10 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
         ("--namespace", trainjob["metadata"]["namespace"], connection.default_namespace),
     ):
         if value is not None and value != default:
-            options += [option, _word(str(value))]
+            words += [option, str(value)]
     for variable, value in asked.env.items():
-        options += ["--env", _word(f"{variable}={_told(value)}")]
-    return f"{MAGIC} {' '.join(options)}\n{program.cell(manifest)}"
+        words += ["--env", f"{variable}={_told(value)}"]
+    return f"{MAGIC} {_line(words)}\n{program.cell(manifest)}"
 
 
 def as_yaml(trainjob: Object) -> str:
@@ -131,12 +131,14 @@ def asked_of(connection: Connection, trainjob: Object) -> Asked:
     """Return what a job asks for."""
     metadata, spec = trainjob["metadata"], trainjob["spec"]
     annotations = metadata.get("annotations") or {}
+    variable = str(annotations.get(VARIABLE_ANNOTATION, ""))
     trainer = spec.get("trainer") or {}
     wanted = (trainer.get("resourcesPerNode") or {}).get("requests") or {}
     gpus = [(name, amount) for name, amount in wanted.items() if name.endswith("/gpu")]
     processes = trainer.get("numProcPerNode")
     return Asked(
-        name=annotations.get(VARIABLE_ANNOTATION) or identifier(metadata["name"]),
+        # Whoever may write a TrainJob may write this; only a name is safe to stand where code is pasted.
+        name=variable if variable.isidentifier() and variable.isascii() else identifier(metadata["name"]),
         runtime=str(annotations.get(RUNTIME_ANNOTATION) or spec["runtimeRef"]["name"]),
         nodes=trainer.get("numNodes"),
         gpus=int(gpus[0][1]) if gpus else None,
@@ -168,11 +170,13 @@ def _told(value: str) -> str:
     return value.replace("$$", "$")
 
 
-def _word(text: str) -> str:
-    """Return a word of the magic's line: quoted for its parser, with braces that IPython does not fill in."""
-    if "\n" in text or "\r" in text or ("'" in text and "$" in text):
-        raise errors.UsageError(
-            f"{text!r} cannot stand in the line of a magic: with line breaks, or a quotation mark and a dollar sign, "
-            "IPython reads something else. Copy the job as YAML, or send it again with rerun()."
-        )
-    return re.sub(r"[{}]", lambda brace: brace[0] * 2, shlex.quote(text))
+def _line(words: list[str]) -> str:
+    """Return the words of a magic's line: quoted for its parser, with braces that IPython does not fill in."""
+    for word in words:
+        # IPython counts the quotation marks of the whole line to see whether a dollar sign stands within them.
+        if "\n" in word or "\r" in word or ("'" in word and any("$" in each for each in words)):
+            raise errors.UsageError(
+                f"{word!r} cannot stand in the line of a magic: with line breaks, or a quotation mark and a dollar "
+                "sign, IPython reads something else. Copy the job as YAML, or send it again with rerun()."
+            )
+    return " ".join(re.sub(r"[{}]", lambda brace: brace[0] * 2, shlex.quote(word)) for word in words)

@@ -94,6 +94,7 @@ class Follower:
         self._caught_up = False
         self._deleted = False
         self._warning = ""
+        self._next_look = time.monotonic() + WARNING_AFTER
         self._listeners: list[queue.SimpleQueue[LogLine | None]] = []
         self._subscribers: list[Callable[[], None]] = []
         self._on_over: list[Callable[[], None]] = []
@@ -331,26 +332,35 @@ class Follower:
         self._changed.set()
 
     def _pulse(self) -> None:
-        next_look = time.monotonic() + WARNING_AFTER
         while not self._closed.is_set():
             self._changed.wait(None if self._pods or self._deleted else WARNING_AFTER)
             self._changed.clear()
-            if not self._pods and not self._deleted and time.monotonic() > next_look:
-                self._look_for_a_warning()
-                next_look = time.monotonic() + WARNING_AFTER
-            if not self._caught_up and self.state().finished:
-                self._catch_up()
-            settled = self.settled()
-            self._save()
-            with self._lock:
-                self._settled.notify_all()
-                subscribers = list(self._subscribers)
-            for callback in subscribers:
-                self._tell(callback)
-            if settled or self._dropped():
+            try:
+                over = self._beat()
+            except Exception:  # noqa: BLE001 - who waits for the job waits for this thread
+                _log.exception("following %s failed for a moment", self._name)
+                over = False
+                self._changed.set()
+            if over:
                 self.close()
                 return
             self._closed.wait(PULSE)
+
+    def _beat(self) -> bool:
+        """Look after what changed; returns whether there is nothing more to follow."""
+        if not self._pods and not self._deleted and time.monotonic() > self._next_look:
+            self._look_for_a_warning()
+            self._next_look = time.monotonic() + WARNING_AFTER
+        if not self._caught_up and self.state().finished:
+            self._catch_up()
+        settled = self.settled()
+        self._save()
+        with self._lock:
+            self._settled.notify_all()
+            subscribers = list(self._subscribers)
+        for callback in subscribers:
+            self._tell(callback)
+        return settled or self._dropped()
 
     def _tell(self, callback: Callable[[], None]) -> None:
         try:

@@ -84,6 +84,8 @@ class Stream(io.BufferedWriter):
 
 
 _streams: list[Stream] = []
+_texts: list[io.TextIOWrapper] = []
+"""What writes to them: ``sys.stdout`` and ``sys.stderr``, unless the cell has put something else there."""
 _replaced: list[Any] = []
 """Kept, for a stream that is collected closes its file."""
 
@@ -103,6 +105,7 @@ def install() -> None:
         stream = Stream(raw)
         new = io.TextIOWrapper(stream, encoding=old.encoding, errors="backslashreplace", line_buffering=True)
         _streams.append(stream)
+        _texts.append(new)
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
     os.register_at_fork(after_in_child=_in_child)
@@ -117,8 +120,8 @@ def say_what_is_due() -> None:
 
 def finish() -> None:
     """Write everything that the streams still hold."""
-    for text in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+    for text in (*_texts, sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # The cell may have put anything there.
             text.flush()
     for stream in _streams:
         with contextlib.suppress(OSError, ValueError):

@@ -27,6 +27,7 @@ from jupyter_trainjob.client.options import Options
 from jupyter_trainjob.client.submit import Prepared, prepare_on, send
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.constants import VARIABLE_ANNOTATION
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.magics import arguments
 from jupyter_trainjob.magics.cell import options_of
@@ -101,12 +102,21 @@ def test_a_cell_that_was_copied_is_copied_alike(client: Client) -> None:
     assert send(prepared(client, line.removeprefix("%%trainjob "), cell)).to_magic() == once
 
 
-@pytest.mark.parametrize("value", ["a\nb", "it's $HOME"])
-def test_what_a_line_cannot_hold_is_refused_in_words(client: Client, value: str) -> None:
+@pytest.mark.parametrize("env", [{"A": "a\nb"}, {"A": "it's $HOME"}, {"A": "$HOME", "B": "it's"}])
+def test_what_a_line_cannot_hold_is_refused_in_words(client: Client, env: dict[str, str]) -> None:
     captured = capture_cell("1", {}, filename="Cell [1]")
-    job = send(prepare_on(Connection("elsewhere", client, "default"), captured, Options(env={"A": value})))
+    job = send(prepare_on(Connection("elsewhere", client, "default"), captured, Options(env=env)))
     with pytest.raises(errors.UsageError, match=r"cannot stand in the line of a magic.*rerun\(\)"):
         job.to_magic()
+
+
+@pytest.mark.parametrize("written", ["{1+1}", "digits\n!true", "a b"])
+def test_a_variable_that_somebody_wrote_by_hand_runs_nothing_when_it_is_pasted(client: Client, written: str) -> None:
+    job = send(prepared(client, "digits"))
+    patch = {"metadata": {"annotations": {VARIABLE_ANNOTATION: written}}}
+    changed = client.patch(TRAINJOBS, job.name, patch, namespace="default")
+    first = TrainJob(Connection("elsewhere", client, "default"), changed).to_magic().splitlines()[0]
+    assert first == f"%%trainjob {job.name.replace('-', '_')} --context elsewhere"
 
 
 def test_where_there_is_no_cell_it_is_said_what_to_do(client: Client) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 import jupyter_trainjob
 from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import SECRETS
+from jupyter_trainjob.bundle.delivery import bundle_secret
 from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster import launch
 from jupyter_trainjob.cluster.state import StateDir
-from tests.embedded import embedded_cluster
+from tests.embedded import embedded_cluster, wait_for
 from tests.magics.conftest import Shell
 
 pytestmark = pytest.mark.timeout(180)
@@ -68,6 +70,8 @@ def test_a_job_whose_bundle_went_with_it_says_so(cluster: StateDir, shell: Shell
     job = shell.names["gone"]
     job.result()
     job.delete()
+    client = context.connect().client
+    wait_for(lambda: client.find(SECRETS, bundle_secret(job.name), namespace=job.namespace) is None)
     with pytest.raises(errors.UsageError, match=r"cannot be sent again: the Secret .* Run its cell"):
         job.rerun()
 

@@ -41,7 +41,7 @@ def test_eight_nodes_learn_the_digits_and_the_weights_come_back(cluster: StateDi
     view = next(cell for cell in code if cell.source.startswith("%%trainjob"))
     shown = view.outputs[-1]["data"]
     assert "Complete" in shown["text/plain"]
-    assert "<svg" in shown["text/html"]
+    assert "data:image/svg+xml;base64," in shown["text/html"]
     assert len(nbformat.writes(notebook)) < MOST_BYTES
 
 

@@ -18,7 +18,7 @@ from jupyter_client.manager import KernelManager
 ROOT = Path(__file__).parents[3]
 OLDER = "ipykernel==6.29.5"
 """The last kernels that hear a page only between cells."""
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 
 
 class Kernel:

@@ -133,6 +133,20 @@ test('a rerun opens the new job', async () => {
   expect(store.view().acting.is).toBe('idle');
 });
 
+test('a late answer to one action says nothing of the next', async () => {
+  const { store, asked } = made();
+  store.setJob(job({ state: 'Running' }), { fresh: true });
+  store.act('stop');
+  store.setJob(job({ state: 'Stopped' }), { fresh: true });
+  store.act('resume');
+  asked[0]?.answer({});
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.view().acting).toEqual({ is: 'asked', what: 'resume' });
+  asked[1]?.refuse('no right');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.view().acting.is).toBe('refused');
+});
+
 test('says so while any request waits for long', async () => {
   const { store, asked } = made();
   const first = store.ask('earlier', {});

@@ -200,11 +200,12 @@ export async function legible(page) {
 
 /** Takes a picture of what the cell shows: compared where one is kept, left where a folder for pictures was given. */
 export async function shot(page, name) {
-  const png = await page.locator('#cell').screenshot(STILL);
+  const take = () => page.locator('#cell').screenshot(STILL);
+  const png = await take();
   if (screenshots) {
     writeFileSync(path.join(screenshots, `${name}.png`), png);
   }
-  await pictures.compare(name, png);
+  await pictures.compare(name, png, take);
 }
 
 /** Takes it in light and in dark. */

@@ -18,6 +18,9 @@ const SHARE = 0.005;
 /** From here on, a channel of a pixel (0 to 255) differs clearly. */
 const CLEARLY = 32;
 
+/** So long may a page take to look as it should. */
+const SETTLE_MS = 10_000;
+
 const SAMPLE = `<!doctype html><body style="margin:0;background:white;color:black"><div id="letters" style="width:400px;padding:4px">
   <p style="font:13px system-ui,sans-serif">Hamburgefonstiv 0123456789 ✓ · × ⋯ … <b>Running digits-x7k2p</b></p>
   <p style="font:12px sans-serif">mean and range of 8 ranks <b>0.1840</b></p>
@@ -59,8 +62,8 @@ export function album(browser) {
   return {
     problems,
 
-    /** Compares a picture with the kept one, or renews that; one that is not kept is let go. */
-    async compare(name, png) {
+    /** Compares a picture with the kept one, or renews that; one that is not kept is let go. `again` takes another. */
+    async compare(name, png, again) {
       const file = path.join(KEPT, `${name}.png`);
       if (!existsSync(file) || !(await (alike ??= letters()))) {
         return;
@@ -69,7 +72,13 @@ export function album(browser) {
         await keep(file, png);
         return;
       }
-      const why = await (await open()).evaluate(difference, pair(file, png, SHARE));
+      const page = await open();
+      let why = await page.evaluate(difference, pair(file, png, SHARE));
+      // What was asked for may not have been drawn yet.
+      for (const end = Date.now() + SETTLE_MS; why !== '' && again && Date.now() < end;) {
+        png = await again();
+        why = await page.evaluate(difference, pair(file, png, SHARE));
+      }
       if (why !== '') {
         mkdirSync(FRESH, { recursive: true });
         writeFileSync(path.join(FRESH, `${name}.png`), png);

@@ -4,7 +4,7 @@ import { isLive } from './describe';
 import { append } from './log';
 import type { Answer, Asks, Bytes, FromKernel, What } from './protocol';
 import { PATIENCE_MS } from './requests';
-import type { Action, Curve, Job, Source, StateName, View } from './types';
+import type { Acting, Action, Curve, Job, Source, StateName, View } from './types';
 
 /** At most one request for everything in this time, so that a kernel that cannot answer is not asked for ever. */
 const RESEND_SECONDS = 2;
@@ -73,18 +73,22 @@ export class JobStore implements Source {
   }
 
   act = (what: Action): void => {
-    this.change({ acting: { is: 'asked', what } });
+    const asked: Acting = { is: 'asked', what };
+    this.change({ acting: asked });
+    /** What has become of it, unless another action was asked for meanwhile. */
+    const became = (acting: Acting): void => {
+      if (this.current.acting === asked) {
+        this.change({ acting });
+      }
+    };
     this.ask(what, {}).then(
       answer => {
-        const { acting } = this.current;
         if (what === 'rerun') {
           this.line.open((answer as Answer<'rerun'>).uid);
-          this.change({ acting: { is: 'idle' } });
-        } else if (acting.is === 'asked') {
-          this.change({ acting: { is: 'done', what } });
         }
+        became(what === 'rerun' ? { is: 'idle' } : { is: 'done', what });
       },
-      (error: Error) => this.change({ acting: { is: 'refused', what, message: error.message } })
+      (error: Error) => became({ is: 'refused', what, message: error.message })
     );
   };
 

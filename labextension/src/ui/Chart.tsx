@@ -155,7 +155,7 @@ function onKey(event: KeyboardEvent, moves: Moves): void {
 function listen(plot: uPlot, now: () => ChartProps): void {
   const { over } = plot;
   let from: number | null = null;
-  let panned = 0;
+  let panned: number | null = null;
   const at = (event: MouseEvent): number => event.clientX - over.getBoundingClientRect().left;
   const value = (left: number): number => plot.posToVal(Math.min(Math.max(left, 0), over.clientWidth), 'x');
   const select = (left: number, width: number): void =>
@@ -164,12 +164,13 @@ function listen(plot: uPlot, now: () => ChartProps): void {
     pointerdown(event: PointerEvent) {
       if (event.button === 0 && event.pointerType !== 'touch') {
         over.setPointerCapture(event.pointerId);
-        from = panned = at(event);
+        from = at(event);
+        panned = event.shiftKey ? from : null;
       }
     },
     pointermove(event: PointerEvent) {
       const left = at(event);
-      if (from !== null && event.shiftKey) {
+      if (from !== null && panned !== null) {
         now().moves.pan((panned - left) / over.clientWidth);
         panned = left;
       } else if (from !== null && Math.abs(left - from) > DRAG) {
@@ -182,7 +183,7 @@ function listen(plot: uPlot, now: () => ChartProps): void {
       const [begun, left] = [from, at(event)];
       from = null;
       select(0, 0);
-      if (begun !== null && !event.shiftKey && Math.abs(left - begun) > DRAG) {
+      if (begun !== null && panned === null && Math.abs(left - begun) > DRAG) {
         now().moves.zoom([value(Math.min(begun, left)), value(Math.max(begun, left))]);
       }
     },

@@ -185,7 +185,7 @@ function useTimes(source: Source, key: string | null): Times {
 }
 
 /** Asks for an earlier job's curves. */
-export async function pin(source: Source, uid: string, nth: number): Promise<Pin> {
+export async function pin(source: Source, uid: string): Promise<Omit<Pin, 'letter' | 'nth'>> {
   const { name, curves, clock, buffers } = await source.ask('pin', { uid });
   const read = new Map<string, Curve>();
   curves.forEach((head, i) => {
@@ -198,8 +198,6 @@ export async function pin(source: Source, uid: string, nth: number): Promise<Pin
   return {
     uid,
     name,
-    letter: 'ABC'[nth] ?? '',
-    nth: nth + 1,
     curves: read,
     clock: last && clock > 1 ? decodeLine(last, clock) : null
   };

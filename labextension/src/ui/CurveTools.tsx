@@ -1,6 +1,6 @@
 /** How the curves are looked at: a line of tools that opens above them, and below it what is being chosen from. */
 import { useState } from 'react';
-import type { ReactElement, ReactNode, RefObject } from 'react';
+import type { Dispatch, ReactElement, ReactNode, RefObject, SetStateAction } from 'react';
 
 import { csv } from '../core/csv';
 import { ago, count } from '../core/format';
@@ -31,7 +31,7 @@ export interface Tooling {
   asTable: boolean;
   setAsTable: (asTable: boolean) => void;
   pins: readonly Pin[];
-  setPins: (pins: readonly Pin[]) => void;
+  setPins: Dispatch<SetStateAction<readonly Pin[]>>;
   grid: RefObject<HTMLDivElement>;
 }
 
@@ -186,12 +186,14 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
   }
   const set = (uid: string, is: boolean): void => {
     if (!is) {
-      setPins(pins.filter(each => each.uid !== uid));
+      setPins(before => before.filter(each => each.uid !== uid));
       return;
     }
-    const nth = [0, 1, 2].find(free => pins.every(each => each.nth !== free + 1)) ?? 0;
-    pin(source, uid, nth).then(
-      got => setPins([...pins, got]),
+    pin(source, uid).then(
+      got =>
+        setPins(before =>
+          before.some(each => each.uid === uid) ? before : [...before, { ...got, ...place(before) }]
+        ),
       (error: Error) => note(error.message)
     );
   };
@@ -207,6 +209,12 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
       set={set}
     />
   );
+}
+
+/** The first letter and dashes that no other job has. */
+function place(pins: readonly Pin[]): Pick<Pin, 'letter' | 'nth'> {
+  const free = [0, 1, 2].find(nth => pins.every(each => each.nth !== nth + 1)) ?? 0;
+  return { letter: 'ABC'[free] ?? '', nth: free + 1 };
 }
 
 interface BoxesProps {

@@ -39,6 +39,8 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
   const seen = useRef({ top: 0, height: 0 });
   const anchor = useRef<[row: HTMLElement, top: number] | null>(null);
   const busy = useRef(false);
+  /** Counts what makes a page that is on its way unwanted. */
+  const turn = useRef(0);
 
   const query = tail ? NOTHING : asked;
   const wanted = useMemo(() => pattern(query), [query]);
@@ -108,6 +110,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     anchor.current = top ? [top, top.offsetTop] : null;
   };
   const follow = (): void => {
+    turn.current += 1;
     point(null);
     grow(DRAWN);
     read(null);
@@ -123,6 +126,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     }
   };
   const change = (part: Partial<Query>): void => {
+    turn.current += 1;
     setQuery({ ...asked, ...part });
     point(null);
     // Pages came as they were asked for: other ones are wanted now.
@@ -134,6 +138,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
     }
     busy.current = true;
     say('');
+    const begun = turn.current;
     try {
       const {
         lines: wire,
@@ -141,6 +146,9 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
         more
       } = await source.ask('page', { ...search, before: from.before, limit });
       const first = Math.min(0, from.older[0]?.number ?? 0) - wire.length;
+      if (turn.current !== begun) {
+        return { ...from, more: false }; // Something else is looked for, or followed, by now.
+      }
       const next = { ...from, older: [...toLines(wire, first), ...from.older], before, more };
       stay();
       grow(size + PAGE);

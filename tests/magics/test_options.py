@@ -22,6 +22,7 @@ ENDLESS = "import time\nfor step in range(10_000):\n    time.sleep(0.05)\n    re
 def test_a_share_of_the_computer_reaches_the_pods(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob small --runtime plain --cpus 0.5 --memory 300Mi --image my/image:1 --deadline 1h\n7")
     job = shell.names["small"]
+    assert job.result(timeout=60) == 7
     client = context.connect().client
     (pod,) = client.list(PODS, namespace="default", labels=f"{JOBSET_NAME}={job.name}").items
     (container,) = pod["spec"]["containers"]
@@ -29,7 +30,6 @@ def test_a_share_of_the_computer_reaches_the_pods(cluster: StateDir, shell: Shel
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "300Mi"}
     assert container["image"] == "my/image:1"
     assert "activeDeadlineSeconds: 3600" in job.to_yaml()
-    assert job.result(timeout=60) == 7
 
 
 def test_ranks_of_several_processes_a_node_meet(cluster: StateDir, shell: Shell) -> None:

@@ -132,8 +132,8 @@ class Server:
         self._socket.close()
 
     def _wait(self, log: Path) -> None:
-        self._socket.settimeout(START_SECONDS)
         try:
+            self._socket.settimeout(START_SECONDS)
             told = forkserver.receive(self._socket)
         except OSError as error:
             told = {"refusal": str(error)}

@@ -34,7 +34,7 @@ def complete(job: Object, old: Object | None) -> None:
         former = before.get(patch.get("manager"))
         if former is None:
             patch["time"] = patch.get("time") or times.timestamp()
-        elif _timeless(patch) != _timeless(former):
+        elif timeless(patch) != timeless(former):
             patch["time"] = times.timestamp()
         elif "time" in former:
             patch["time"] = former["time"]
@@ -53,7 +53,7 @@ def check(job: Object, old: Object | None = None) -> Iterator[FieldError]:
         yield from _check_patch(patch, f"spec.runtimePatches[{index}]")
     before = (old or {}).get("spec") or {}
     if old is not None and not spec.get("suspend") and not before.get("suspend"):
-        now, then = ([_timeless(patch) for patch in side.get("runtimePatches") or ()] for side in (spec, before))
+        now, then = ([timeless(patch) for patch in side.get("runtimePatches") or ()] for side in (spec, before))
         if now != then:
             message = "Forbidden: runtimePatches can only be changed while the TrainJob is suspended"
             yield FieldError("spec.runtimePatches", schema.FORBIDDEN, message)
@@ -92,5 +92,6 @@ def _check_patch(patch: Object, path: str) -> Iterator[FieldError]:
                 yield FieldError(path, schema.FORBIDDEN, message)
 
 
-def _timeless(patch: Object) -> Any:
+def timeless(patch: Object) -> Any:
+    """Return a patch without the time that the server wrote into it."""
     return {name: value for name, value in patch.items() if name != "time"}

@@ -35,7 +35,7 @@ class LinkedFiles:
         """Let the files lie in the new folders as well."""
         for new, old in self.folders.items():
             if not old.is_dir():
-                raise UsageError(_gone(f"the captured values in {old}"))
+                raise gone(f"the captured values in {old} that it came with")
             new.mkdir(parents=True, mode=0o700)
             for file in old.iterdir():
                 _link(file, new / file.name)
@@ -80,7 +80,7 @@ def copied(
         name = source["secret"]["name"]
         found = find(name)
         if found is None:
-            raise UsageError(_gone(f"the Secret {name}"))
+            raise gone(f"the Secret {name} that it came with")
         renamed = f"{new}{name.removeprefix(old)}" if name.startswith(f"{old}-") else f"{new}-{name}"
         data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
         if JOB_ARCHIVE in data:
@@ -122,8 +122,9 @@ def _link(file: Path, new: Path) -> None:
         shutil.copy2(file, new)
 
 
-def _gone(what: str) -> str:
-    return (
-        f"The job cannot be sent again: {what} that it came with is gone, most likely deleted together with the job. "
-        "Run its cell, or call its function, once more."
+def gone(what: str) -> UsageError:
+    """Return the error for a job of which something that it needs is gone."""
+    return UsageError(
+        f"The job cannot be sent again: {what} is gone, most likely deleted together with the job. Run its cell, or "
+        "call its function, once more."
     )

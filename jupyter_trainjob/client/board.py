@@ -21,7 +21,8 @@ from jupyter_trainjob.client import follow
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.derive import derive, state_of
 from jupyter_trainjob.client.failure import training_container
-from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.client.handle import TrainJob, among
+from jupyter_trainjob.client.jobs import with_pods
 from jupyter_trainjob.client.snapshot import Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME
 from jupyter_trainjob.kube.client import Client
@@ -109,10 +110,7 @@ class Board:
 
     def find(self, uid: str) -> TrainJob:
         """Return a job by its uid. Raises `errors.UsageError` if it is not there."""
-        for trainjob in self._trainjobs():
-            if trainjob["metadata"]["uid"] == uid:
-                return TrainJob(self._connection, trainjob)
-        raise errors.UsageError(f"That job is not in {self.namespace} on {self.context} any more: it was deleted.")
+        return among(self._connection, self._trainjobs(), uid, namespace=self.namespace)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the jobs, newest first."""
@@ -123,11 +121,7 @@ class Board:
 
     def _newest(self) -> list[tuple[Object, list[Object]]]:
         """Return the jobs with their pods, newest first."""
-        pods: dict[str, list[Object]] = {}
-        for pod in self._pods.list() if self._pods is not None else self._list_pods():
-            pods.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
-        jobs = sorted(self._trainjobs(), key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)
-        return [(job, pods.get(job["metadata"]["name"], [])) for job in jobs[:MOST]]
+        return with_pods(self._trainjobs(), self._list_pods())[:MOST]
 
     def _snapshot(self, trainjob: Object, pods: list[Object]) -> Snapshot:
         uid = trainjob["metadata"]["uid"]
@@ -169,6 +163,8 @@ class Board:
         return self._connection.client.list(TRAINJOBS, namespace=self.namespace).items
 
     def _list_pods(self) -> list[Object]:
+        if self._pods is not None:
+            return self._pods.list()
         return self._connection.client.list(PODS, namespace=self.namespace, labels=JOBSET_NAME).items
 
     def _watch(self) -> tuple[Informer, Informer]:

@@ -150,12 +150,18 @@ def _running(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") == "Running"
 
 
-def _finished(trainjob: Object, record: Record) -> float | None:
+def end_of(trainjob: Object) -> float | None:
+    """Return when the API says that the job was over; None if it does not."""
     for name in ("Complete", "Failed"):
         condition = conditions.get(trainjob, name)
         if condition and condition["status"] == "True":
-            return max(seconds(condition["lastTransitionTime"]), record.ended() or 0.0)
-    return record.ended()
+            return seconds(condition["lastTransitionTime"])
+    return None
+
+
+def _finished(trainjob: Object, record: Record) -> float | None:
+    """Return when the job was over: the later of what the API says and what its ranks said."""
+    return max((time for time in (end_of(trainjob), record.ended()) if time is not None), default=None)
 
 
 def _progress(record: Record, *, running: bool) -> tuple[int | None, int | None, float | None]:

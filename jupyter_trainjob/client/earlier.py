@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jupyter_trainjob.api.resources import TRAINJOBS, Object
 from jupyter_trainjob.api.times import seconds
 from jupyter_trainjob.client.context import Connection
-from jupyter_trainjob.client.derive import state_of
+from jupyter_trainjob.client.derive import end_of, state_of
 from jupyter_trainjob.client.snapshot import State
 
 MOST = 50
@@ -64,13 +64,4 @@ def _size(trainjob: Object) -> object:
 def _row(trainjob: Object) -> Earlier:
     metadata = trainjob["metadata"]
     state = state_of(trainjob, ())
-    return Earlier(metadata["uid"], metadata["name"], state, seconds(metadata["creationTimestamp"]), _end(trainjob))
-
-
-def _end(trainjob: Object) -> float | None:
-    ends = [
-        seconds(each["lastTransitionTime"])
-        for each in (trainjob.get("status") or {}).get("conditions") or ()
-        if each["type"] in ("Complete", "Failed") and each["status"] == "True"
-    ]
-    return ends[0] if ends else None
+    return Earlier(metadata["uid"], metadata["name"], state, seconds(metadata["creationTimestamp"]), end_of(trainjob))

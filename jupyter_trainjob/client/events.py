@@ -26,6 +26,14 @@ def of(client: Client, trainjob: Object) -> list[dict[str, Any]]:
     return described(found, trainjob, jobs=job_names(name, spec))
 
 
+def last_warning(client: Client, name: str, *, namespace: str) -> str | None:
+    """Return what the newest Warning about something called `name` says; None if there is none."""
+    fields = f"involvedObject.name={name},type=Warning"
+    found = client.list(EVENTS, namespace=namespace, fields=fields).items
+    found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return str(found[-1].get("message") or "") if found else None
+
+
 def job_names(jobset: str, spec: Object) -> list[str]:
     """Return the names of the Jobs that a JobSet with this spec makes."""
     return [

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, Object
+from jupyter_trainjob.api.trainjobs import timeless
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.client import program
 from jupyter_trainjob.client.amounts import span
@@ -91,9 +92,7 @@ def as_yaml(trainjob: Object) -> str:
     kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
     spec = dict(trainjob["spec"])
     if spec.get("runtimePatches"):
-        spec["runtimePatches"] = [
-            {key: value for key, value in patch.items() if key != "time"} for patch in spec["runtimePatches"]
-        ]
+        spec["runtimePatches"] = [timeless(patch) for patch in spec["runtimePatches"]]
     submitted = {
         "apiVersion": trainjob["apiVersion"],
         "kind": trainjob["kind"],

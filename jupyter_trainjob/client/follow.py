@@ -16,11 +16,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import EVENTS, PODS, TRAINJOBS, Object
-from jupyter_trainjob.client import phases
+from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
+from jupyter_trainjob.client import events, phases
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, state_of
-from jupyter_trainjob.client.logbook import LogBook
+from jupyter_trainjob.client.logbook import LogBook, log_line
 from jupyter_trainjob.client.logreader import LogReader
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
 from jupyter_trainjob.constants import JOBSET_NAME
@@ -184,28 +184,24 @@ class Follower:
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after changes, at most ten times a second; returns how to end that."""
-        with self._lock:
-            self._subscribers.append(callback)
+        unsubscribe = self._enlist(callback, self._subscribers)
         self._changed.set()
-
-        def unsubscribe() -> None:
-            with self._lock:
-                if callback in self._subscribers:
-                    self._subscribers.remove(callback)
-
         return unsubscribe
 
     def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called by everybody who has waited for the job, before they go on; returns how to end it."""
+        return self._enlist(callback, self._on_over)
+
+    def _enlist(self, callback: Callable[[], None], among: list[Callable[[], None]]) -> Callable[[], None]:
         with self._lock:
-            self._on_over.append(callback)
+            among.append(callback)
 
-        def forget() -> None:
+        def leave() -> None:
             with self._lock:
-                if callback in self._on_over:
-                    self._on_over.remove(callback)
+                if callback in among:
+                    among.remove(callback)
 
-        return forget
+        return leave
 
     def tell_over(self) -> None:
         """Call back whoever wants to be before somebody who waited goes on."""
@@ -295,7 +291,7 @@ class Follower:
     def kept_lines(self) -> list[LogLine]:
         """Return every line that was read and is kept, of all pods in the order of time."""
         self._save()
-        return [_log_line(node, line) for _, node, line in self._connection.history.lines(self.uid)]
+        return [log_line(node, line) for _, node, line in self._connection.history.lines(self.uid)]
 
     def lines(self) -> Iterator[LogLine]:
         """Yield the lines that are kept, then new ones as they come, until the job is settled."""
@@ -390,20 +386,14 @@ class Follower:
             self._caught_up = True
 
     def _look_for_a_warning(self) -> None:
-        fields = f"involvedObject.name={self._name},type=Warning"
         try:
-            found = self._connection.watcher.list(EVENTS, namespace=self._namespace, fields=fields).items
+            found = events.last_warning(self._connection.watcher, self._name, namespace=self._namespace)
         except errors.TrainJobError:
             return  # It is only an explanation; the watches will tell if the server is gone.
-        if found:
-            found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        if found is not None:
             with self._lock:
-                self._warning = str(found[-1].get("message") or "")
+                self._warning = found
 
 
 def _phase(pod: Object) -> str:
     return str((pod.get("status") or {}).get("phase") or "")
-
-
-def _log_line(node: int, line: Line) -> LogLine:
-    return LogLine(line.time, node, line.text.decode(errors="replace"))

@@ -176,10 +176,8 @@ class TrainJob:
         """Return another job of the same namespace by its uid. Raises `errors.UsageError` if it is not there."""
         if uid == self.uid:
             return self
-        for trainjob in self._connection.client.list(TRAINJOBS, namespace=self.namespace).items:
-            if trainjob["metadata"]["uid"] == uid:
-                return TrainJob(self._connection, trainjob)
-        raise errors.UsageError(f"That job is not in {self.namespace} on {self.context} any more: it was deleted.")
+        others = self._connection.client.list(TRAINJOBS, namespace=self.namespace).items
+        return among(self._connection, others, uid, namespace=self.namespace)
 
     def earlier(self) -> list[Earlier]:
         """Return the jobs of the namespace that this one can be compared with, the most alike first."""
@@ -269,6 +267,14 @@ class TrainJob:
     def _key(self) -> bytes:
         secret = self._connection.client.get(SECRETS, bundle_secret(self.name), namespace=self.namespace)
         return base64.b64decode(secret["data"][KEY_ENTRY])
+
+
+def among(connection: Connection, trainjobs: Iterable[Object], uid: str, *, namespace: str) -> TrainJob:
+    """Return the one of a namespace's `trainjobs` that has this uid. Raises `errors.UsageError` if none has."""
+    for trainjob in trainjobs:
+        if trainjob["metadata"]["uid"] == uid:
+            return TrainJob(connection, trainjob)
+    raise errors.UsageError(f"That job is not in {namespace} on {connection.name} any more: it was deleted.")
 
 
 def _user() -> str:

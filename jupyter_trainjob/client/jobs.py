@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
@@ -73,18 +74,23 @@ def overview(*, context: str | None = None, namespace: str | None = None) -> lis
     """Return one snapshot per job of a namespace, newest first, from two requests and the kept history."""
     connection = connect(context)
     namespace = namespace_for(connection, namespace)
-    pods: dict[str, list[Object]] = {}
-    for pod in connection.client.list(PODS, namespace=namespace, labels=JOBSET_NAME).items:
-        pods.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
+    pods = connection.client.list(PODS, namespace=namespace, labels=JOBSET_NAME).items
     snapshots = []
-    for job in _newest_first(connection.client.list(TRAINJOBS, namespace=namespace).items):
+    for job, mine in with_pods(connection.client.list(TRAINJOBS, namespace=namespace).items, pods):
         record = Record()
         for frame in connection.history.frames(job["metadata"]["uid"]):
             record.add(frame)
-        mine = pods.get(job["metadata"]["name"], [])
         snapshots.append(derive(job, mine, record, context=connection.name))
     return snapshots
 
 
-def _newest_first(jobs: list[Object]) -> list[Object]:
+def with_pods(jobs: Iterable[Object], pods: Iterable[Object]) -> list[tuple[Object, list[Object]]]:
+    """Return TrainJobs, newest first, each with those of the `pods` that are its own."""
+    by_job: dict[str, list[Object]] = {}
+    for pod in pods:
+        by_job.setdefault(pod["metadata"]["labels"][JOBSET_NAME], []).append(pod)
+    return [(job, by_job.get(job["metadata"]["name"], [])) for job in _newest_first(jobs)]
+
+
+def _newest_first(jobs: Iterable[Object]) -> list[Object]:
     return sorted(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)

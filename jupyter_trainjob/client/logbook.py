@@ -164,7 +164,7 @@ class LogBook:
         if not found:
             return Page([], before or "", more=False)
         pod, _, oldest = found[-1]
-        lines = [LogLine(line.time, node, _text(line)) for _, node, line in reversed(found)]
+        lines = [log_line(node, line) for _, node, line in reversed(found)]
         return Page(lines, cursor((*oldest.place, pod)), more)
 
     def count(
@@ -186,6 +186,11 @@ class LogBook:
             text = _ESCAPES.sub("", _text(kept[2]))[:SEARCHED] if wanted else ""
             if all(each.search(text) for each in wanted):
                 yield kept
+
+
+def log_line(node: int, line: loglines.Line) -> LogLine:
+    """Return a line that was read, as views show it."""
+    return LogLine(line.time, node, _text(line))
 
 
 def cursor(place: Place) -> str:

@@ -10,9 +10,9 @@ import copy
 import re
 import secrets
 
-from jupyter_trainjob import errors
 from jupyter_trainjob.api.names import suffix
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, TRAINJOBS, Object
+from jupyter_trainjob.api.trainjobs import timeless
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.create import create
@@ -70,7 +70,7 @@ def renamed(trainjob: Object, spec: Object, *, name: str, own_runtime: bool) -> 
     annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in NOT_COPIED}
     spec = {key: value for key, value in copy.deepcopy(spec).items() if key != "suspend"}
     patches = [
-        {key: value for key, value in patch.items() if key != "time"}
+        timeless(patch)
         for patch in spec.pop("runtimePatches", None) or ()
         if not str(patch.get("manager")).startswith(QUEUEING)
     ]
@@ -93,10 +93,7 @@ def _own_runtime(connection: Connection, trainjob: Object, name: str) -> Object 
     own = trainjob["spec"]["runtimeRef"]["name"]
     found = connection.client.find(TRAININGRUNTIMES, own, namespace=metadata["namespace"])
     if found is None:
-        raise errors.UsageError(
-            f"The job cannot be sent again: its runtime {own} is gone, most likely deleted together with the job. Run "
-            "its cell, or call its function, once more."
-        )
+        raise copying.gone(f"its runtime {own}")
     labels = {**(found["metadata"].get("labels") or {}), BUNDLE_LABEL: name}
     return {
         "apiVersion": found["apiVersion"],

@@ -12,11 +12,13 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from jupyter_trainjob.metrics.usage import Usage
 from jupyter_trainjob.worker import messages
 
 NAN = math.nan
+Missing = TypeVar("Missing", float, None)
 JOINED_ROWS = 2_048
 """Batches of more rows are not joined any more."""
 NEAR = 1_000
@@ -43,11 +45,11 @@ class Column:
         """Return the rows that have a value, in a batch of `length` rows, if it stood `shift` rows further down."""
         return array("l", range(shift, shift + length) if self.rows is None else [shift + row for row in self.rows])
 
-    def cells(self, length: int) -> list[float]:
-        """Return a value for each of `length` rows, nan where there is none."""
+    def cells(self, length: int, missing: Missing) -> list[float | Missing]:
+        """Return a value for each of `length` rows, `missing` where there is none."""
         if self.rows is None:
-            return self.values.tolist()
-        found = [NAN] * length
+            return [*self.values]
+        found: list[float | Missing] = [missing] * length
         for row, value in zip(self.rows, self.values, strict=True):
             found[row] = value
         return found

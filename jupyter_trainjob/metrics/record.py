@@ -89,7 +89,7 @@ class Record:
                 table["step"] += [batch.step[row] for row in rows]
                 for name in names:
                     column = batch.metrics.get(name)
-                    cells = [] if column is None else column.cells(length)
+                    cells = [] if column is None else column.cells(length, NAN)
                     table[name] += [cells[row] for row in rows] if cells else [NAN] * len(rows)
         return table
 

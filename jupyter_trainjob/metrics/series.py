@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jupyter_trainjob.metrics.bands import Array, Band, Line, Sums, rising, stretch, thin_band, thin_line
-from jupyter_trainjob.metrics.batches import Batch, Column, Piece
+from jupyter_trainjob.metrics.batches import NOTHING, Batch, Column, Piece
 from jupyter_trainjob.metrics.record import Record
 
 __all__ = ["Band", "Line", "Row", "Series"]
@@ -228,18 +228,8 @@ def _array(values: Any) -> Array:
 
 
 def _rows(rank: int, batch: Batch, rows: Sequence[int], names: Sequence[str]) -> Iterator[Row]:
-    cells = [_cells(batch, name) for name in names]
+    known = [batch.metrics.get(name, NOTHING) for name in names]
+    cells = [column.cells(len(batch), None) for column in known]
     for row in rows:
         step = batch.step[row]
         yield rank, batch.time[row], step if step == step else None, [column[row] for column in cells]  # noqa: PLR0124
-
-
-def _cells(batch: Batch, name: str) -> list[float | None]:
-    column = batch.metrics.get(name)
-    found: list[float | None] = [None] * len(batch.time)
-    if column is not None:
-        for row, value in zip(
-            range(len(batch.time)) if column.rows is None else column.rows, column.values, strict=True
-        ):
-            found[row] = value
-    return found

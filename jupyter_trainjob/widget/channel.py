@@ -23,8 +23,8 @@ from jupyter_trainjob.constants import VERSION
 from jupyter_trainjob.widget.beat import Beat, Lane
 from jupyter_trainjob.widget.budget import Budget
 from jupyter_trainjob.widget.feed import Feed, Send
-from jupyter_trainjob.widget.requests import ACTIONS, READS, Answer, Handler
-from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.requests import ACTIONS, READS, Handler
+from jupyter_trainjob.widget.source import Answer, Source
 from jupyter_trainjob.widget.state import state_of
 from jupyter_trainjob.widget.text import clean
 
@@ -117,7 +117,7 @@ class Channel:
         if not isinstance(job, str) or not isinstance(what, str) or not (what in ACTIONS or what in READS):
             self._reads.put(lambda: self._refuse(request, _unknown(what)))
         elif what in READS:
-            self._reads.put(lambda: self._answer([request], job, READS[what], content))
+            self._reads.put(lambda: self._reply(request, self._carry_out(job, READS[what], content)))
         else:
             self._act(request, job, what, content)
 
@@ -137,11 +137,6 @@ class Channel:
                 self._reply(each, answer)
 
         lane.put(carry_out)
-
-    def _answer(self, requests: list[str], job: str, handler: Handler, content: Mapping[str, Any]) -> None:
-        answer = self._carry_out(job, handler, content)
-        for request in requests:
-            self._reply(request, answer)
 
     def _carry_out(self, uid: str, handler: Handler, content: Mapping[str, Any]) -> Answer | str:
         """Return the answer, or why there is none."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.source import Answer, Source
 from jupyter_trainjob.widget.text import clean
 
 if TYPE_CHECKING:
     from jupyter_trainjob.metrics.bands import Array, Band
     from jupyter_trainjob.metrics.series import Series
-
-Answer: TypeAlias = "tuple[dict[str, Any], list[bytes]]"
 
 POINTS = 1000
 LEAST_POINTS = 32

@@ -13,7 +13,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.logbook import Line, cursor
-from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.source import Answer, Source
 
 FIRST_LINES = 500
 """Lines that a page gets when it opens; the ones before come by pages."""
@@ -72,7 +72,7 @@ class LogFeed:
         return {"skipped": skipped, "before": before, "lines": rows[::-1]}, size
 
 
-def page(job: Source, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+def page(job: Source, arguments: Mapping[str, Any]) -> Answer:
     """Answer a request for kept lines: the newest before a place, as they match; with `limit` 0, how many match."""
     wanted: dict[str, Any] = {
         "nodes": _nodes(arguments.get("nodes")),

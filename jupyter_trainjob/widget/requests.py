@@ -12,10 +12,9 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.widget import curves, logs
-from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.widget.source import Answer, Source
 from jupyter_trainjob.widget.text import clean
 
-Answer = tuple[dict[str, Any], list[bytes]]
 Handler = Callable[[Source, Mapping[str, Any]], Answer]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_trainjob.client.earlier import Earlier
 from jupyter_trainjob.client.logbook import LogBook
@@ -11,6 +11,9 @@ from jupyter_trainjob.client.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from jupyter_trainjob.metrics.series import Series
+
+Answer = tuple[dict[str, Any], list[bytes]]
+"""What a request about a job is answered with: JSON values and binary buffers."""
 
 
 class Source(Protocol):

@@ -6,10 +6,12 @@ What CUDA_VISIBLE_DEVICES leaves counts, as the pod was given it. Where there is
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 LIBRARY: Final = "libnvidia-ml.so.1"
-_TEXT: Final = 96
+TEXT: Final = 96
+"""Bytes that every name and number of a device fits in."""
 
 
 class Gpu(NamedTuple):
@@ -41,7 +43,7 @@ class Nvml:
         """Return the devices as they are now; those that do not answer are left out."""
         found = []
         for handle, name in self._devices:
-            memory, rates = _Memory(), _Rates()
+            memory, rates = Memory(), _Rates()
             if self._nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory)) != 0:
                 continue
             told = self._nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(rates)) == 0
@@ -49,30 +51,38 @@ class Nvml:
         return found
 
     def _find(self, visible: str | None) -> list[tuple[Any, str]]:
-        count = ctypes.c_uint()
-        if self._nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:
-            return []
         found = []
-        for index in range(count.value):
-            handle = ctypes.c_void_p()
-            name, uuid = ctypes.create_string_buffer(_TEXT), ctypes.create_string_buffer(_TEXT)
-            if self._nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) != 0:
-                continue
-            self._nvml.nvmlDeviceGetName(handle, name, _TEXT)
-            self._nvml.nvmlDeviceGetUUID(handle, uuid, _TEXT)
-            if _is_visible(index, uuid.value.decode(errors="replace"), visible):
+        for index, handle in handles(self._nvml):
+            name, uuid = ctypes.create_string_buffer(TEXT), ctypes.create_string_buffer(TEXT)
+            self._nvml.nvmlDeviceGetName(handle, name, TEXT)
+            self._nvml.nvmlDeviceGetUUID(handle, uuid, TEXT)
+            if is_visible(index, uuid.value.decode(errors="replace"), visible):
                 found.append((handle, name.value.decode(errors="replace")))
         return found
 
 
-class _Memory(ctypes.Structure):
+def handles(nvml: Any) -> Iterator[tuple[int, ctypes.c_void_p]]:
+    """Yield the index and the handle of every device that answers, of a library that was initialised."""
+    count = ctypes.c_uint()
+    if nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:
+        return
+    for index in range(count.value):
+        handle = ctypes.c_void_p()
+        if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) == 0:
+            yield index, handle
+
+
+def is_visible(index: int, uuid: str, visible: str | None) -> bool:
+    """Return whether CUDA_VISIBLE_DEVICES leaves a device; a batch system gives its jobs their share that way."""
+    words = [word.strip() for word in (visible or "").split(",")]
+    return visible is None or any(w == str(index) or (w.startswith("GPU-") and uuid.startswith(w)) for w in words)
+
+
+class Memory(ctypes.Structure):
+    """What ``nvmlDeviceGetMemoryInfo`` fills in; bytes."""
+
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
 
 
 class _Rates(ctypes.Structure):
     _fields_ = (("gpu", ctypes.c_uint), ("memory", ctypes.c_uint))
-
-
-def _is_visible(index: int, uuid: str, visible: str | None) -> bool:
-    words = [word.strip() for word in (visible or "").split(",")]
-    return visible is None or any(w == str(index) or (w.startswith("GPU-") and uuid.startswith(w)) for w in words)

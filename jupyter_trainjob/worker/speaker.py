@@ -55,12 +55,14 @@ Said = tuple[str, bytes]
 """Kind and body of a message."""
 
 
-def allowance(elapsed: float) -> float:
-    """Return how many bytes of batches a rank may have written after `elapsed` seconds.
+def allowance(
+    elapsed: float, *, first: int = FIRST_BYTES, doubling: int = DOUBLING_BYTES, most: int = BATCHES_BYTES
+) -> float:
+    """Return how many bytes a rank may have written after `elapsed` seconds: of batches, unless others are given.
 
     Much at once, then the same again for every doubling of the time: a run of any length keeps being heard.
     """
-    return min(BATCHES_BYTES, FIRST_BYTES + DOUBLING_BYTES * math.log2(1 + elapsed / 60))
+    return min(most, first + doubling * math.log2(1 + elapsed / 60))
 
 
 class Speaker:

@@ -8,13 +8,13 @@ run, as a framework's does. The first look comes when the cell has begun: no job
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from . import speaker
 from .messages import USAGE, Usage
 from .protocol import dumps, encode
 
@@ -39,7 +39,7 @@ Tell = Callable[[str, bytes], None]
 
 def allowance(elapsed: float) -> float:
     """Return how many bytes may have been said after `elapsed` seconds."""
-    return min(LIMIT_BYTES, FIRST_BYTES + DOUBLING_BYTES * math.log2(1 + elapsed / 60))
+    return speaker.allowance(elapsed, first=FIRST_BYTES, doubling=DOUBLING_BYTES, most=LIMIT_BYTES)
 
 
 def start(tell: Tell, *, visible: str | None) -> threading.Event:

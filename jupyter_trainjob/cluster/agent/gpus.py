@@ -21,12 +21,12 @@ from typing import Final, Protocol
 from jupyter_trainjob.api import quantity
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.cluster.agent.waiting import Refused
+from jupyter_trainjob.worker.nvml import TEXT, Memory, handles, is_visible
 
 RESOURCE: Final = "nvidia.com/gpu"
 SETTING: Final = "TRAINJOB_GPUS"
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 LIBRARIES: Final = ("libnvidia-ml.so.1", "nvml.dll")
-_TEXT: Final = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +62,23 @@ class Library:
         return []
 
 
-class _Memory(ctypes.Structure):
-    _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
-
-
 def _ask(nvml: ctypes.CDLL) -> list[Gpu]:
     if nvml.nvmlInit_v2() != 0:
         return []
     try:
-        count = ctypes.c_uint()
-        if nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:
-            return []
-        return [gpu for index in range(count.value) if (gpu := _device(nvml, index)) is not None]
+        return [gpu for index, handle in handles(nvml) if (gpu := _device(nvml, index, handle)) is not None]
     finally:
         nvml.nvmlShutdown()
 
 
-def _device(nvml: ctypes.CDLL, index: int) -> Gpu | None:
+def _device(nvml: ctypes.CDLL, index: int, handle: ctypes.c_void_p) -> Gpu | None:
     """Return a device; None if it cannot be used, as one that has fallen off the bus."""
-    handle, uuid, name, memory = ctypes.c_void_p(), _buffer(), _buffer(), _Memory()
-    if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) != 0:
-        return None
-    if nvml.nvmlDeviceGetUUID(handle, uuid, _TEXT) != 0 or nvml.nvmlDeviceGetName(handle, name, _TEXT) != 0:
+    uuid, name, memory = ctypes.create_string_buffer(TEXT), ctypes.create_string_buffer(TEXT), Memory()
+    if nvml.nvmlDeviceGetUUID(handle, uuid, TEXT) != 0 or nvml.nvmlDeviceGetName(handle, name, TEXT) != 0:
         return None
     # Devices that share the computer's memory have none of their own.
     nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory))
     return Gpu(index, uuid.value.decode(), name.value.decode(), int(memory.total))
-
-
-def _buffer() -> ctypes.Array[ctypes.c_char]:
-    return ctypes.create_string_buffer(_TEXT)
 
 
 def found(nvml: Nvml, environ: Mapping[str, str] = os.environ) -> list[Gpu]:
@@ -99,16 +86,8 @@ def found(nvml: Nvml, environ: Mapping[str, str] = os.environ) -> list[Gpu]:
     setting = environ.get(SETTING, "").strip()
     if setting == "0":
         return []
-    devices = [gpu for gpu in nvml.gpus() if _is_visible(gpu, environ.get(VISIBLE))]
+    devices = [gpu for gpu in nvml.gpus() if is_visible(gpu.index, gpu.uuid, environ.get(VISIBLE))]
     return devices[: int(setting)] if setting.isdigit() else devices
-
-
-def _is_visible(gpu: Gpu, visible: str | None) -> bool:
-    """Return whether CUDA_VISIBLE_DEVICES leaves a device; a batch system gives its jobs their share that way."""
-    if visible is None:
-        return True
-    words = [word.strip() for word in visible.split(",")]
-    return any(word == str(gpu.index) or (word.startswith("GPU-") and gpu.uuid.startswith(word)) for word in words)
 
 
 def asked(container: Object) -> int:

@@ -3,18 +3,14 @@
 //
 //   node widget.mjs CHROMIUM WIDGET_JS WIDGET_CSS SECONDS
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { launch } from '../tests/ui/chromium.mjs';
+
 const [chromium, js, css, seconds] = process.argv.slice(2);
-const need = createRequire(path.join(import.meta.dirname, '../labextension/package.json'));
 const tell = message => process.stdout.write(`${JSON.stringify(message)}\n`);
 
-const browser = await need('playwright-core').chromium.launch({
-  executablePath: chromium,
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
-});
+const browser = await launch(chromium);
 const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
 page.on('pageerror', error => tell({ failed: String(error) }));
 await page.exposeFunction('toKernel', message => tell({ ask: message }));
@@ -33,6 +29,7 @@ await page.waitForSelector('.tj-chart canvas', { timeout: 60_000 });
 
 for (const what of ['watching', 'pointing', 'zooming', 'every rank']) {
   if (what === 'every rank') {
+    await page.getByRole('button', { name: 'Tools', exact: true }).click();
     await page.getByRole('combobox', { name: 'Ranks' }).selectOption('all');
     await page
       .getByText(/^each of/)

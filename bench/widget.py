@@ -7,7 +7,6 @@ widget in Chromium, and lines of JSON take the place of Jupyter between them. Th
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import random
 import shutil
@@ -17,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from bench.table import Row
@@ -27,6 +25,7 @@ from jupyter_trainjob.widget import output, view
 from jupyter_trainjob.widget.channel import Channel
 from jupyter_trainjob.widget.state import state_of
 from jupyter_trainjob.worker.protocol import decode, encode
+from tests.ui import tools
 from tests.ui.scenes.recorded import Recorded
 from tests.ui.scenes.states import jobs
 
@@ -37,7 +36,6 @@ AT_ONCE = 2_000
 SECONDS = 6
 """Of each kind of use; the first is left out."""
 HERE = Path(__file__).parent
-LABEXTENSION = HERE.parent / "labextension"
 
 
 def rows() -> Iterable[Row]:
@@ -112,7 +110,7 @@ class Growing(Recorded):
 
 def _watched(job: Growing) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Return the frames of each second, and the kilobytes said in a second, by what is done."""
-    build = _build_script()
+    build = tools.build_script()
     build.build()
     chromium, node = shutil.which("chromium"), build.find_node()
     if chromium is None or node is None:
@@ -178,13 +176,3 @@ class _Page:
 
     def _kilobytes(self, start: float, end: float) -> float:
         return sum(size for moment, size in self._said if start <= moment < end) / (end - start) / 1000
-
-
-def _build_script() -> ModuleType:
-    """``labextension/build.py`` lies outside of the package."""
-    spec = importlib.util.spec_from_file_location("trainjob_build", LABEXTENSION / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

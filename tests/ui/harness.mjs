@@ -4,15 +4,14 @@
 //
 //   node card.mjs RECORDINGS.json CHROMIUM [SCREENSHOTS]
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import path from 'node:path';
 
+import { launch, need } from './chromium.mjs';
 import { album, renewing, STILL } from './pictures.mjs';
 
 const [recordings, chromium, screenshots] = process.argv.slice(2);
 const here = import.meta.dirname;
-const need = createRequire(path.join(here, '../../labextension/package.json'));
 const { esm, css, themes, now, scenes: played } = JSON.parse(readFileSync(recordings, 'utf8'));
 const html = readFileSync(path.join(here, 'page.html'), 'utf8');
 const axe = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8');
@@ -23,18 +22,7 @@ export { assert, themes };
 export const WIDE = 860;
 export const NARROW = 400;
 
-const browser = await need('playwright-core').chromium.launch({
-  executablePath: chromium,
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync'
-  ]
-});
+const browser = await launch(chromium);
 export const pictures = album(browser);
 
 /**

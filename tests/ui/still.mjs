@@ -2,20 +2,16 @@
 //
 //   node still.mjs PICTURES.json CHROMIUM [SCREENSHOTS]
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import path from 'node:path';
 
+import { launch, need } from './chromium.mjs';
 import { album, STILL } from './pictures.mjs';
 
 const [file, executablePath, screenshots] = process.argv.slice(2);
-const need = createRequire(path.join(import.meta.dirname, '../../labextension/package.json'));
 const axe = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8');
 const { pages, pictures } = JSON.parse(readFileSync(file, 'utf8'));
-const browser = await need('playwright-core').chromium.launch({
-  executablePath,
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
-});
+const browser = await launch(executablePath);
 
 const kept = album(browser);
 

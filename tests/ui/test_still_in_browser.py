@@ -7,8 +7,6 @@ TRAINJOB_SCREENSHOTS=folder it leaves a picture of each, to be looked at.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,23 +23,12 @@ HERE = Path(__file__).parent
 
 
 def test_pictures_in_chromium(tmp_path: Path) -> None:
-    chromium, node = tools.chromium(), tools.node()
-    pictures = os.environ.get("TRAINJOB_SCREENSHOTS")
-    if pictures:
-        Path(pictures).mkdir(parents=True, exist_ok=True)
+    pictures = tools.screenshots()
     found = {name: picture.html(job.moment, job.series()) for name, job in states.jobs().items()}
     found |= {name: picture.html(moment, series_of({})) for name, moment in crowded().items()}
     file = tmp_path / "pictures.json"
     file.write_text(json.dumps({"pictures": found, "pages": {"nbconvert": converted(found["running"])}}))
-    done = subprocess.run(
-        [node, HERE / "still.mjs", file, chromium, *([pictures] if pictures else [])],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
+    print(tools.run(HERE / "still.mjs", file, tools.chromium(), *([pictures] if pictures else []), timeout=100))
 
 
 def crowded() -> dict[str, Snapshot]:

@@ -7,9 +7,7 @@ TRAINJOB_PICTURES=renew renews. With TRAINJOB_SCREENSHOTS=folder it leaves a pic
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,23 +29,15 @@ body { background: #1f1f1f; }"""
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_widget_in_chromium(topic: str, tmp_path: Path) -> None:
-    chromium, node = tools.chromium(), tools.node()
-    pictures = os.environ.get("TRAINJOB_SCREENSHOTS")
-    if pictures:
-        Path(pictures).mkdir(parents=True, exist_ok=True)
+    tools.node()  # Builds what is recorded.
+    pictures = tools.screenshots()
     recordings = tmp_path / "recordings.json"
     recordings.write_text(json.dumps(_recordings(topic)))
-    done = subprocess.run(
-        [node, HERE / f"{topic}.mjs", recordings, chromium, *([pictures] if pictures else [])],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
-    if topic == "readme" and "not compared" in done.stdout:
-        pytest.skip(done.stdout.splitlines()[0])
+    arguments: list[str | Path] = [recordings, tools.chromium(), *([pictures] if pictures else [])]
+    said = tools.run(HERE / f"{topic}.mjs", *arguments, timeout=300)
+    print(said)
+    if topic == "readme" and "not compared" in said:
+        pytest.skip(said.splitlines()[0])
 
 
 def test_the_widget_is_small() -> None:

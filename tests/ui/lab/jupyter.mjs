@@ -2,25 +2,14 @@
 // Each `<topic>.mjs` beside this file is run by itself:
 //
 //   node watch.mjs '{"url": …, "token": …, "root": …, "chromium": …, "screenshots": …}'
-import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
+import { launch } from '../chromium.mjs';
+
 const { url, token, root, chromium, screenshots } = JSON.parse(process.argv[2]);
-const need = createRequire(path.join(import.meta.dirname, '../../../labextension/package.json'));
-const browser = await need('playwright-core').chromium.launch({
-  executablePath: chromium,
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync'
-  ]
-});
+const browser = await launch(chromium);
 
 export { assert };
 export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
@@ -31,7 +20,7 @@ const TIMEOUT = 45_000;
 const OURS = /trainjob|tj-|blob:|widget/i;
 
 /** Writes a notebook of these cells, and returns its name. */
-export function write(name, cells) {
+function write(name, cells) {
   const notebook = {
     cells: cells.map((source, index) => ({
       cell_type: 'code',
@@ -115,6 +104,14 @@ export async function ready(page) {
   );
 }
 
+/** Opens a new notebook whose first cell loads the extension, and runs that and the first of `cells`. */
+export async function begin(open, name, cells, options) {
+  const page = await open(write(name, ['%load_ext jupyter_trainjob', ...cells]), options);
+  await run(page, 0);
+  await run(page, 1);
+  return page;
+}
+
 /** Runs a cell; waits for its end unless told not to. */
 export async function run(page, cell, { wait = true } = {}) {
   await page.evaluate(
@@ -175,6 +172,13 @@ export const until = (page, cell, state) =>
     [cell, state],
     { timeout: TIMEOUT }
   );
+
+/** That a cell shows its picture, and nothing of a view that is gone. */
+export async function pictured(page, cell) {
+  await picture(page, cell).waitFor();
+  assert.equal(await card(page, cell).count(), 0);
+  assert.equal(await output(page, cell).getByText('Error displaying widget').count(), 0);
+}
 
 export async function shot(page, name) {
   if (screenshots) {

@@ -1,16 +1,12 @@
 // The list of jobs in a cell.
-import { assert, done, gate, output, run, scenario, shot, training, until, write } from './jupyter.mjs';
+import { assert, begin, done, gate, output, run, scenario, shot, training, until } from './jupyter.mjs';
 
 await scenario('a list of all jobs, which opens their cards', async open => {
   const hold = gate('listed');
-  const name = write('panel.ipynb', [
-    '%load_ext jupyter_trainjob',
+  const page = await begin(open, 'panel.ipynb', [
     'import jupyter_trainjob\njupyter_trainjob.panel()',
     training('listed', hold)
   ]);
-  const page = await open(name);
-  await run(page, 0);
-  await run(page, 1);
   const panel = output(page, 1);
   await panel.getByRole('region', { name: 'Training jobs' }).waitFor();
   await run(page, 2);

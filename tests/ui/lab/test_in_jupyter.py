@@ -6,8 +6,6 @@ With TRAINJOB_SCREENSHOTS=folder it leaves pictures to be looked at.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,21 +19,11 @@ TOPICS = sorted(path.stem for path in HERE.glob("*.mjs") if path.stem != "jupyte
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_in_jupyter(topic: str, server: Server) -> None:
-    pictures = os.environ.get("TRAINJOB_SCREENSHOTS")
-    if pictures:
-        Path(pictures).mkdir(parents=True, exist_ok=True)
     options = {
         "url": server.url,
         "token": server.token,
         "root": str(server.root),
         "chromium": tools.chromium(),
-        "screenshots": pictures,
+        "screenshots": tools.screenshots(),
     }
-    done = subprocess.run(
-        [tools.node(), HERE / f"{topic}.mjs", json.dumps(options)],
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    tools.run(HERE / f"{topic}.mjs", json.dumps(options), timeout=110)

@@ -1,33 +1,29 @@
 // A job fails on one rank, and jobs say what nobody should believe.
 import {
   assert,
+  begin,
   card,
   done,
   gate,
   output,
-  run,
   saveAs,
   scenario,
   shot,
   training,
-  until,
-  write
+  until
 } from './jupyter.mjs';
 
 const HOSTILE = '<img src=x onerror=window.pwned=1><script>window.pwned=1</script>';
 
 await scenario('fails on one rank, and says where and what', async open => {
   const hold = gate('failing');
-  const name = write('fail.ipynb', [
-    '%load_ext jupyter_trainjob',
+  const name = 'fail.ipynb';
+  const page = await begin(open, name, [
     training('failing', {
       ...hold,
       lines: ['if rank == 1 and step == 10:', '    raise ValueError("the batch does not fit")']
     })
   ]);
-  const page = await open(name);
-  await run(page, 0);
-  await run(page, 1);
   await until(page, 1, 'Failed');
   await card(page, 1).getByText('ValueError: the batch does not fit').first().waitFor();
   await card(page, 1)
@@ -41,8 +37,8 @@ await scenario('fails on one rank, and says where and what', async open => {
 
 await scenario('words of a pod stay words', async open => {
   const hold = gate('hostile');
-  const name = write('hostile.ipynb', [
-    '%load_ext jupyter_trainjob',
+  const name = 'hostile.ipynb';
+  const page = await begin(open, name, [
     training('hostile', {
       ...hold,
       lines: [
@@ -52,9 +48,6 @@ await scenario('words of a pod stay words', async open => {
       ]
     })
   ]);
-  const page = await open(name);
-  await run(page, 0);
-  await run(page, 1);
   await until(page, 1, 'Failed');
   await output(page, 1).getByText('<img src=x').first().waitFor();
   await saveAs(page, name, 1, 'Failed');

@@ -1,28 +1,24 @@
 // A job is watched to its end; the browser is closed and opened again when its kernel is gone.
 import {
-  assert,
+  begin,
   card,
   done,
   forgetKernels,
   gate,
-  output,
   picture,
-  run,
+  pictured,
   saveAs,
   scenario,
   shot,
   shutdown,
   training,
-  until,
-  write
+  until
 } from './jupyter.mjs';
 
 await scenario('watched to its end, and a picture when the browser was closed', async open => {
   const hold = gate('watched');
-  const name = write('watch.ipynb', ['%load_ext jupyter_trainjob', training('watched', hold)]);
-  const page = await open(name);
-  await run(page, 0);
-  await run(page, 1);
+  const name = 'watch.ipynb';
+  const page = await begin(open, name, [training('watched', hold)]);
   await until(page, 1, 'Running');
   await card(page, 1).getByRole('progressbar').waitFor();
   hold.open();
@@ -33,8 +29,7 @@ await scenario('watched to its end, and a picture when the browser was closed', 
 
   await forgetKernels();
   const later = await open(name);
-  await picture(later, 1).waitFor();
-  assert.equal(await output(later, 1).getByText('Error displaying widget').count(), 0);
+  await pictured(later, 1);
   await shot(later, 'reopened');
   await shutdown(later);
   await picture(later, 1).waitFor();

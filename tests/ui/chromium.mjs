@@ -1,0 +1,20 @@
+// The browser of all that runs in one: tests of the widget alone, tests in Jupyter, the benchmark.
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+/** Loads what the front end's `npm ci` has installed. */
+export const need = createRequire(path.join(import.meta.dirname, '../../labextension/package.json'));
+
+export const launch = executablePath =>
+  need('playwright-core').chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync'
+    ]
+  });

@@ -30,6 +30,8 @@ interface Asked {
 
 let host: HTMLElement;
 let asked: Asked[];
+/** Draws the panel of the last `show` again. */
+let draw: (hidden: boolean) => Promise<void>;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -87,7 +89,8 @@ async function show(
         })
       )
   } as unknown as Source;
-  await act(() => render(<CurvePanel source={source} />, host));
+  draw = hidden => act(() => render(<CurvePanel source={source} hidden={hidden} />, host));
+  await draw(false);
   await act(() => [...host.querySelectorAll('button')].find(each => each.textContent === 'Tools')?.click());
   return fresh =>
     act(() => {
@@ -188,6 +191,38 @@ test('single ranks take the place of the mean when they have come', async () => 
   expect(charts.get('loss')?.layers.map(layer => layer.kind)).toEqual(['main']);
   await asked[0]?.answer({ curves: [{ rank: 0, points: 2 }] }, Float64Array.of(0, 100, 7, 8));
   expect(charts.get('loss')?.layers.map(({ kind, label }) => [kind, label])).toEqual([['rank', '0']]);
+});
+
+test('while it is hidden it draws and asks nothing, and then goes on as it was', async () => {
+  const update = await show(['loss']);
+  await select('Ranks', 'all');
+  expect(asked.map(each => each.what)).toEqual(['window']);
+  await asked[0]?.answer({ curves: [{ rank: 3, points: 2 }] }, Float64Array.of(0, 100, 5, 6));
+  await draw(true);
+  await update({ curves: new Map([['loss', curve(8, 200)]]) });
+  await rest();
+  expect(asked).toHaveLength(1);
+  expect(host.querySelector('[role=img]')).toBeNull();
+  await draw(false);
+  expect(asked.map(each => each.args.ranks)).toEqual(['all', 'all']);
+  expect(host.querySelectorAll('[role=img]')).toHaveLength(1);
+});
+
+test('an earlier job beside the curves is no reason to draw them again when something else is said', async () => {
+  const update = await show(['loss']);
+  await act(() => control('button', 'Compare').click());
+  await asked[0]?.answer({
+    jobs: [{ uid: 'u2', name: 'before', state: 'Complete', created: 1, finished: 2 }]
+  });
+  await act(() => host.querySelector<HTMLInputElement>('input[type=checkbox]')?.click());
+  await asked[1]?.answer(
+    { name: 'before', curves: [{ name: 'loss', ranks: 1, points: 2 }], clock: 0 },
+    Float64Array.of(0, 9, 1, 2, 1, 2, 1, 2)
+  );
+  const before = charts.get('loss')?.layers;
+  expect(before?.some(layer => layer.kind === 'pin')).toBe(true);
+  await update({ log: [] });
+  expect(charts.get('loss')?.layers).toBe(before);
 });
 
 test('one rank has no choice of ranks', async () => {

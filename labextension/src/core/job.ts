@@ -1,6 +1,7 @@
 /** Keeps what the kernel sent of one job and tells who listens. No DOM, no transport. */
 import { decode } from './curves';
 import { isLive } from './describe';
+import { Held } from './held';
 import { append } from './log';
 import type { Answer, Asks, Bytes, FromKernel, What } from './protocol';
 import { PATIENCE_MS } from './requests';
@@ -25,17 +26,17 @@ const SETTLED: Record<Action, (state: StateName) => boolean> = {
   rerun: () => false
 };
 
-export class JobStore implements Source {
-  private current: View = {
-    job: null,
-    skew: 0,
-    nodes: [],
-    curves: new Map(),
-    log: [],
-    acting: { is: 'idle' },
-    late: false
-  };
-  private readonly listeners = new Set<() => void>();
+const NOTHING: View = {
+  job: null,
+  skew: 0,
+  nodes: [],
+  curves: new Map(),
+  log: [],
+  acting: { is: 'idle' },
+  late: false
+};
+
+export class JobStore extends Held<View> implements Source {
   private seq: number | null = null;
   private askedAt = -Infinity;
   private overdue = 0;
@@ -45,14 +46,9 @@ export class JobStore implements Source {
     readonly uid: string,
     private readonly line: Line,
     private readonly clock: () => number
-  ) {}
-
-  view = (): View => this.current;
-
-  subscribe = (changed: () => void): (() => void) => {
-    this.listeners.add(changed);
-    return () => this.listeners.delete(changed);
-  };
+  ) {
+    super(NOTHING);
+  }
 
   async ask<W extends What>(what: W, args: Asks[W][0]): Promise<Answer<W>> {
     let late = false;
@@ -146,13 +142,6 @@ export class JobStore implements Source {
     if (lost && this.clock() - this.askedAt > RESEND_SECONDS) {
       this.askedAt = this.clock();
       this.line.ready();
-    }
-  }
-
-  private change(part: Partial<View>): void {
-    this.current = { ...this.current, ...part };
-    for (const changed of [...this.listeners]) {
-      changed();
     }
   }
 }

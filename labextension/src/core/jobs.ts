@@ -1,19 +1,18 @@
 /** The jobs of one comm: hands each message to its job, and keeps which jobs are open and the list to choose from. */
+import { Held } from './held';
 import { JobStore } from './job';
 import type { Bytes, FromKernel, ToKernel } from './protocol';
 import { Requests } from './requests';
 import type { Boards, Job, JobRow } from './types';
 
 /** A `Board` of stores. */
-interface Held {
+interface Stores {
   panel: boolean;
   rows: readonly JobRow[] | null;
   open: readonly JobStore[];
 }
 
-export class Jobs implements Boards {
-  private current: Held;
-  private readonly listeners = new Set<() => void>();
+export class Jobs extends Held<Stores> implements Boards {
   /** Jobs that were closed: what still comes of them is late. */
   private readonly closed = new Set<string>();
   private readonly requests: Requests;
@@ -24,16 +23,9 @@ export class Jobs implements Boards {
     { panel }: { panel: boolean },
     private readonly clock: () => number = () => Date.now() / 1000
   ) {
-    this.current = { panel, rows: null, open: [] };
+    super({ panel, rows: null, open: [] });
     this.requests = new Requests(send);
   }
-
-  view = (): Held => this.current;
-
-  subscribe = (changed: () => void): (() => void) => {
-    this.listeners.add(changed);
-    return () => this.listeners.delete(changed);
-  };
 
   /** Asks the kernel for everything: on each (re)render. */
   ready(): void {
@@ -88,12 +80,5 @@ export class Jobs implements Boards {
     );
     this.change({ open: [...this.current.open, made] });
     return made;
-  }
-
-  private change(part: Partial<Held>): void {
-    this.current = { ...this.current, ...part };
-    for (const changed of [...this.listeners]) {
-      changed();
-    }
   }
 }

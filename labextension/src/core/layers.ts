@@ -62,6 +62,21 @@ export interface Pinned {
   clock: Clock | null;
 }
 
+/** An earlier job to compare with. */
+export interface Pin extends Omit<Pinned, 'curve'> {
+  uid: string;
+  name: string;
+  curves: ReadonlyMap<string, Curve>;
+}
+
+/** What of the earlier jobs is drawn beside a metric. */
+export function pinned(pins: readonly Pin[], metric: string): Pinned[] {
+  return pins.flatMap(pin => {
+    const curve = pin.curves.get(metric);
+    return curve === undefined ? [] : [{ ...pin, curve }];
+  });
+}
+
 export interface Shown {
   /** The whole way, or what the kernel sent of the stretch that is looked at. */
   curve: Curve;

@@ -2,10 +2,10 @@
 import { useId, useMemo, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { decode, decodeLine, parseRanks, stepRange } from '../core/curves';
+import { decodeLine, parseRanks, stepRange } from '../core/curves';
 import { isLive } from '../core/describe';
 import { value } from '../core/format';
-import { type Clock, type Look, PLAIN, type Pinned, differences, stepAt } from '../core/layers';
+import { type Clock, type Look, PLAIN, type Pin, differences, stepAt } from '../core/layers';
 import type { Curve, Job, Source } from '../core/types';
 import { type Range, moved, scaled, within } from '../core/zoom';
 import { CurveTools, type Tooling } from './CurveTools';
@@ -16,19 +16,8 @@ import { useView } from './useView';
 /** So many are shown unless somebody chooses. */
 const SHOWN = 6;
 
-/** An earlier job to compare with. */
-export interface Pin {
-  uid: string;
-  name: string;
-  letter: string;
-  nth: number;
-  curves: ReadonlyMap<string, Curve>;
-  clock: Clock | null;
-}
-
-const NO_PINS: readonly Pinned[] = [];
-
-export function CurvePanel({ source }: { source: Source }): ReactElement | null {
+/** While it is `hidden` it keeps what was chosen, draws nothing and asks for nothing. */
+export function CurvePanel({ source, hidden }: { source: Source; hidden: boolean }): ReactElement | null {
   const { job, curves, nodes } = useView(source);
   const [look, setLook] = useState(PLAIN);
   const [chosen, choose] = useState<readonly string[] | null>(null);
@@ -45,7 +34,7 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
   const all = [...curves.values()];
   const [first, last] = stepRange(all, null);
   const begun = Math.max(0, ...nodes.map(node => node.restarts));
-  const asked = look.time ? `${first} ${last}` : begun > 0 ? 'restarts' : null;
+  const asked = hidden ? null : look.time ? `${first} ${last}` : begun > 0 ? 'restarts' : null;
   const { clock, restarts } = useTimes(source, asked && `${asked} ${begun}`);
   if (job === null || names.length === 0) {
     return null;
@@ -118,7 +107,7 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
         Arrow keys move the crosshair, with Shift the view. Plus and minus zoom, 0 shows everything.
       </p>
       <div className="tj-plots" ref={grid}>
-        {shown.map(name => {
+        {(hidden ? [] : shown).map(name => {
           const curve = curves.get(name);
           return curve === undefined ? (
             <div key={name} className="tj-plot">
@@ -137,7 +126,7 @@ export function CurvePanel({ source }: { source: Source }): ReactElement | null 
               curve={curve}
               look={look}
               ranks={some}
-              pins={pinsOf(pins, name)}
+              pins={pins}
               clock={clock}
               restarts={restarts}
               whole={whole}
@@ -157,14 +146,6 @@ function metricNames(job: Job, curves: ReadonlyMap<string, Curve>): string[] {
   return [...new Set([...job.metrics.map(([name]) => name), ...curves.keys()])];
 }
 
-function pinsOf(pins: readonly Pin[], name: string): readonly Pinned[] {
-  const found = pins.flatMap(pin => {
-    const curve = pin.curves.get(name);
-    return curve === undefined ? [] : [{ ...pin, curve }];
-  });
-  return found.length === 0 ? NO_PINS : found;
-}
-
 interface Times {
   clock: Clock | null;
   /** Steps where an attempt began anew. */
@@ -182,23 +163,4 @@ function useTimes(source: Source, key: string | null): Times {
       ? { clock: got.points > 1 ? decodeLine(buffer, got.points) : null, restarts: got.restarts }
       : TIMELESS;
   }, [got]);
-}
-
-/** Asks for an earlier job's curves. */
-export async function pin(source: Source, uid: string): Promise<Omit<Pin, 'letter' | 'nth'>> {
-  const { name, curves, clock, buffers } = await source.ask('pin', { uid });
-  const read = new Map<string, Curve>();
-  curves.forEach((head, i) => {
-    const buffer = buffers[i];
-    if (buffer) {
-      read.set(head.name, decode(buffer, head.points, head.ranks));
-    }
-  });
-  const last = buffers[curves.length];
-  return {
-    uid,
-    name,
-    curves: read,
-    clock: last && clock > 1 ? decodeLine(last, clock) : null
-  };
 }

@@ -3,12 +3,12 @@ import { useState } from 'react';
 import type { Dispatch, ReactElement, ReactNode, RefObject, SetStateAction } from 'react';
 
 import { csv } from '../core/csv';
+import { decode, decodeLine } from '../core/curves';
 import { ago, count } from '../core/format';
-import type { Look } from '../core/layers';
+import type { Look, Pin } from '../core/layers';
 import { STRONGEST, smoothWords } from '../core/smooth';
 import type { Curve, Job, Source } from '../core/types';
 import type { Moves } from './Chart';
-import { type Pin, pin } from './CurvePanel';
 import { DASHES } from './paint';
 import { picture, save } from './save';
 import { useAnswer } from './useAnswer';
@@ -284,4 +284,23 @@ function Choice({ label, value, of, onChange }: ChoiceProps): ReactElement {
       ))}
     </select>
   );
+}
+
+/** Asks for an earlier job's curves. */
+async function pin(source: Source, uid: string): Promise<Omit<Pin, 'letter' | 'nth'>> {
+  const { name, curves, clock, buffers } = await source.ask('pin', { uid });
+  const read = new Map<string, Curve>();
+  curves.forEach((head, i) => {
+    const buffer = buffers[i];
+    if (buffer) {
+      read.set(head.name, decode(buffer, head.points, head.ranks));
+    }
+  });
+  const last = buffers[curves.length];
+  return {
+    uid,
+    name,
+    curves: read,
+    clock: last && clock > 1 ? decodeLine(last, clock) : null
+  };
 }

@@ -63,7 +63,7 @@ export function JobCard({
         <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${tab}`}>
           {/* Panels keep what was chosen in them while another one is looked at. */}
           <div hidden={tab !== 'Curves'}>
-            <CurvePanel source={source} />
+            <CurvePanel source={source} hidden={tab !== 'Curves'} />
           </div>
           {tab !== 'Logs' && nodes}
           <div hidden={tab === 'Nodes'}>

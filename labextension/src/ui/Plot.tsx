@@ -7,9 +7,10 @@ import { count, value } from '../core/format';
 import {
   type Clock,
   type Look,
-  type Pinned,
+  type Pin,
   layers,
   nearest,
+  pinned,
   stepAt,
   times,
   valueRange
@@ -26,7 +27,7 @@ export interface PlotProps {
   curve: Curve;
   look: Look;
   ranks: readonly number[];
-  pins: readonly Pinned[];
+  pins: readonly Pin[];
   clock: Clock | null;
   restarts: readonly number[];
   /** All steps there are to see, of all metrics. */
@@ -43,10 +44,11 @@ const EMPTY = new Float64Array();
 const NONE: Curve = { ranks: 0, x: EMPTY, mean: EMPTY, low: EMPTY, high: EMPTY };
 
 export function Plot(props: PlotProps): ReactElement {
-  const { source, name, curve: all, look, ranks, pins, whole, asTable, pointed, hint, moves } = props;
+  const { source, name, curve: all, look, ranks, whole, asTable, pointed, hint, moves } = props;
   const clock = look.time ? props.clock : null;
   const time = clock !== null;
   const { zoom } = look;
+  const pins = useMemo(() => pinned(props.pins, name), [props.pins, name]);
   const last = all.x[all.x.length - 1] ?? 0;
   const live = zoom === null || zoom[1] >= last ? last : '';
 

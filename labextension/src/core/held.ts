@@ -1,0 +1,20 @@
+/** What is drawn, replaced as a whole on each change, and who draws it. */
+export class Held<V extends object> {
+  private readonly listeners = new Set<() => void>();
+
+  constructor(protected current: V) {}
+
+  view = (): V => this.current;
+
+  subscribe = (changed: () => void): (() => void) => {
+    this.listeners.add(changed);
+    return () => this.listeners.delete(changed);
+  };
+
+  protected change(part: Partial<V>): void {
+    this.current = { ...this.current, ...part };
+    for (const changed of [...this.listeners]) {
+      changed();
+    }
+  }
+}

@@ -43,9 +43,6 @@ class Recorded:
     def snapshot(self) -> Snapshot:
         return self.moment
 
-    def metrics(self) -> dict[str, list[float]]:
-        return self.columns
-
     def series(self) -> Series:
         return series_of(self.columns)
 

@@ -98,7 +98,7 @@ def test_a_job_comes_to_life_again_in_a_new_kernel_and_in_a_panel(cluster: State
         kernel.tell(panel, {"kind": "ready"})
         first = row_of(kernel, uid)
         assert first["state"] == "Running"
-        while row_of(kernel, uid)["progress"] <= (first["progress"] or 0):
+        while (row_of(kernel, uid)["progress"] or 0) <= (first["progress"] or 0):
             pass  # Nobody follows it, and yet the list sees how far it is.
         kernel.tell(panel, {"kind": "open", "job": uid})
         assert kernel.said("head", job=uid)["head"]["state"] == "Running"

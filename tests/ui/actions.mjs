@@ -1,5 +1,5 @@
 // What can be done to a job, by mouse and by keyboard: asked once, done, refused, answered late.
-import { assert, everywhere, finish, shot, view } from './harness.mjs';
+import { assert, counted, everywhere, finish, shot, view } from './harness.mjs';
 
 const last = page => page.evaluate(() => window.sent.at(-1));
 const focused = page => page.evaluate(() => document.activeElement.textContent);
@@ -31,7 +31,7 @@ await view('running', { theme: 'light' }, async page => {
     window.say({ kind: 'answer', id: window.sent.at(-1).id, ok: false, error: 'the cluster does not answer' })
   );
   await page.getByText('Not stopped: the cluster does not answer').waitFor();
-  assert.equal(await page.getByText('a kernel that is busy').count(), 0);
+  await counted(page.getByText('a kernel that is busy'), 0);
   await shot(page, 'running-refused');
 });
 
@@ -53,10 +53,10 @@ await view('running', { theme: 'light' }, async page => {
     'menu',
     'the focus comes back to the button'
   );
-  assert.equal(await page.getByRole('menu').count(), 0);
+  await counted(page.getByRole('menu'), 0);
   await menu(page).click();
   await page.mouse.click(4, 4);
-  assert.equal(await page.getByRole('menu').count(), 0, 'a click elsewhere closes it');
+  await counted(page.getByRole('menu'), 0, 'a click elsewhere closes it');
 });
 
 await view(
@@ -72,7 +72,7 @@ await view(
     assert.equal(await box.evaluate(node => node.selectionEnd - node.selectionStart), 15, 'selected');
     await shot(page, 'failed-copy-by-hand');
     await press(page, 'Escape');
-    assert.equal(await box.count(), 0);
+    await counted(box, 0);
   }
 );
 
@@ -100,7 +100,7 @@ await view(
     await shot(page, 'failed-rerun');
     await card.getByRole('button', { name: /^More actions/ }).click();
     await page.getByRole('menuitem', { name: 'Close' }).click();
-    assert.equal(await card.count(), 0);
+    await counted(card, 0);
     assert.deepEqual(await last(page), { kind: 'close', job: 'again' });
   }
 );

@@ -1,5 +1,5 @@
 // The card in every state of a job: what it says, to whom, and that it leaves nothing behind.
-import { assert, everywhere, finish, legible, scenes, shot, view } from './harness.mjs';
+import { assert, counted, everywhere, finish, legible, scenes, shot, view } from './harness.mjs';
 
 await everywhere(Object.keys(scenes));
 
@@ -35,7 +35,7 @@ await view('running', { theme: 'light' }, async page => {
 
 await view('running', { theme: 'light' }, async page => {
   await page.evaluate(() => window.leave.forEach(end => end()));
-  assert.equal(await page.locator('.tj-card').count(), 0, 'leaves nothing');
+  await counted(page.locator('.tj-card'), 0, 'leaves nothing');
   assert.deepEqual(
     await page.evaluate(() => [...window.handlers.values()].flat().length),
     0,

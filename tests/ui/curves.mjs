@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 
-import { accessible, assert, everywhere, finish, scenes, shot, themes, view } from './harness.mjs';
+import { accessible, assert, counted, everywhere, finish, scenes, shot, themes, view } from './harness.mjs';
 
 const charts = page => page.getByRole('slider', { name: / at step / });
 const loss = page => page.getByRole('slider', { name: /^loss: / });
@@ -77,7 +77,7 @@ await everywhere(['compared'], {
 });
 
 await view('compared', { theme: 'light' }, async page => {
-  assert.equal(await tool(page, 'Compare').count(), 0, 'the tools are shut');
+  await counted(tool(page, 'Compare'), 0, 'the tools are shut');
   assert.equal(await tools(page).getAttribute('aria-expanded'), 'false');
   await drag(page, loss(page), 0.25, 0.5);
   await page.getByText(/^steps [\d,]+ to [\d,]+$/).waitFor();
@@ -90,13 +90,13 @@ await view('compared', { theme: 'light' }, async page => {
 });
 
 await opened('compared', { theme: 'light' }, async page => {
-  assert.equal(await charts(page).count(), 2, 'every metric at once');
+  await counted(charts(page), 2, 'every metric at once');
   await loss(page).hover();
   await page
     .getByText(/^step 1,\d+ · 0\.\d+ – /)
     .first()
     .waitFor();
-  assert.equal(await page.getByText(/^step 1,\d+ · 0\.\d+ – /).count(), 2, 'all charts share the crosshair');
+  await counted(page.getByText(/^step 1,\d+ · 0\.\d+ – /), 2, 'all charts share the crosshair');
   await page.mouse.move(1, 1);
   await page.getByText('mean and range of 8 ranks').first().waitFor();
 });
@@ -193,12 +193,12 @@ await opened('restarted', { theme: 'light' }, async page => {
 });
 
 await opened('many', { theme: 'light' }, async page => {
-  assert.equal(await charts(page).count(), 6, 'no more at once than can be looked at');
+  await counted(charts(page), 6, 'no more at once than can be looked at');
   await tool(page, 'Metrics 6/12').click();
   await page.getByRole('checkbox', { name: 'grad_norm/layer8' }).check();
   await page.getByRole('checkbox', { name: 'loss', exact: true }).uncheck();
   await page.getByRole('slider', { name: /^grad_norm\/layer8: / }).waitFor();
-  assert.equal(await loss(page).count(), 0);
+  await counted(loss(page), 0);
   await accessible(page);
   await shot(page, 'curves-chosen');
 });
@@ -206,7 +206,7 @@ await opened('many', { theme: 'light' }, async page => {
 await opened('compared', { theme: 'light' }, async page => {
   await tool(page, 'Table').click();
   const table = page.getByRole('region', { name: 'Data of loss' });
-  assert.equal(await table.locator('tbody tr').count(), 100);
+  await counted(table.locator('tbody tr'), 100);
   assert.deepEqual(await table.locator('thead th').allTextContents(), [
     'step',
     'mean',

@@ -170,6 +170,17 @@ async function violations(rules) {
   );
 }
 
+/** That there come to be so many of them: what an action does is drawn a frame later. */
+export async function counted(locator, expected, what = 'elements') {
+  const deadline = performance.now() + 10_000;
+  let found = await locator.count();
+  while (found !== expected && performance.now() < deadline) {
+    await locator.page().waitForTimeout(20);
+    found = await locator.count();
+  }
+  assert.equal(found, expected, `${what}: ${locator}`);
+}
+
 /** What axe finds now, by all of its rules or those named. */
 export async function accessible(page, rules = null) {
   if (renewing) {

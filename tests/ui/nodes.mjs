@@ -1,5 +1,5 @@
 // The nodes of a job: a few, many, slow, failed; by mouse and by keyboard.
-import { assert, everywhere, finish, scenes, view } from './harness.mjs';
+import { assert, counted, everywhere, finish, scenes, view } from './harness.mjs';
 
 await everywhere(['nodes-8', 'nodes-64', 'nodes-states']);
 await everywhere(Object.keys(scenes), {
@@ -11,7 +11,7 @@ const focused = page => page.evaluate(() => document.activeElement.querySelector
 
 await view('nodes-64', { theme: 'light' }, async page => {
   const tiles = page.getByRole('listbox', { name: 'Nodes' }).getByRole('option');
-  assert.equal(await tiles.count(), 64);
+  await counted(tiles, 64);
   assert.match(await page.locator('.tj-tally').textContent(), /^64 nodes: 64 running; slow: 5, 41$/);
   await tiles.nth(5).focus();
   for (const [key, name] of [

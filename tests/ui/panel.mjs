@@ -1,5 +1,5 @@
 // The list of jobs: what it says, and the cards that it opens.
-import { assert, everywhere, finish, scenes, shots, view } from './harness.mjs';
+import { assert, counted, everywhere, finish, scenes, shots, view } from './harness.mjs';
 
 await everywhere(Object.keys(scenes));
 
@@ -28,12 +28,12 @@ await view('panel', { theme: 'light' }, async page => {
   await shots(page, 'panel-open');
   await entry.click();
   assert.deepEqual(await page.evaluate(() => window.sent.at(-1)), { kind: 'close', job: 'uid-digits-x7k2p' });
-  assert.equal(await page.getByRole('region', { name: 'Training job digits-x7k2p' }).count(), 0);
+  await counted(page.getByRole('region', { name: 'Training job digits-x7k2p' }), 0);
 });
 
 await view('panel-many', { theme: 'light' }, async page => {
   await page.getByRole('button', { name: 'Show all 302' }).click();
-  assert.equal(await page.locator('.tj-row').count(), 306);
+  await counted(page.locator('.tj-row'), 306);
   await page.locator('.tj-row').nth(300).focus();
 });
 

@@ -1,4 +1,4 @@
-import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import { useId, useLayoutEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
 import { roving } from '../core/roving';
@@ -20,7 +20,8 @@ export function Menu({ label, items }: MenuProps): ReactElement {
       host.current?.querySelectorAll<HTMLElement>('[role=menuitem]')[at]?.focus();
     }
   }, [at]);
-  useEffect(() => {
+  // Not a passive effect: the click that follows at once is one elsewhere too.
+  useLayoutEffect(() => {
     const outside = (event: Event): void => {
       // In a shadow root, `target` is the root's host for who listens outside of it.
       if (host.current !== null && !event.composedPath().includes(host.current)) {

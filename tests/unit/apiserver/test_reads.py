@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,16 +101,16 @@ def test_a_page_of_a_compacted_version_is_410(core: Core, client: Client, store:
     assert (status, refusal["reason"]) == (410, "Expired")
 
 
-def test_ten_thousand_objects_are_listed_without_parsing_them(core: Core, store: Store) -> None:
+def test_ten_thousand_objects_are_listed_without_parsing_them(
+    core: Core, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(10_000):
         obj = {"metadata": {"name": f"c{number}", "namespace": NS, "labels": {"odd": str(number % 2)}}}
         store.put(CONFIGMAPS.qualified, obj, fields={}, expected=0)
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail(f"parsed {text[:60]!r}"))
     for query in ({}, {"labelSelector": "odd=1"}):
-        began = time.perf_counter()
         body = core.send(Request("GET", CONFIGMAPS.path(NS), query)).read()
-        elapsed = time.perf_counter() - began
         assert body.count(b'"resourceVersion"') == (5_000 if query else 10_000) + 1
-        assert elapsed < 1.5  # some 0.05 s on an idle machine
 
 
 @pytest.mark.parametrize(

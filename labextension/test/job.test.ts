@@ -63,10 +63,23 @@ test('asks for everything when a message was lost, but not again and again', () 
   store.receive(nodes(3, false, 1), []);
   store.receive(nodes(5, false, 1), []);
   expect(said).toEqual(['ready']);
+  clock.now += 2;
+  vi.advanceTimersByTime(2000);
+  expect(said).toHaveLength(2);
   clock.now += 3;
   store.receive(nodes(9, false, 1), []);
   store.receive(nodes(20, true, 1), []);
-  expect(said).toHaveLength(2);
+  expect(said).toHaveLength(3);
+});
+
+test('does not ask again for what has come meanwhile', () => {
+  const { store, said } = made();
+  store.receive(nodes(1, true, 1), []);
+  store.receive(nodes(3, false, 1), []);
+  store.receive(nodes(5, false, 1), []);
+  store.receive(nodes(6, true, 1), []);
+  vi.advanceTimersByTime(5000);
+  expect(said).toEqual(['ready']);
 });
 
 test('keeps curves that did not change, until a reset', () => {

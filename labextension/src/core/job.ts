@@ -39,6 +39,8 @@ const NOTHING: View = {
 export class JobStore extends Held<View> implements Source {
   private seq: number | null = null;
   private askedAt = -Infinity;
+  /** Will ask for what was lost too soon after the last request. */
+  private again: ReturnType<typeof setTimeout> | undefined;
   private overdue = 0;
 
   /** `clock` is our clock in unix seconds. */
@@ -139,9 +141,22 @@ export class JobStore extends Held<View> implements Source {
   private follow(seq: number, reset: boolean): void {
     const lost = !reset && this.seq !== null && seq !== this.seq + 1;
     this.seq = seq;
-    if (lost && this.clock() - this.askedAt > RESEND_SECONDS) {
-      this.askedAt = this.clock();
-      this.line.ready();
+    if (reset) {
+      clearTimeout(this.again);
+      this.again = undefined;
+    } else if (lost && this.again === undefined) {
+      const early = this.askedAt + RESEND_SECONDS - this.clock();
+      if (early > 0) {
+        this.again = setTimeout(() => this.askAgain(), early * 1000);
+      } else {
+        this.askAgain();
+      }
     }
+  }
+
+  private askAgain(): void {
+    this.again = undefined;
+    this.askedAt = this.clock();
+    this.line.ready();
   }
 }

@@ -8,7 +8,8 @@
     ├── ClusterError          the embedded cluster cannot be started or reached
     ├── JobError              a job did not end well
     │   ├── JobFailed         a rank raised, was killed, or the job passed a limit
-    │   └── JobStopped        somebody stopped or deleted it
+    │   ├── JobStopped        somebody stopped or deleted it
+    │   └── NoResult          it ended well, but what a rank returned cannot be read
     ├── JobTimeout            ``wait(timeout=…)`` ran out; the job goes on
     └── ApiError              the API server said no (a Kubernetes ``Status``)
         ├── BadRequest        400
@@ -64,6 +65,10 @@ class JobFailed(JobError):
 
 class JobStopped(JobError):
     """The job was stopped or deleted before it had a result."""
+
+
+class NoResult(JobError):
+    """The job ended well, but what one of its ranks returned cannot be read: it could not be sent, or is gone."""
 
 
 class JobTimeout(TrainJobError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import events, exports, outcome, rerun
+from jupyter_trainjob.client import events, exports, logbook, outcome, rerun, returned
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.earlier import Earlier, earlier
 from jupyter_trainjob.client.follow import Follower, follow, known
@@ -114,18 +114,38 @@ class TrainJob:
         """
         return self._finished(timeout).value
 
+    def results(self, timeout: float | None = None) -> list[Any]:
+        """Wait for the job and return the values of the cell's last expression on all ranks, by rank.
+
+        Raises as `result`. Where only another rank than 0 has no value, because it cannot be pickled for example, the
+        others can be read, and its own place raises `errors.NoResult`.
+        """
+        first, follower = self._finished(timeout), self._follow()
+        opener = returned.from_folder(self._connection, self._trainjob)
+        return outcome.of_all(follower.snapshot(), follower.record, key=self._key, opener=opener, first=first)
+
     @property
     def out(self) -> Mapping[str, Any]:
         """Wait for the job and return the names of ``--out`` with their values on rank 0. Raises as `result`."""
         found: Mapping[str, Any] = self._finished(None).out
         return found
 
-    def logs(self, rank: int | None = None, *, follow: bool = False) -> str | Iterator[str]:
+    def logs(
+        self,
+        rank: int | None = None,
+        *,
+        follow: bool = False,
+        pattern: str | None = None,
+        regex: bool = False,
+        errors_only: bool = False,
+    ) -> str | Iterator[str]:
         """Return what the nodes printed: of one node, or of all in the order of time, each line after its number.
 
-        With `follow`, return an iterator of lines that goes on until the job is over. Raises `errors.UsageError` for a
-        node that the job does not have.
+        With `pattern` only the lines that hold it (a regular expression with `regex`; upper and lower case are the
+        same), with `errors_only` those that tell of an error. With `follow`, return an iterator of lines that goes on
+        until the job is over. Raises `errors.UsageError` for a node that the job does not have.
         """
+        wanted = logbook.wanted(pattern, regex=regex, errors_only=errors_only)
         follower = self._follow()
         nodes = follower.snapshot().nodes
         if rank is not None and not 0 <= rank < nodes:
@@ -135,6 +155,8 @@ class TrainJob:
 
         def texts(lines: Iterable[LogLine]) -> Iterator[str]:
             for line in lines:
+                if not wanted(line.text):
+                    continue
                 if rank is None:
                     yield f"{line.rank:>{width}} | {line.text}"
                 elif line.rank == rank:
@@ -261,7 +283,9 @@ class TrainJob:
     def _finished(self, timeout: float | None) -> outcome.Outcome:
         if self._outcome is None:
             self.wait(timeout)
-            self._outcome = outcome.of(self._follow().snapshot(), self._follow().record, key=self._key)
+            follower = self._follow()
+            opener = returned.from_folder(self._connection, self._trainjob)
+            self._outcome = outcome.of(follower.snapshot(), follower.record, key=self._key, opener=opener)
         return self._outcome
 
     def _key(self) -> bytes:

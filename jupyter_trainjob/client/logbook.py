@@ -12,7 +12,7 @@ import itertools
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -181,11 +181,24 @@ class LogBook:
     def _find(
         self, before: str | None, nodes: Collection[int] | None, pattern: str | None, regex: bool, errors_only: bool
     ) -> Iterator[Kept]:
-        wanted = [*([_compiled(pattern, regex=regex)] if pattern else []), *([ERRORS] if errors_only else [])]
+        chosen = wanted(pattern, regex=regex, errors_only=errors_only)
         for kept in self._newest(before=_place(before) if before else None, nodes=nodes):
-            text = _ESCAPES.sub("", _text(kept[2]))[:SEARCHED] if wanted else ""
-            if all(each.search(text) for each in wanted):
+            if chosen(_text(kept[2])):
                 yield kept
+
+
+def wanted(pattern: str | None = None, *, regex: bool = False, errors_only: bool = False) -> Callable[[str], bool]:
+    """Return what tells the lines that match, and tell of errors, from others; upper and lower case are the same.
+
+    Raises `errors.UsageError` for a regular expression that is none.
+    """
+    each = [*([_compiled(pattern, regex=regex)] if pattern else []), *([ERRORS] if errors_only else [])]
+
+    def chosen(text: str) -> bool:
+        plain = _ESCAPES.sub("", text)[:SEARCHED] if each else ""
+        return all(expression.search(plain) for expression in each)
+
+    return chosen
 
 
 def log_line(node: int, line: loglines.Line) -> LogLine:

@@ -1,12 +1,17 @@
-"""How a job came out: the values that rank 0 sent back, or the error that says why there are none."""
+"""How a job came out: the values that its ranks sent back, or the error that says why there are none.
+
+What rank 0 sent is what the job was for. That another rank has nothing to give fails nobody: whoever reads its value
+hears why.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.client import returned
 from jupyter_trainjob.client.snapshot import Failure, Snapshot, State
 from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.worker import results
@@ -14,31 +19,92 @@ from jupyter_trainjob.worker import results
 
 @dataclass(frozen=True)
 class Outcome:
-    """The value of the cell's last expression on rank 0, and the names of ``--out``."""
+    """The value of the cell's last expression on one rank, and on rank 0 the names of ``--out``."""
 
     value: Any = None
     out: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of(snapshot: Snapshot, record: Record, *, key: Callable[[], bytes]) -> Outcome:
-    """Return the outcome of a finished job; raise `errors.JobFailed` or `errors.JobStopped` where there is none.
+def of(
+    snapshot: Snapshot, record: Record, *, key: Callable[[], bytes], opener: returned.Opener, rank: int = 0
+) -> Outcome:
+    """Return the outcome of a finished job on one rank.
 
-    Nothing is unpickled before its signature was checked with the job's own key.
+    Raises `errors.JobFailed` or `errors.JobStopped` where the job has none, `errors.NoResult` where only this rank has
+    none. `opener` opens files with results. Nothing is unpickled before its signature was checked with the job's key.
     """
     if snapshot.state is State.FAILED:
         raise failed(snapshot)
     if snapshot.state is State.DELETED:
         raise errors.JobStopped(f"{snapshot.name} was deleted before it had a result.")
-    message = record.result()
+    message = record.result(rank)
+    if message is None and rank:
+        raise errors.NoResult(f"Rank {rank} of {snapshot.name} sent no result: its log is gone, or it left early.")
     if message is None:
         raise errors.JobFailed(
             f"{snapshot.name} is complete, but sent no result: its program was not a cell of ours, or its log is gone."
         )
     try:
-        value, out = results.load(message.body, key=key())
+        value, out = returned.load(message.body, key=key(), rank=rank, opener=opener)
     except results.ForgedResult as error:
         raise errors.JobFailed(f"{snapshot.name}: {error}") from error
+    except returned.NoResult as error:
+        raise errors.NoResult(f"Rank {rank} of {snapshot.name}: {error}") from error
+    except OSError as error:
+        raise errors.NoResult(
+            f"The result of rank {rank} of {snapshot.name} lies in a file of the job's folder that cannot be read: "
+            f"{error.strerror or error}. Was the job deleted, or its folder emptied? Run its cell again."
+        ) from error
     return Outcome(value, out)
+
+
+class Results(list[Any]):
+    """The values of all ranks, by rank. One that cannot be read raises `errors.NoResult` when it is asked for."""
+
+    def __init__(self, values: list[Any], missing: Mapping[int, errors.NoResult]) -> None:
+        super().__init__(values)
+        self._missing = dict(missing)
+
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Any: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Any]: ...
+
+    def __getitem__(self, place: SupportsIndex | slice) -> Any:
+        """Return the value of a rank, or those of several. Raises `errors.NoResult` for one that has none."""
+        everywhere = range(len(self))
+        for rank in everywhere[place] if isinstance(place, slice) else (everywhere[place],):
+            if rank in self._missing:
+                raise self._missing[rank]
+        return super().__getitem__(place)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the values by rank. Raises `errors.NoResult` at the first that has none."""
+        return (self[rank] for rank in range(len(self)))
+
+    def __repr__(self) -> str:
+        """Return the values as a list shows them, and words for those that are missing."""
+        shown = (
+            f"<no result of rank {rank}>" if rank in self._missing else repr(super(Results, self).__getitem__(rank))
+            for rank in range(len(self))
+        )
+        return f"[{', '.join(shown)}]"
+
+
+def of_all(
+    snapshot: Snapshot, record: Record, *, key: Callable[[], bytes], opener: returned.Opener, first: Outcome
+) -> Results:
+    """Return the values of all ranks of a job that has an outcome, `first` being that of rank 0."""
+    values: list[Any] = [first.value]
+    missing = {}
+    for rank in range(1, snapshot.ranks):
+        try:
+            values.append(of(snapshot, record, key=key, opener=opener, rank=rank).value)
+        except errors.NoResult as error:  # noqa: PERF203 - a rank each
+            values.append(None)
+            missing[rank] = error
+    return Results(values, missing)
 
 
 def failed(snapshot: Snapshot) -> errors.JobFailed:

@@ -53,7 +53,7 @@ class Record:
         """Every metric, in the order of the first report, with the version of its last change."""
         self._assembler = Assembler()
         self._errors: dict[tuple[int, int], RankError] = {}
-        self._result: Message | None = None
+        self._results: dict[int, Message] = {}
         self._step_times: dict[int, tuple[tuple[int, bool, int], list[float]]] = {}
 
     def add(self, frame: Frame) -> None:
@@ -176,9 +176,9 @@ class Record:
         past = [error for (rank, attempt), error in self._errors.items() if attempt < max(self.ranks[rank].attempts)]
         return sorted(past, key=lambda error: -error.time)
 
-    def result(self) -> Message | None:
-        """Return the message with the result of rank 0, unverified."""
-        return self._result
+    def result(self, rank: int = 0) -> Message | None:
+        """Return the newest message with the result of a rank, unverified."""
+        return self._results.get(rank)
 
     def thinned(self) -> bool:
         """Whether some reports are missing: frames with them are, or there was no room for them."""
@@ -187,8 +187,9 @@ class Record:
     def _take(self, lives: Lives, attempt: Attempt, message: Message) -> None:
         kind = message.kind
         if kind == messages.RESULT:
-            if self._result is None or message.attempt >= self._result.attempt:
-                self._result = message
+            known = self._results.get(message.rank)
+            if known is None or message.attempt >= known.attempt:
+                self._results[message.rank] = message
             return
         body = loads(message)
         if kind == messages.START:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+from . import classes
 from .manifest import Manifest, Part, Value
 from .protocol import CAPTURES_ENV
 
@@ -37,6 +38,7 @@ def load(manifest: Manifest, folder: Path) -> Iterator[tuple[str, Any]]:
         unpickler = pickle.Unpickler(stream)  # noqa: S301 - our own bundle, held against its hashes
         for value in manifest.values:
             yield value.name, _next(unpickler, value)
+    classes.note_arrived()
 
 
 def _next(unpickler: pickle.Unpickler, value: Value) -> Any:

@@ -16,15 +16,17 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import program, report, results, streams, tracebacks, usage
+from . import classes, program, report, results, streams, tensors, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
 from .protocol import (
     EXIT_SETUP,
     EXIT_TERMINATED,
+    FOLDER_ENV,
     MANIFEST,
     PACKAGE,
+    RESULTS_FOLDER,
     TERMINATION_LOG,
     TERMINATION_LOG_ENV,
     dumps,
@@ -68,9 +70,7 @@ def _live(manifest: Manifest, rank: int) -> tuple[int, list[Said]]:
     cells[manifest.filename] = manifest.filename
     try:
         value = _run(manifest)
-        if rank:
-            return 0, []
-        return 0, [(RESULT, results.dump(value, program.out(manifest.out), key=bytes.fromhex(manifest.key)))]
+        return 0, [(RESULT, _result(manifest, value, rank))]
     except BaseException as error:  # noqa: BLE001 - all that can end a program
         code = _exit_code(error)
         seen = tracebacks.describe(error, cells)
@@ -78,6 +78,20 @@ def _live(manifest: Manifest, rank: int) -> tuple[int, list[Said]]:
             seen["traceback"] = ""
         _complain(error, seen, rank)
         return code, [(ERROR, dumps(seen))]
+
+
+def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
+    """Pack what this rank sends back. Only that of rank 0 is what the job is for: its names, and its failure."""
+    key, folder = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
+    place = Path(folder) / RESULTS_FOLDER if folder else None
+    limit = results.room(rank, _world())
+    try:
+        out = program.out(manifest.out) if rank == 0 else {}
+        return results.dump(value, out, key=key, rank=rank, limit=limit, place=place)
+    except results.ResultError as error:
+        if rank == 0:
+            raise
+        return results.refuse(str(error), key=key, rank=rank)
 
 
 def _run(manifest: Manifest) -> Any:
@@ -123,11 +137,15 @@ def _leave() -> NoReturn:
 def _start() -> Start:
     return Start(
         time=time.time(),
-        world=_number("WORLD_SIZE", "PET_NNODES", default=1),
+        world=_world(),
         host=socket.gethostname(),
         pid=os.getpid(),
         python=platform.python_version(),
     )
+
+
+def _world() -> int:
+    return _number("WORLD_SIZE", "PET_NNODES", default=1)
 
 
 def _number(*names: str, default: int) -> int:
@@ -138,11 +156,11 @@ def _prepare_imports() -> None:
     """Let the cell import what a notebook could: modules of its folder, and ``jupyter_trainjob.report``.
 
     The job's copies of two modules answer to the names that the notebook knows them by, so that there is one reporter
-    in a process, whether the real package is installed here or not.
+    in a process, whether the real package is installed here or not; pickles name the others.
     """
     sys.path.insert(0, "")
     sys.path.append(str(ARCHIVE / STAND_IN))
-    for module in (report, results):
+    for module in (report, classes, tensors):
         sys.modules[f"jupyter_trainjob.worker.{module.__name__.removeprefix(PACKAGE + '.')}"] = module
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from jupyter_trainjob.bundle.archive import archive, split
 from jupyter_trainjob.bundle.capture import Capture, capture_cell
-from jupyter_trainjob.worker import results
+from jupyter_trainjob.client import returned
 from jupyter_trainjob.worker.protocol import Assembler, Message, decode, loads
 
 KEY = b"k" * 32
@@ -50,8 +50,8 @@ class Ran:
     @property
     def outcome(self) -> tuple[Any, dict[str, Any]]:
         """Return the value and the names that came back."""
-        (message,) = [message for message in self.messages if message.kind == "result"]
-        return results.load(message.body, key=KEY)
+        (message,) = [message for message in self.messages if message.kind == "result" and message.rank == 0]
+        return returned.load(message.body, key=KEY)
 
     @property
     def result(self) -> Any:

@@ -201,7 +201,7 @@ def test_report_is_one_function_however_it_is_reached(notebook: Notebook) -> Non
 
 def test_a_rank_says_who_it_is_and_that_it_has_ended(notebook: Notebook) -> None:
     ran = notebook.job("1", env={"RANK": "3", "WORLD_SIZE": "8", "PET_NODE_RANK": "1"})
-    assert [message.kind for message in ran.messages] == ["start", "end"]
+    assert [message.kind for message in ran.messages] == ["start", "result", "end"]
     assert {message.rank for message in ran.messages} == {3}
     assert ran.said("start")[0]["world"] == 8
     assert ran.said("end")[0]["ok"] is True

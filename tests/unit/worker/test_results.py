@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_trainjob.client import returned
 from jupyter_trainjob.worker import results
 
 KEY = b"k" * 32
@@ -34,13 +35,13 @@ VALUES: dict[str, Any] = {
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 def test_a_result_comes_back(value: Any) -> None:
-    assert results.load(results.dump(value, {}, key=KEY), key=KEY) == (value, {})
-    assert results.load(results.dump(None, {"a": value, "b": 1}, key=KEY), key=KEY) == (None, {"a": value, "b": 1})
+    assert returned.load(results.dump(value, {}, key=KEY), key=KEY) == (value, {})
+    assert returned.load(results.dump(None, {"a": value, "b": 1}, key=KEY), key=KEY) == (None, {"a": value, "b": 1})
 
 
 def test_what_is_shared_stays_shared() -> None:
     shared = [1]
-    value, out = results.load(results.dump({"x": shared}, {"a": shared}, key=KEY), key=KEY)
+    value, out = returned.load(results.dump({"x": shared}, {"a": shared}, key=KEY), key=KEY)
     assert value["x"] is out["a"]
 
 
@@ -59,7 +60,7 @@ FORGED: dict[str, Any] = {
 def test_a_forged_result_is_not_unpickled(forge: Any, tmp_path: Path) -> None:
     trap = pickle.dumps(()) + pickle.dumps(Trap(str(tmp_path / "sprung")))
     with pytest.raises(results.ForgedResult, match="it was not unpickled"):
-        results.load(forge(trap), key=KEY)
+        returned.load(forge(trap), key=KEY)
     assert not (tmp_path / "sprung").exists()
 
 

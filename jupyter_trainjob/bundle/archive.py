@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import io
 import marshal
 import platform
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -24,14 +23,8 @@ import cloudpickle
 from jupyter_trainjob import worker
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.worker.entrypoint import STAND_IN
-from jupyter_trainjob.worker.manifest import Manifest, Part, Value
+from jupyter_trainjob.worker.manifest import Manifest, Value
 from jupyter_trainjob.worker.protocol import MANIFEST, PACKAGE
-
-PART_SIZE: Final = 1_000_000
-"""Bytes of one part: a Secret holds at most 1 MiB."""
-INLINE_LIMIT: Final = 16 * 2**20
-"""Bytes of captured values that travel in Secrets; beyond it they are one file."""
-CAPTURES_FILE: Final = "captures"
 
 _MAIN: Final = f"""\
 import sys
@@ -66,7 +59,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -
         has_code=capture.has_code,
         python=".".join(platform.python_version_tuple()[:2]),
         versions=_versions(),
-        parts=tuple(Part(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in split(capture.payload)),
+        parts=capture.payload.parts(),
         sources=dict(capture.sources),
         recipes=capture.recipes,
     )
@@ -85,16 +78,6 @@ def readdressed(data: bytes, *, key: bytes, job: str) -> bytes:
         files = {name: archived.read(name) for name in archived.namelist()}
     manifest = Manifest.from_json(files[MANIFEST])._replace(job=job, key=key.hex())
     return _zip(b"", {**files, MANIFEST: manifest.to_json()})
-
-
-def split(payload: bytes) -> Iterator[tuple[str, memoryview]]:
-    """Yield the files that hold captured values: parts that fit into Secrets, or one file beyond `INLINE_LIMIT`."""
-    view = memoryview(payload)
-    if len(view) > INLINE_LIMIT:
-        yield CAPTURES_FILE, view
-        return
-    for number, start in enumerate(range(0, len(view), PART_SIZE)):
-        yield f"part-{number:03d}", view[start : start + PART_SIZE]
 
 
 def _zip(base: bytes, files: Mapping[str, bytes]) -> bytes:

@@ -8,7 +8,6 @@ with the code or its values goes wrong here, before anything is sent: `errors.Us
 from __future__ import annotations
 
 import inspect
-import io
 import keyword
 import sys
 import types
@@ -20,6 +19,7 @@ from typing import Any, Final
 from jupyter_trainjob.bundle import culprit, source
 from jupyter_trainjob.bundle.names import Names, analyse
 from jupyter_trainjob.bundle.notebook import is_ipythons
+from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
 from jupyter_trainjob.errors import CaptureError, UsageError
@@ -46,7 +46,7 @@ class Captured:
 class Capture:
     """Code with its values, ready to be packed."""
 
-    payload: bytes
+    payload: Payload
     """One pickle after the other, in the order of `names`, with one memo."""
     names: tuple[Captured, ...]
     source: str
@@ -67,17 +67,26 @@ def capture_cell(
     filename: str,
     out: Sequence[str] = (),
     cells: Mapping[str, str] | None = None,
+    place: Place = lambda: None,
 ) -> Capture:
     """Pack a cell.
 
     `namespace` is the notebook's own dict (not a copy: functions are recognised by it). `out` are names that are to
-    come back. `cells` maps the file names of executed code to what cells are called, for tracebacks of helpers.
+    come back. `cells` maps the file names of executed code to what cells are called, for tracebacks of helpers. `place`
+    is where values lie that are too large for Secrets.
     """
     found = analyse(source.parse(text, filename))
     values = _values(found, namespace)
     _check_out(out, found, values, namespace)
     return _pack(
-        values, namespace, cells or {}, source_text=text, filename=filename, out=tuple(dict.fromkeys(out)), kind=CELL
+        values,
+        namespace,
+        cells or {},
+        source_text=text,
+        filename=filename,
+        out=tuple(dict.fromkeys(out)),
+        kind=CELL,
+        place=place,
     )
 
 
@@ -87,6 +96,7 @@ def capture_function(
     kwargs: Mapping[str, Any] | None = None,
     *,
     cells: Mapping[str, str] | None = None,
+    place: Place = lambda: None,
 ) -> Capture:
     """Pack a function with the arguments that it is to be called with on every rank."""
     if not callable(fn):
@@ -100,7 +110,16 @@ def capture_function(
     plain = inspect.unwrap(fn)
     own = isinstance(plain, types.FunctionType) and plain.__module__ == "__main__"
     namespace = plain.__globals__ if own else vars(sys.modules["__main__"])
-    return _pack(values, namespace, cells or {}, source_text=_text(plain), filename=f"{name}()", out=(), kind=FUNCTION)
+    return _pack(
+        values,
+        namespace,
+        cells or {},
+        source_text=_text(plain),
+        filename=f"{name}()",
+        out=(),
+        kind=FUNCTION,
+        place=place,
+    )
 
 
 def _values(found: Names, namespace: dict[str, Any]) -> dict[str, Any]:
@@ -137,20 +156,27 @@ def _pack(
     filename: str,
     out: tuple[str, ...],
     kind: str,
+    place: Place,
 ) -> Capture:
-    stream = io.BytesIO()
-    pickler = NotebookPickler(stream, namespace)
+    payload = Payload(place)
+    pickler = NotebookPickler(payload, namespace)
     names = []
     for name, value in values.items():
-        start = stream.tell()
+        start = payload.size
         try:
             pickler.dump(value)
         except Exception as error:
+            payload.discard()
+            if payload.broken is not None:
+                raise payload.no_room(payload.broken) from error
             raise _cannot_travel(name, value, error, namespace) from error
-        names.append(Captured(name, culprit.type_name(value), stream.tell() - start, _origin(value, cells)))
+        except BaseException:  # Ctrl-C in the middle of a gigabyte.
+            payload.discard()
+            raise
+        names.append(Captured(name, culprit.type_name(value), payload.size - start, _origin(value, cells)))
     sources = {file: Source(cells.get(file) or Path(file).name, text) for file, text in pickler.sources.items()}
     return Capture(
-        payload=stream.getvalue(),
+        payload=payload.finish(),
         names=tuple(names),
         source=source_text,
         filename=filename,

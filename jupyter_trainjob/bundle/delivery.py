@@ -1,16 +1,14 @@
 """How a bundle reaches the pods: Secrets, the patch that mounts them, the command that runs them.
 
 Comes after `archive`; goes into the TrainJob that the client creates. Nothing of the user's code is ever put into a
-command line or an environment variable, so it arrives byte for byte. Values beyond `archive.INLINE_LIMIT` travel as a
+command line or an environment variable, so it arrives byte for byte. Values beyond `payload.INLINE_LIMIT` travel as a
 file where pods can see this computer's files, that is on the embedded cluster; elsewhere they are refused.
 """
 
 from __future__ import annotations
 
 import base64
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from jupyter_trainjob.api.resources import SECRETS, Object
-from jupyter_trainjob.bundle.archive import INLINE_LIMIT, PART_SIZE, split
 from jupyter_trainjob.bundle.capture import Capture
+from jupyter_trainjob.bundle.payload import CAPTURES_FILE, INLINE_LIMIT, PART_SIZE, Payload
 from jupyter_trainjob.constants import (
     ANCESTOR_LABEL,
     ANCESTOR_TRAINER,
@@ -57,17 +55,13 @@ class Delivery:
     """For ``spec.trainer.env``."""
     patch: Object
     """For ``spec.runtimePatches``."""
-    files: dict[Path, memoryview] = field(default_factory=dict)
+    files: dict[Path, Payload] = field(default_factory=dict)
     """What lies in this computer's files instead of Secrets."""
 
     def write_files(self) -> None:
-        """Write `files`, for the user's eyes only, whole or not at all."""
-        for path, data in self.files.items():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-            draft.replace(path)
+        """Put `files` in their places, for the user's eyes only, each whole or not at all."""
+        for path, payload in self.files.items():
+            payload.move_to(path)
 
     def remove_files(self) -> None:
         """Remove `files` and their folders again."""
@@ -104,13 +98,12 @@ def deliver(
             f"The cell is too large: its text makes an archive of {_megabytes(len(job_archive))}, and a Secret holds "
             f"1 MB. Move data out of the text of the cell, into a variable or a file."
         )
-    if len(capture.payload) > INLINE_LIMIT and captures_dir is None:
+    if not capture.payload.carried or (captures_dir is None and not capture.payload.inline):
         raise UsageError(_too_large(capture))
-    parts = dict(split(capture.payload))
-    in_files = captures_dir if len(capture.payload) > INLINE_LIMIT else None
+    in_files = None if capture.payload.inline else captures_dir
     stored: dict[str, dict[str, bytes]] = {bundle_secret(name): {JOB_ARCHIVE: job_archive, KEY_ENTRY: key}}
     if in_files is None:
-        stored |= {f"{name}-{part}": {part: bytes(data)} for part, data in parts.items()}
+        stored |= {f"{name}-{part}": {part: data} for part, data in capture.payload.pieces()}
     variables = {**(env or {}), **({CAPTURES_ENV: CAPTURES_MOUNT} if in_files else {})}
     annotations = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
     return Delivery(
@@ -118,7 +111,7 @@ def deliver(
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
         patch=_patch(runtime, stored, in_files, {key: value for key, value in annotations.items() if value}),
-        files={in_files / part: data for part, data in parts.items()} if in_files else {},
+        files={in_files / CAPTURES_FILE: capture.payload} if in_files else {},
     )
 
 
@@ -185,7 +178,7 @@ def _too_large(capture: Capture) -> str:
     largest = sorted(capture.names, key=lambda value: value.size, reverse=True)[:LARGEST]
     named = ", ".join(f"{value.name} ({value.type}, {_megabytes(value.size)})" for value in largest)
     return (
-        f"The values that the cell uses are too large for this cluster: {_megabytes(len(capture.payload))} together, "
+        f"The values that the cell uses are too large for this cluster: {_megabytes(capture.payload.size)} together, "
         f"and at most {_megabytes(INLINE_LIMIT)} travel with a job. The largest: {named}. Load large data inside the "
         f"cell, from a volume or a bucket that the pods can reach. Nothing was sent."
     )

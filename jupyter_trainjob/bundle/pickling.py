@@ -16,6 +16,8 @@ from typing import Any, Final
 from cloudpickle import Pickler
 
 from jupyter_trainjob.bundle.notebook import is_ipythons
+from jupyter_trainjob.worker.classes import note_superseded
+from jupyter_trainjob.worker.tensors import Storages
 
 SOURCE_LIMIT: Final = 64 * 2**10
 SOURCES_LIMIT: Final = 192 * 2**10
@@ -39,15 +41,20 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         self.sources: dict[str, str] = {}
         """Source text by the file name that pickled functions carry."""
         self._namespace = namespace
+        self._storages = Storages()
         self.globals_ref[id(namespace)] = _JobGlobals()
 
     def reducer_override(self, obj: Any) -> Any:
         """Refuse what cloudpickle would quietly change, and notice code that travels by value."""
         if isinstance(obj, io.IOBase) and obj not in (sys.stdout, sys.stderr):
             raise pickle.PicklingError(f"an open file cannot travel: {getattr(obj, 'name', type(obj).__qualname__)}")
-        reduced = super().reducer_override(obj)
+        reduced = self._storages.reduce(obj)
+        if reduced is NotImplemented:
+            reduced = super().reducer_override(obj)
         if isinstance(obj, (type, types.FunctionType)) and isinstance(reduced, tuple) and len(reduced) == 6:
             self.has_code = True
+            if isinstance(obj, type):
+                note_superseded(obj, self._namespace)
         return reduced
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:

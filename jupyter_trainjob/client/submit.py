@@ -17,6 +17,7 @@ from jupyter_trainjob.api.resources import NODES, TRAINJOBS, Object
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
+from jupyter_trainjob.bundle.payload import Place
 from jupyter_trainjob.client import amounts, cells, resources, retries, runtimes
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.create import create
@@ -85,7 +86,8 @@ def submit(
         context=context,
         namespace=namespace,
     )
-    prepared = prepare(capture_function(fn, args, dict(kwargs or {}), cells=cells.names()), options)
+    capture = capture_function(fn, args, dict(kwargs or {}), cells=cells.names(), place=_place(options))
+    prepared = prepare(capture, options)
     if prepared.note:
         warnings.warn(prepared.note, stacklevel=2)
     return send(prepared)
@@ -96,7 +98,9 @@ def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, optio
 
     `filename` is what tracebacks call the cell.
     """
-    capture = capture_cell(source, variables, filename=filename, out=options.out, cells=cells.names())
+    capture = capture_cell(
+        source, variables, filename=filename, out=options.out, cells=cells.names(), place=_place(options)
+    )
     return prepare(capture, options)
 
 
@@ -188,6 +192,11 @@ def _trainer(connection: Connection, options: Options, runtime: Object) -> tuple
     if note and connection.embedded:
         raise errors.UsageError(f"{note} Nothing was sent.")
     return trainer, f"{note} Until the cluster grows, the job waits." if note else ""
+
+
+def _place(options: Options) -> Place:
+    """Return where captured values lie that are too large for Secrets: nowhere, if pods do not see our files."""
+    return lambda: state_dir().captures if connect(options.context).embedded else None
 
 
 def _nodes(connection: Connection) -> list[Object] | None:

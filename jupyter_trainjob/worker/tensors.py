@@ -26,10 +26,10 @@ class Storages:
         torch = sys.modules.get("torch")
         if torch is None or not isinstance(obj, (torch.UntypedStorage, torch.storage.TypedStorage)):
             return NotImplemented
-        if not (obj.device.type == "cpu" or (self._bring_home and obj.device.type != "meta")):
+        untyped = obj if isinstance(obj, torch.UntypedStorage) else obj._untyped_storage  # noqa: SLF001 - no public name
+        if not (untyped.device.type == "cpu" or (self._bring_home and untyped.device.type != "meta")):
             return NotImplemented
-        if not isinstance(obj, torch.UntypedStorage):
-            untyped = obj._untyped_storage  # noqa: SLF001 - its public name warns
+        if untyped is not obj:
             return typed, (self._seen.setdefault(untyped._cdata, untyped), obj.dtype)  # noqa: SLF001
         self._seen.setdefault(obj._cdata, obj)  # noqa: SLF001
         here = obj if obj.device.type == "cpu" else obj.cpu()

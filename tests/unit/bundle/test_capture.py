@@ -35,14 +35,14 @@ def names(captured: Capture) -> list[str]:
 
 
 def unpacked(captured: Capture) -> dict[str, Any]:
-    unpickler = pickle.Unpickler(io.BytesIO(captured.payload))
+    unpickler = pickle.Unpickler(captured.payload.open())
     return {value.name: unpickler.load() for value in captured.names}
 
 
 def test_only_what_the_cell_uses_travels() -> None:
     captured = capture("x = a + f(1)\nprint(x, missing)", notebook("def f(n): return n", a=1, b=bytes(10**6), x=2))
     assert names(captured) == ["a", "f"]
-    assert len(captured.payload) < 2_000
+    assert captured.payload.size < 2_000
 
 
 def test_what_a_function_uses_travels_with_it() -> None:
@@ -65,7 +65,7 @@ def test_notebook_machinery_stays_at_home() -> None:
     namespace["open"] = functools.wraps(io.open)(lambda *_: None)
     captured = capture("(In, Out, _, _i3, _12, exit, open, __name__, __builtins__)\nf()", namespace)
     assert names(captured) == ["f"]
-    assert b"of_ipython" not in captured.payload
+    assert b"of_ipython" not in captured.payload.open().read()
 
 
 def test_a_name_of_the_users_own_that_ipython_has_too_travels() -> None:
@@ -78,7 +78,7 @@ def test_one_object_under_two_names_is_packed_once() -> None:
     found = unpacked(captured)
     assert found["a"][0] is found["b"]["x"]
     assert [value.size > 100_000 for value in captured.names] == [True, False]
-    assert sum(value.size for value in captured.names) == len(captured.payload)
+    assert sum(value.size for value in captured.names) == captured.payload.size
 
 
 def test_the_report_says_what_each_value_is_and_where_it_comes_from() -> None:

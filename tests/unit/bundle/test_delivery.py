@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.bundle.archive import INLINE_LIMIT, PART_SIZE, archive
+from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, Captured, capture_cell
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, Delivery, bundle_secret, deliver
+from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.manifest import Manifest
 
@@ -43,8 +44,8 @@ TORCH: dict[str, Any] = {
 }
 
 
-def captured(size: int = 10, source: str = "x = '🚀 $HOME `ls`'") -> Capture:
-    payload = random.Random(size).randbytes(size)
+def captured(size: int = 10, source: str = "x = '🚀 $HOME `ls`'", place: Path | None = None) -> Capture:
+    payload = Payload.of(random.Random(size).randbytes(size), lambda: place)
     values = (Captured("small", "int", 4, "notebook"), Captured("big", "numpy.ndarray", size - 4, "notebook"))
     return Capture(payload=payload, names=values, source=source, filename="Cell [12]", out=("a",))
 
@@ -84,7 +85,7 @@ def test_the_archive_describes_the_job() -> None:
         ("part-001", PART_SIZE),
         ("part-002", 500_000),
     ]
-    assert manifest.parts[2].sha256 == hashlib.sha256(capture.payload[2_000_000:]).hexdigest()
+    assert manifest.parts[2].sha256 == hashlib.sha256(capture.payload.open().read()[2_000_000:]).hexdigest()
 
 
 def test_secrets_hold_the_archive_the_key_and_the_parts() -> None:
@@ -94,7 +95,7 @@ def test_secrets_hold_the_archive_the_key_and_the_parts() -> None:
     assert list(data) == ["job-abcde-bundle", "job-abcde-part-000", "job-abcde-part-001", "job-abcde-part-002"]
     assert data[bundle_secret("job-abcde")][KEY_ENTRY] == KEY
     parts = [content for secret in list(data)[1:] for content in data[secret].values()]
-    assert b"".join(parts) == capture.payload
+    assert b"".join(parts) == capture.payload.open().read()
     for secret in delivery.secrets:
         assert sum(map(len, data[secret["metadata"]["name"]].values())) <= 1_000_000 + len(KEY)
         assert secret["metadata"]["namespace"] == "team"
@@ -151,12 +152,14 @@ def test_large_captures_are_refused_by_name_where_pods_do_not_see_files() -> Non
 
 
 def test_large_captures_are_a_file_where_pods_see_files(tmp_path: Path) -> None:
-    capture = captured(INLINE_LIMIT + 1)
+    capture = captured(INLINE_LIMIT + 1, place=tmp_path)
+    with capture.payload.open() as file:
+        content = file.read()
     folder = tmp_path / "captures" / "job-abcde"
     delivery = delivered(capture, captures_dir=folder)
     delivery.write_files()
     assert [path.name for path in folder.iterdir()] == ["captures"]
-    assert (folder / "captures").read_bytes() == capture.payload
+    assert (folder / "captures").read_bytes() == content
     assert stat.S_IMODE((folder / "captures").stat().st_mode) == 0o600
     assert len(delivery.secrets) == 1
     spec = pod(delivery)["spec"]

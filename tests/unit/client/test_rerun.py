@@ -25,6 +25,7 @@ from jupyter_trainjob.api.resources import (
 from jupyter_trainjob.bundle import archive, copying
 from jupyter_trainjob.bundle.capture import Capture, Captured, capture_cell
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret, deliver
+from jupyter_trainjob.bundle.payload import Payload
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.options import LONGEST_NAME, Options
@@ -173,12 +174,9 @@ def test_names_of_copies_begin_as_the_first(name: str, annotations: dict[str, st
     assert base_name({"metadata": {"name": name, "annotations": annotations}}) == base
 
 
-def test_captures_in_files_are_shared_and_outlive_the_first_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archive, "INLINE_LIMIT", 100)
-    monkeypatch.setattr("jupyter_trainjob.bundle.delivery.INLINE_LIMIT", 100)
-    capture = Capture(b"x" * 1_000, (Captured("x", "bytes", 1_000, "notebook"),), "x", "Cell [1]")
+def test_captures_in_files_are_shared_and_outlive_the_first_job(tmp_path: Path) -> None:
+    payload = Payload.of(b"x" * 1_000, lambda: tmp_path, limit=100)
+    capture = Capture(payload, (Captured("x", "bytes", 1_000, "notebook"),), "x", "Cell [1]")
     packed = archive.archive(capture, key=b"k" * 32, job="a-bcdfg")
     folder = tmp_path / "captures" / "a-bcdfg"
     first = deliver(
@@ -206,7 +204,7 @@ def test_an_archive_that_is_readdressed_is_what_would_have_been_packed() -> None
         with zipfile.ZipFile(io.BytesIO(data)) as archived:
             return {name: archived.read(name) for name in archived.namelist()}
 
-    capture = Capture(b"", (), "1", "Cell [1]")
+    capture = Capture(Payload(), (), "1", "Cell [1]")
     old = archive.archive(capture, key=b"k" * 32, job="a", compiled=True)
     new = archive.archive(capture, key=b"n" * 32, job="b", compiled=True)
     assert files(archive.readdressed(old, key=b"n" * 32, job="b")) == files(new)

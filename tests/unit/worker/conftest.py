@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.bundle.archive import archive, split
+from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell
 from jupyter_trainjob.client import returned
 from jupyter_trainjob.worker.protocol import Assembler, Message, decode, loads
@@ -94,15 +94,19 @@ class Notebook:
 
     def capture(self, source: str, out: Sequence[str] = ()) -> Capture:
         """Pack a cell."""
-        return capture_cell(source, self.names, filename="Cell [12]", out=out, cells=self.cells)
+        return capture_cell(
+            source, self.names, filename="Cell [12]", out=out, cells=self.cells, place=lambda: self._folder
+        )
 
     def put(self, capture: Capture, *, compiled: bool = False) -> Path:
         """Lay a job's files into a folder; return the path of its archive."""
         folder = self._folder / "trainjob"
         folder.mkdir(exist_ok=True)
         (folder / "job.pyz").write_bytes(archive(capture, key=KEY, job="job-abcde", compiled=compiled))
-        for name, data in split(capture.payload):
+        for name, data in capture.payload.pieces():
             (folder / name).write_bytes(data)
+        if not capture.payload.inline:
+            capture.payload.move_to(folder / "captures")
         return folder / "job.pyz"
 
     def job(

@@ -16,7 +16,7 @@ from typing import Any, Final
 from cloudpickle import Pickler
 
 from jupyter_trainjob.bundle.notebook import is_ipythons
-from jupyter_trainjob.worker.classes import note_superseded
+from jupyter_trainjob.worker.classes import note_superseded, slotted
 from jupyter_trainjob.worker.tensors import Storages
 
 SOURCE_LIMIT: Final = 64 * 2**10
@@ -55,6 +55,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             self.has_code = True
             if isinstance(obj, type):
                 note_superseded(obj, self._namespace)
+                reduced = slotted(obj, reduced)
         return reduced
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:

@@ -47,10 +47,19 @@ def note_arrived() -> None:
 
 def reduced(cls: type, how: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return how a class is pickled, from `how` cloudpickle does: found where it is known, else made."""
-    make, args, state = how[:3]
+    make, args, state = slotted(cls, how)[:3]
     mark = _mark(cls)
     named = cls.__module__ == "__main__" and mark in _arrived
     return own, (cls.__qualname__ if named else "", mark, make, args), state, None, None, fill
+
+
+def slotted(cls: type, how: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return how a class is pickled with its slots, which cannot be added to one that is made."""
+    # Of tuples they are always empty, and a NamedTuple makes them itself.
+    if "__slots__" not in vars(cls) or issubclass(cls, (enum.Enum, tuple)):
+        return how
+    constructor, name, bases, keywords, *rest = how[1]
+    return how[0], (constructor, name, bases, {**keywords, "__slots__": vars(cls)["__slots__"]}, *rest), *how[2:]
 
 
 def own(qualname: str, mark: str, make: Callable[..., type], args: tuple[Any, ...]) -> type:

@@ -84,10 +84,12 @@ MAGIC: Final = "%%trainjob"
 # Inside a pod
 BUNDLE_MOUNT: Final = "/trainjob"
 JOB_ARCHIVE: Final = "job.pyz"
-CAPTURES_MOUNT: Final = "/trainjob-captures"
-"""Where captures that are too large for Secrets lie (embedded cluster only)."""
+FOLDER_MOUNT: Final = "/trainjob-folder"
+"""Where the folder lies that all ranks of a job share, and that outlives them."""
 
 # The embedded cluster
+DRAFT_PREFIX: Final = ".sending-"
+"""How the names of files begin that are to become part of a job's folder."""
 EMBEDDED_CONTEXT: Final = "trainjob-local"
 STATE_DIR_ENV: Final = "TRAINJOB_STATE_DIR"
 CONTEXT_ENV: Final = "TRAINJOB_CONTEXT"

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle.archive import read_manifest, readdressed
-from jupyter_trainjob.bundle.delivery import CAPTURES_VOLUME, KEY_ENTRY, VOLUME, secret_object
+from jupyter_trainjob.bundle.delivery import FOLDER_VOLUME, KEY_ENTRY, VOLUME, secret_object
+from jupyter_trainjob.bundle.payload import CAPTURES_FILE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.manifest import Manifest
@@ -26,19 +27,19 @@ from jupyter_trainjob.worker.manifest import Manifest
 
 @dataclass(frozen=True)
 class LinkedFiles:
-    """Captured values in this computer's files, by their new folder; they share the bytes with the old ones."""
+    """Folders of jobs on this computer. Of the old ones only the captured values come along, and share their bytes."""
 
     folders: dict[Path, Path] = field(default_factory=dict)
     """The old folder by the new one."""
 
     def write_files(self) -> None:
-        """Let the files lie in the new folders as well."""
+        """Make the new folders, and let captured values lie there as well."""
         for new, old in self.folders.items():
             if not old.is_dir():
-                raise gone(f"the captured values in {old} that it came with")
+                raise gone(f"the folder {old} that it came with")
             new.mkdir(parents=True, mode=0o700)
-            for file in old.iterdir():
-                _link(file, new / file.name)
+            if (old / CAPTURES_FILE).exists():
+                _link(old / CAPTURES_FILE, new / CAPTURES_FILE)
 
     def remove_files(self) -> None:
         """Remove the new folders again."""
@@ -59,6 +60,14 @@ class Copied:
 def mounted(spec: Object) -> list[str]:
     """Return the names of the Secrets that hold the bundle of a job; none if it has no bundle of ours."""
     return [source["secret"]["name"] for source in _sources(spec)]
+
+
+def folder(spec: Object) -> Path | None:
+    """Return the folder of a job that has one on this computer."""
+    for volume in _volumes(spec):
+        if volume["name"] == FOLDER_VOLUME and "hostPath" in volume:
+            return Path(volume["hostPath"]["path"])
+    return None
 
 
 def manifest(secret: Object) -> Manifest | None:
@@ -89,7 +98,7 @@ def copied(
         source["secret"]["name"] = renamed
     folders = {}
     for volume in _volumes(spec):
-        if volume["name"] == CAPTURES_VOLUME:
+        if volume["name"] == FOLDER_VOLUME and "hostPath" in volume:
             path = Path(volume["hostPath"]["path"])
             folders[path.with_name(new)] = path
             volume["hostPath"]["path"] = str(path.with_name(new))

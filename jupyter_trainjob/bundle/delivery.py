@@ -23,7 +23,7 @@ from jupyter_trainjob.constants import (
     ANCESTOR_TRAINER,
     BUNDLE_LABEL,
     BUNDLE_MOUNT,
-    CAPTURES_MOUNT,
+    FOLDER_MOUNT,
     FRAMEWORK_LABEL,
     JOB_ARCHIVE,
     MANAGED_BY,
@@ -35,12 +35,12 @@ from jupyter_trainjob.constants import (
     WORKDIR_ANNOTATION,
 )
 from jupyter_trainjob.errors import UsageError
-from jupyter_trainjob.worker.protocol import CAPTURES_ENV
+from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV
 
 KEY_ENTRY: Final = "key"
 """Entry of the bundle's Secret with the key that signs results; it is not mounted."""
 VOLUME: Final = "trainjob"
-CAPTURES_VOLUME: Final = "trainjob-captures"
+FOLDER_VOLUME: Final = "trainjob-folder"
 LARGEST: Final = 5
 """How many values an error over the limit names."""
 
@@ -57,16 +57,20 @@ class Delivery:
     """For ``spec.runtimePatches``."""
     files: dict[Path, Payload] = field(default_factory=dict)
     """What lies in this computer's files instead of Secrets."""
+    folder: Path | None = None
+    """The folder of the job, where that is one of this computer."""
 
     def write_files(self) -> None:
-        """Put `files` in their places, for the user's eyes only, each whole or not at all."""
+        """Make `folder` and put `files` in their places, for the user's eyes only, each whole or not at all."""
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path, payload in self.files.items():
             payload.move_to(path)
 
     def remove_files(self) -> None:
-        """Remove `files` and their folders again."""
-        for path in self.files:
-            shutil.rmtree(path.parent, ignore_errors=True)
+        """Remove all of it again."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def bundle_secret(job: str) -> str:
@@ -82,15 +86,15 @@ def deliver(
     name: str,
     namespace: str,
     runtime: Object,
-    captures_dir: Path | None = None,
+    folder: Path | None = None,
     python: str | None = None,
     working_dir: str | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Delivery:
     """Address a bundle to the pods of the TrainJob `name`.
 
-    `captures_dir` is a folder of this job alone that pods can mount, None on a cluster that does not see this
-    computer's files. `python` and `working_dir` tell the embedded cluster which interpreter and folder the notebook
+    `folder` is one of this job alone that its pods can mount, None on a cluster that does not see this computer's
+    files. `python` and `working_dir` tell the embedded cluster which interpreter and folder the notebook
     has. Raises `errors.UsageError` if the bundle is too large.
     """
     if len(job_archive) > PART_SIZE:
@@ -98,20 +102,25 @@ def deliver(
             f"The cell is too large: its text makes an archive of {_megabytes(len(job_archive))}, and a Secret holds "
             f"1 MB. Move data out of the text of the cell, into a variable or a file."
         )
-    if not capture.payload.carried or (captures_dir is None and not capture.payload.inline):
+    if not capture.payload.carried or (folder is None and not capture.payload.inline):
         raise UsageError(_too_large(capture))
-    in_files = None if capture.payload.inline else captures_dir
+    in_files = None if capture.payload.inline else folder
     stored: dict[str, dict[str, bytes]] = {bundle_secret(name): {JOB_ARCHIVE: job_archive, KEY_ENTRY: key}}
     if in_files is None:
         stored |= {f"{name}-{part}": {part: data} for part, data in capture.payload.pieces()}
-    variables = {**(env or {}), **({CAPTURES_ENV: CAPTURES_MOUNT} if in_files else {})}
+    variables = dict(env or {})
+    if folder is not None:
+        variables[FOLDER_ENV] = FOLDER_MOUNT
+    if in_files is not None:
+        variables[CAPTURES_ENV] = FOLDER_MOUNT
     annotations = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
     return Delivery(
         secrets=[secret_object(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
-        patch=_patch(runtime, stored, in_files, {key: value for key, value in annotations.items() if value}),
+        patch=_patch(runtime, stored, folder, {key: value for key, value in annotations.items() if value}),
         files={in_files / CAPTURES_FILE: capture.payload} if in_files else {},
+        folder=folder,
     )
 
 
@@ -136,7 +145,7 @@ def _launcher(runtime: Object) -> str:
 
 
 def _patch(
-    runtime: Object, stored: Mapping[str, Mapping[str, bytes]], in_files: Path | None, annotations: Mapping[str, str]
+    runtime: Object, stored: Mapping[str, Mapping[str, bytes]], folder: Path | None, annotations: Mapping[str, str]
 ) -> Object:
     sources = [
         {"secret": {"name": secret, "items": [{"key": entry, "path": entry} for entry in data if entry != KEY_ENTRY]}}
@@ -144,9 +153,9 @@ def _patch(
     ]
     volumes: list[Object] = [{"name": VOLUME, "projected": {"sources": sources}}]
     mounts: list[Object] = [{"name": VOLUME, "mountPath": BUNDLE_MOUNT, "readOnly": True}]
-    if in_files is not None:
-        volumes.append({"name": CAPTURES_VOLUME, "hostPath": {"path": str(in_files), "type": "Directory"}})
-        mounts.append({"name": CAPTURES_VOLUME, "mountPath": CAPTURES_MOUNT, "readOnly": True})
+    if folder is not None:
+        volumes.append({"name": FOLDER_VOLUME, "hostPath": {"path": str(folder), "type": "Directory"}})
+        mounts.append({"name": FOLDER_VOLUME, "mountPath": FOLDER_MOUNT})
     pod: Object = {"spec": {"volumes": volumes, "containers": [{"name": NODE_CONTAINER, "volumeMounts": mounts}]}}
     if annotations:
         pod["metadata"] = {"annotations": dict(annotations)}

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from jupyter_trainjob.constants import DRAFT_PREFIX
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.manifest import Part
 from jupyter_trainjob.worker.sealed import flat
@@ -28,8 +29,6 @@ PART_SIZE: Final = 1_000_000
 INLINE_LIMIT: Final = 16 * 2**20
 """Bytes of captured values that travel in Secrets; beyond it they are one file."""
 CAPTURES_FILE: Final = "captures"
-DRAFT_PREFIX: Final = ".sending-"
-"""How the names of files begin that belong to no job yet."""
 
 Place = Callable[[], Path | None]
 """Returns the folder for what is large, None where pods cannot see this computer's files. Asked only if needed."""

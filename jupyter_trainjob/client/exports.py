@@ -21,7 +21,7 @@ from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.options import identifier
 from jupyter_trainjob.constants import DEFAULT_RUNTIME, MAGIC, RUNTIME_ANNOTATION, VARIABLE_ANNOTATION
 from jupyter_trainjob.worker.manifest import CELL, Manifest
-from jupyter_trainjob.worker.protocol import CAPTURES_ENV
+from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def asked_of(connection: Connection, trainjob: Object) -> Asked:
         env={
             str(each["name"]): str(each["value"])
             for each in trainer.get("env") or ()
-            if "value" in each and each["name"] != CAPTURES_ENV
+            if "value" in each and each["name"] not in (CAPTURES_ENV, FOLDER_ENV)
         },
         deadline=spec.get("activeDeadlineSeconds"),
         retries=_retries(connection, trainjob) if RUNTIME_ANNOTATION in annotations else 0,

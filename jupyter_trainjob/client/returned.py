@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.client import folder
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.worker import classes
 from jupyter_trainjob.worker.protocol import RESULTS_FOLDER
@@ -33,8 +34,6 @@ def from_folder(connection: Connection, trainjob: Object) -> Opener:
     """Return what opens the files with results of a job."""
 
     def opener(name: str) -> BinaryIO:
-        from jupyter_trainjob.client import folder
-
         found = folder.of(connection, trainjob)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, "the job has no folder", name)

@@ -123,7 +123,7 @@ def prepare_on(connection: Connection, capture: Capture, options: Options) -> Pr
         name=name,
         namespace=namespace,
         runtime=runtime,
-        captures_dir=state_dir().captures / namespace / name if connection.embedded else None,
+        folder=state_dir().jobs / namespace / name if connection.embedded else None,
         python=sys.executable if connection.embedded else None,
         working_dir=os.getcwd() if connection.embedded else None,  # noqa: PTH109 - as the kernel sees it
         env=options.env,
@@ -196,7 +196,7 @@ def _trainer(connection: Connection, options: Options, runtime: Object) -> tuple
 
 def _place(options: Options) -> Place:
     """Return where captured values lie that are too large for Secrets: nowhere, if pods do not see our files."""
-    return lambda: state_dir().captures if connect(options.context).embedded else None
+    return lambda: state_dir().jobs if connect(options.context).embedded else None
 
 
 def _nodes(connection: Connection) -> list[Object] | None:

@@ -131,7 +131,7 @@ def serve(
             podgroup.controller(client, informers),
             garbage.controller(client, informers),
             claims.controller(client, informers, state.claims),
-            remains.controller(client, history, state.captures),
+            remains.controller(client, history, state.jobs),
         ]
     )
     manager.start()

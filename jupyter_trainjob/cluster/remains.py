@@ -1,4 +1,4 @@
-"""What belongs to a TrainJob outside of the API goes when it goes: kept history, and captures in files."""
+"""What belongs to a TrainJob outside of the API goes when it goes: kept history, and its folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import History
 
 
-def controller(client: Client, history: History, captures: Path) -> Controller:
+def controller(client: Client, history: History, jobs: Path) -> Controller:
     """Return the controller that removes what deleted TrainJobs left behind."""
     trainjobs = Informer(client, TRAINJOBS)
-    remains = Remains(trainjobs, history, captures)
+    remains = Remains(trainjobs, history, jobs)
     controller = Controller("remains", remains)
     trainjobs.on_change(remains.remember)
     controller.watch(trainjobs)
@@ -25,10 +25,10 @@ def controller(client: Client, history: History, captures: Path) -> Controller:
 class Remains:
     """Removes the remains of one TrainJob once it is gone."""
 
-    def __init__(self, trainjobs: Informer, history: History, captures: Path) -> None:
+    def __init__(self, trainjobs: Informer, history: History, jobs: Path) -> None:
         self._trainjobs = trainjobs
         self._history = history
-        self._captures = captures
+        self._jobs = jobs
         self._uids: dict[tuple[str, str], str] = {}
 
     def remember(self, old: Object | None, new: Object | None) -> None:
@@ -39,10 +39,10 @@ class Remains:
             self._uids[metadata["namespace"], metadata["name"]] = metadata["uid"]
 
     def reconcile(self, namespace: str, name: str) -> float | None:
-        """Remove history and captures of a TrainJob that is no longer there."""
+        """Remove history and folder of a TrainJob that is no longer there."""
         if self._trainjobs.get(name, namespace) is None:
             uid = self._uids.pop((namespace, name), None)
             if uid is not None:
                 self._history.forget(uid)
-            shutil.rmtree(self._captures / namespace / name, ignore_errors=True)
+            shutil.rmtree(self._jobs / namespace / name, ignore_errors=True)
         return None

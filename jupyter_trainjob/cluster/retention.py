@@ -2,7 +2,7 @@
 
 A stopped (suspended) job is not finished: it waits to be resumed, however long.
 What goes is the object at the top (a TrainJob, or a JobSet, Job or Pod that nobody owns); the garbage collector, the
-agent and `remains` take what belongs to it: objects, logs, captures, history. Claims hold the user's own files and
+agent and `remains` take what belongs to it: objects, logs, folder, history. Claims hold the user's own files and
 stay. History of jobs on other clusters goes by when something was last read of them.
 """
 
@@ -23,6 +23,7 @@ from jupyter_trainjob.api.resources import JOBS, JOBSETS, PODS, TRAINJOBS, Objec
 from jupyter_trainjob.cluster.idle import FINISHED, is_unfinished
 from jupyter_trainjob.cluster.settings import Settings
 from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.constants import DRAFT_PREFIX
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.history import History
 
@@ -89,7 +90,7 @@ class Retention:
         for uid in gone:
             self._delete(*finished[uid])
         self._sweep_history(set(objects))
-        self._sweep_captures(obj for resource, obj in objects.values() if resource is TRAINJOBS)
+        self._sweep_folders(obj for resource, obj in objects.values() if resource is TRAINJOBS)
         return len(gone)
 
     def _sizes(self, objects: dict[str, tuple[Resource, Object]]) -> dict[str, int]:
@@ -100,7 +101,7 @@ class Retention:
                 root = _root(uid, objects)
                 sizes[root] = sizes.get(root, 0) + size_of(self._state.agent / "pods" / uid)
             elif resource is TRAINJOBS:
-                folder = self._state.captures / obj["metadata"]["namespace"] / obj["metadata"]["name"]
+                folder = self._state.jobs / obj["metadata"]["namespace"] / obj["metadata"]["name"]
                 sizes[uid] = sizes.get(uid, 0) + size_of(folder)
         return sizes
 
@@ -119,13 +120,18 @@ class Retention:
                     self._history.forget(uid)
         self._history.shrink()
 
-    def _sweep_captures(self, trainjobs: Iterable[Object]) -> None:
-        """Remove captures without a job: who sent it, or the daemon when it went, was killed before it could do so.
+    def _sweep_folders(self, trainjobs: Iterable[Object]) -> None:
+        """Remove folders without a job: who sent it, or the daemon when it went, was killed before it could do so.
 
-        Files come before their job, so those of the last day may be of one that is just being sent.
+        Folders come before their job, so those of the last day may be of one that is just being sent; and before these
+        come drafts of what they are to hold.
         """
         known = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in trainjobs}
-        for folder in self._state.captures.glob("*/*"):
+        for draft in self._state.jobs.glob(f"{DRAFT_PREFIX}*"):
+            with suppress(OSError):
+                if draft.stat().st_mtime < self._clock() - DAY:
+                    draft.unlink()
+        for folder in self._state.jobs.glob("[!.]*/*"):
             with suppress(OSError):  # it went while we looked
                 old = folder.stat().st_mtime < self._clock() - DAY
                 if old and (folder.parent.name, folder.name) not in known:

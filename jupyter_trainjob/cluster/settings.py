@@ -25,7 +25,7 @@ class Settings:
     """The settings of a daemon. Zero lifts a limit."""
 
     keep_days: float = 14.0
-    """Days after which a finished job goes, with its logs, captures and history (``TRAINJOB_KEEP_DAYS``)."""
+    """Days after which a finished job goes, with its logs, folder and history (``TRAINJOB_KEEP_DAYS``)."""
     keep_gib: float = 10.0
     """GiB that finished jobs may take; beyond it the oldest go first (``TRAINJOB_KEEP_GIB``)."""
     idle_minutes: float = 30.0

@@ -77,9 +77,9 @@ class StateDir:
         return self.agent / "claims"
 
     @property
-    def captures(self) -> Path:
-        """Return the folder for captures that are too large for Secrets."""
-        return self.cluster / "captures"
+    def jobs(self) -> Path:
+        """Return the folder of what outlives the pods of a job: one folder per TrainJob, by namespace and name."""
+        return self.cluster / "jobs"
 
     @property
     def history(self) -> Path:

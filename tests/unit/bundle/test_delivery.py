@@ -156,7 +156,7 @@ def test_large_captures_are_a_file_where_pods_see_files(tmp_path: Path) -> None:
     with capture.payload.open() as file:
         content = file.read()
     folder = tmp_path / "captures" / "job-abcde"
-    delivery = delivered(capture, captures_dir=folder)
+    delivery = delivered(capture, folder=folder)
     delivery.write_files()
     assert [path.name for path in folder.iterdir()] == ["captures"]
     assert (folder / "captures").read_bytes() == content
@@ -164,8 +164,11 @@ def test_large_captures_are_a_file_where_pods_see_files(tmp_path: Path) -> None:
     assert len(delivery.secrets) == 1
     spec = pod(delivery)["spec"]
     assert spec["volumes"][1]["hostPath"]["path"] == str(folder)
-    assert spec["containers"][0]["volumeMounts"][1]["mountPath"] == "/trainjob-captures"
-    assert delivery.env == [{"name": "TRAINJOB_CAPTURES", "value": "/trainjob-captures"}]
+    assert spec["containers"][0]["volumeMounts"][1]["mountPath"] == "/trainjob-folder"
+    assert delivery.env == [
+        {"name": "TRAINJOB_FOLDER", "value": "/trainjob-folder"},
+        {"name": "TRAINJOB_CAPTURES", "value": "/trainjob-folder"},
+    ]
     delivery.remove_files()
     assert not folder.exists()
 

@@ -180,7 +180,7 @@ def test_captures_in_files_are_shared_and_outlive_the_first_job(tmp_path: Path) 
     packed = archive.archive(capture, key=b"k" * 32, job="a-bcdfg")
     folder = tmp_path / "captures" / "a-bcdfg"
     first = deliver(
-        capture, job_archive=packed, key=b"k" * 32, name="a-bcdfg", namespace="n", runtime=RUNTIME, captures_dir=folder
+        capture, job_archive=packed, key=b"k" * 32, name="a-bcdfg", namespace="n", runtime=RUNTIME, folder=folder
     )
     first.write_files()
     secrets = {secret["metadata"]["name"]: secret for secret in first.secrets}
@@ -195,7 +195,7 @@ def test_captures_in_files_are_shared_and_outlive_the_first_job(tmp_path: Path) 
     assert str(folder) not in str(again.spec)
     again.files.remove_files()
     assert not file.parent.exists()
-    with pytest.raises(errors.UsageError, match=r"captured values .* gone"):
+    with pytest.raises(errors.UsageError, match=r"the folder .* gone"):
         again.files.write_files()
 
 

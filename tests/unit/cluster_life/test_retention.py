@@ -132,7 +132,7 @@ def test_pods_count_for_the_job_at_the_top(tmp_path: Path) -> None:
     store.close()
 
 
-def test_captures_whose_job_is_gone_or_never_came_go_after_a_day(tmp_path: Path) -> None:
+def test_folders_whose_job_is_gone_or_never_came_go_after_a_day(tmp_path: Path) -> None:
     state = StateDir(tmp_path / "state").create()
     store = Store(state.store)
     client = Client(Core(store, version="1"))
@@ -140,11 +140,16 @@ def test_captures_whose_job_is_gone_or_never_came_go_after_a_day(tmp_path: Path)
     spec = {"runtimeRef": {"name": "plain"}, "trainer": {"numNodes": 1}}
     client.create(TRAINJOBS, {"metadata": {"name": "waits"}, "spec": spec}, namespace="default")
     for name, days in (("gone", 2.0), ("waits", 2.0), ("comes", 0.0)):
-        folder = state.captures / "default" / name
+        folder = state.jobs / "default" / name
         folder.mkdir(parents=True)
         (folder / "part-0").write_bytes(b"x")
         os.utime(folder, (time.time() - days * DAY,) * 2)
+    for name, days in (("old", 2.0), ("new", 0.0)):
+        draft = state.jobs / f".sending-{name}"
+        draft.touch()
+        os.utime(draft, (time.time() - days * DAY,) * 2)
     Retention(client, history, state, Settings()).sweep()
-    assert sorted(folder.name for folder in (state.captures / "default").iterdir()) == ["comes", "waits"]
+    assert [draft.name for draft in state.jobs.glob(".*")] == [".sending-new"]
+    assert sorted(folder.name for folder in (state.jobs / "default").iterdir()) == ["comes", "waits"]
     history.close()
     store.close()

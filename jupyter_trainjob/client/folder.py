@@ -1,0 +1,59 @@
+"""The folder of a job, as its user sees it: what the ranks wrote there, while they run and after.
+
+In: a job. Out: a `Folder`, None for a job that has none. Where it lies is read off the job's own patch, since that is
+what its pods got.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle import copying
+from jupyter_trainjob.client.context import Connection
+
+
+class Entry(NamedTuple):
+    """A file of the folder."""
+
+    size: int
+    modified: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a job on this computer."""
+
+    local: Path
+
+    def read(self, path: str) -> BinaryIO:
+        """Open a file by its relative path. Raises `OSError` if it is not there, or leads out of the folder."""
+        inside = (self.local / path).resolve()
+        if not inside.is_relative_to(self.local.resolve()):
+            raise PermissionError(f"{path} leads out of the job's folder")
+        return inside.open("rb")
+
+    def list(self, prefix: str = "") -> dict[str, Entry]:
+        """Return the files below `prefix` by their path relative to the folder; drafts and links are none of them."""
+        found = {}
+        for folder, _, names in os.walk(self.local / prefix):
+            for name in names:
+                path = Path(folder, name)
+                if path.is_symlink() or name.startswith("."):
+                    continue
+                try:
+                    status = path.stat()
+                except FileNotFoundError:  # It went while we looked.
+                    continue
+                found[path.relative_to(self.local).as_posix()] = Entry(status.st_size, status.st_mtime)
+        return dict(sorted(found.items()))
+
+
+def of(connection: Connection, trainjob: Object) -> Folder | None:
+    """Return the folder of a job."""
+    path = copying.folder(trainjob["spec"]) if connection.embedded else None
+    return None if path is None else Folder(path)

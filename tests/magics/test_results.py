@@ -1,0 +1,123 @@
+"""What comes back from real jobs on the embedded cluster: of every rank, of any size, and nothing that is not whole."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from IPython.core.error import UsageError
+
+import jupyter_trainjob
+from jupyter_trainjob import errors
+from jupyter_trainjob.client import context, folder
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import wait_for
+from tests.magics.conftest import Shell
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_every_rank_sends_its_value(cluster: StateDir, shell: Shell) -> None:
+    shell.run("class Shard:\n    def __init__(self, number): self.number = number")
+    shell.run(
+        "%%trainjob shards --nodes 3 --runtime plain --out text\n"
+        "import os\n"
+        "text = 'of rank ' + os.environ['JOB_COMPLETION_INDEX']\n"
+        "Shard(int(os.environ['JOB_COMPLETION_INDEX']))"
+    )
+    job = shell.names["shards"]
+    values = job.results(timeout=60)
+    assert [value.number for value in values] == [0, 1, 2]
+    assert {type(value) for value in values} == {shell.names["Shard"]}
+    assert values[0] is job.result()
+    assert job.out == {"text": "of rank 0"}
+
+
+def test_a_rank_without_a_value_fails_nobody_but_who_asks_for_it(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob mixed --nodes 3 --runtime plain\n"
+        "import os\n"
+        "rank = int(os.environ['JOB_COMPLETION_INDEX'])\n"
+        "(step for step in 'ab') if rank == 1 else rank"
+    )
+    values = shell.names["mixed"].results(timeout=60)
+    assert (values[0], values[2], values[::2], len(values)) == (0, 2, [0, 2], 3)
+    assert repr(values) == "[0, <no result of rank 1>, 2]"
+    with pytest.raises(errors.NoResult, match=r"Rank 1 of mixed-.....: .* a generator, cannot be pickled"):
+        values[1]
+    with pytest.raises(errors.NoResult, match="Rank 1"):
+        sum(values)
+
+
+def test_large_values_of_all_ranks_come_by_the_jobs_folder(cluster: StateDir, shell: Shell) -> None:
+    shell.run("import numpy as np\nbig = np.arange(5_000_000)")
+    shell.run(
+        "%%trainjob large --nodes 2 --runtime plain --out twice\n"
+        "import os\n"
+        "twice = big * 2\n"
+        "{'rank': int(os.environ['JOB_COMPLETION_INDEX']), 'sum': big.sum(), 'twice': twice}"
+    )
+    job = shell.names["large"]
+    first, second = job.results(timeout=60)
+    assert first["twice"] is job.out["twice"]
+    assert (first["twice"] == shell.names["big"] * 2).all()
+    assert (second["rank"], second["sum"]) == (1, shell.names["big"].sum())
+    again = jupyter_trainjob.get(job.name)
+    (place,) = cluster.jobs.glob(f"*/{job.name}")
+    assert sorted(path.name for path in place.iterdir()) == ["captures", "results"]
+    file = place / "results" / "rank-0"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(errors.JobFailed, match="does not carry the job's signature"):
+        again.result()
+    file.unlink()
+    with pytest.raises(errors.NoResult, match="cannot be read"):
+        again.result()
+    job.delete()
+    wait_for(lambda: not place.exists())
+
+
+def test_what_could_not_be_sent_leaves_no_file(cluster: StateDir, shell: Shell) -> None:
+    shell.run("big = bytes(20_000_000)\nlines = (line for line in 'ab')\nboth = [big, lines]")
+    with pytest.raises(UsageError, match=re.escape("both[1]")):
+        shell.run("%%trainjob never --runtime plain\nboth")
+    shell.run("%%trainjob never --runtime plain --dry-run\nlen(big)")
+    assert list(cluster.jobs.glob(".*")) == []
+
+
+def test_lines_are_chosen_by_what_they_say(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob talks --nodes 2 --runtime plain\n"
+        "import os\n"
+        "print('loss 0.5')\nprint('ERROR: disk', os.environ['JOB_COMPLETION_INDEX'])\nprint('Loss 0.25')"
+    )
+    job = shell.names["talks"]
+    job.wait(60)
+    assert job.logs(1, pattern="loss") == "loss 0.5\nLoss 0.25"
+    assert job.logs(0, pattern=r"\d\.\d{2}", regex=True) == "Loss 0.25"
+    assert sorted(job.logs(errors_only=True).splitlines()) == ["0 | ERROR: disk 0", "1 | ERROR: disk 1"]
+    assert list(job.logs(1, follow=True, errors_only=True)) == ["ERROR: disk 1"]
+    with pytest.raises(errors.UsageError, match="no regular expression"):
+        job.logs(pattern="(", regex=True)
+
+
+def test_the_folder_of_a_job_can_be_read_and_nothing_beyond(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob writes --runtime plain\n"
+        "import os, pathlib\n"
+        "place = pathlib.Path(os.environ['TRAINJOB_FOLDER'], 'output')\n"
+        "place.mkdir()\n"
+        "(place / 'a.txt').write_text('é')\n"
+        "(place / 'link').symlink_to('/etc/passwd')"
+    )
+    job = shell.names["writes"]
+    job.result(60)
+    found = folder.of(context.connect(), job._trainjob)
+    assert found is not None
+    assert {path: entry.size for path, entry in found.list("output").items()} == {"output/a.txt": 2}
+    with found.read("output/a.txt") as file:
+        assert file.read().decode() == "é"
+    for path in ("../../daemon.json", "output/link"):
+        with pytest.raises(PermissionError):
+            found.read(path)

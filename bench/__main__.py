@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 
-from bench import first_step, load, load_ext, report_call, throughput, widget
+from bench import capture, first_step, load, load_ext, report_call, throughput, widget
 from bench.table import HEAD
 
 _ALL = {
     "load_ext": load_ext.rows,
     "report": report_call.rows,
     "first_step": first_step.rows,
+    "capture": capture.rows,
     "throughput": throughput.rows,
     "load": load.rows,
     "widget": widget.rows,

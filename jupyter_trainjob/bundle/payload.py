@@ -1,8 +1,9 @@
 """The captured values as bytes: what the pickler writes into, and what is delivered.
 
-Small ones stay in memory and travel in Secrets, in parts. From `INLINE_LIMIT` on they go straight into a draft in the
-folder where they end up, hashed on the way, so that an array of a gigabyte is never in memory twice; delivering it is
-giving the draft its name. Where no folder can carry them they are only counted, for the error that says how many.
+Small ones stay in memory and travel in a Secret. What is larger goes straight into a draft in the folder where it ends
+up, hashed on the way, so that an array of a gigabyte is never in memory twice; delivering it is giving the draft its
+name. Where pods see no folder of ours it travels in several Secrets, up to `INLINE_LIMIT`; beyond that it is only
+counted, for the error that says how much it is.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from jupyter_trainjob.worker.sealed import flat
 PART_SIZE: Final = 1_000_000
 """Bytes of one part: a Secret holds at most 1 MiB."""
 INLINE_LIMIT: Final = 16 * 2**20
-"""Bytes of captured values that travel in Secrets; beyond it they are one file."""
+"""Bytes of captured values that can travel in Secrets."""
 CAPTURES_FILE: Final = "captures"
 
 Place = Callable[[], Path | None]
@@ -37,35 +38,36 @@ Place = Callable[[], Path | None]
 class Payload(io.RawIOBase):
     """Takes what a pickler writes. It is whole with `finish`, and then read, moved to its place, or dropped."""
 
-    def __init__(self, place: Place = lambda: None, *, limit: int = INLINE_LIMIT) -> None:
+    def __init__(self, place: Place = lambda: None, *, small: int = PART_SIZE) -> None:
         super().__init__()
         self.size = 0
         self.broken: OSError | None = None
         """Why no more can be written."""
         self._place = place
-        self._limit = limit
+        self._small = small
         self._kept = bytearray()
         self._digest = hashlib.sha256()
         self._path: Path | None = None
         self._file: BinaryIO | None = None
-        self._beyond = False
+        self._folder: Path | None = None
+        self._asked = False
         self._drop: Callable[[], object] = lambda: None
 
     @staticmethod
-    def of(data: bytes, place: Place = lambda: None, *, limit: int = INLINE_LIMIT) -> Payload:
+    def of(data: bytes, place: Place = lambda: None, *, small: int = PART_SIZE) -> Payload:
         """Return a payload that is whole."""
-        made = Payload(place, limit=limit)
+        made = Payload(place, small=small)
         made.write(data)
         return made.finish()
 
     @property
     def inline(self) -> bool:
-        """Whether it travels in parts, not as a file."""
-        return self.size <= self._limit
+        """Whether it travels in Secrets, not as a file."""
+        return self._path is None and self.size <= INLINE_LIMIT
 
     @property
     def carried(self) -> bool:
-        """Whether there is more of it than its size: else it is too large for every way to the pods."""
+        """Whether there is a way to the pods for so much."""
         return self.inline or self._path is not None
 
     def writable(self) -> bool:
@@ -76,11 +78,16 @@ class Payload(io.RawIOBase):
         """Take more; large data goes to the disk from where it is."""
         view = flat(data)
         self.size += len(view)
-        if self.inline:
-            self._kept += view
-            return len(view)
         try:
-            self._write(view)
+            if self._file is None and self.size > self._small:
+                self._begin()
+            if self._file is not None:
+                self._digest.update(view)
+                self._file.write(view)
+            elif self.inline:
+                self._kept += view
+            else:
+                self._kept.clear()
         except OSError as error:
             self.broken = error
             raise
@@ -136,29 +143,23 @@ class Payload(io.RawIOBase):
         why = "the disk is full" if full else error.strerror or str(error)
         return UsageError(
             f"The values that the cell uses take more than {self.size / 1e6:,.0f} MB, and could not be written to "
-            f"{self._path or self._place()}: {why}. Delete jobs that you need no more (`%trainjob delete NAME`), or "
+            f"{self._folder}: {why}. Delete jobs that you need no more (`%trainjob delete NAME`), or "
             f"load large data inside the cell. Nothing was sent."
         )
 
-    def _write(self, view: memoryview) -> None:
-        if not self._beyond:
-            self._beyond = True
-            self._begin()
-        if self._file is not None:
-            self._digest.update(view)
-            self._file.write(view)
-
     def _begin(self) -> None:
-        """Go over from memory to a file, or to mere counting."""
-        folder = self._place()
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path = folder / f"{DRAFT_PREFIX}{secrets.token_hex(8)}"
+        """Go over from memory to a file, if there is a folder for it."""
+        if self._asked:
+            return
+        self._asked, self._folder = True, self._place()
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path = self._folder / f"{DRAFT_PREFIX}{secrets.token_hex(8)}"
             self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._drop = weakref.finalize(self, _drop, self._path, self._file, os.getpid())
             self._digest.update(self._kept)
             self._file.write(self._kept)
-        self._kept.clear()
+            self._kept.clear()
 
 
 def _drop(draft: Path, file: BinaryIO, owner: int) -> None:

@@ -74,6 +74,8 @@ class Manifest(NamedTuple):
     """By the file name that the code of captured functions carries."""
     recipes: tuple[Recipe, ...] = ()
     """Of the values, and of what their functions use: for exporting the job as code."""
+    python_source: str = ""
+    """`source` without commands of the notebook, where it has any; on the same lines."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""

@@ -1,19 +1,22 @@
 """The program of a job: a new ``__main__`` with the captured names, in which the cell runs at top level.
 
 The cell is compiled under the notebook's name for it, with its text at hand, so that tracebacks, `inspect` and
-warnings show its lines.
+warnings show its lines. Where it awaits, it runs in an event loop, as in the notebook; else there is none, so that it
+may start one itself.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 import sys
 import types
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import captures, report
+from . import captures, report, shell
 from .manifest import FUNCTION, Manifest
 
 
@@ -29,7 +32,7 @@ def run(manifest: Manifest, folder: Path) -> Any:
         return function(*args, **kwargs)
     main.__dict__.update(values)
     _remember(manifest.filename, manifest.source)
-    return _run_cell(manifest.source, manifest.filename, main.__dict__)
+    return _run_cell(manifest.python_source or manifest.source, manifest.filename, main.__dict__)
 
 
 def out(names: tuple[str, ...]) -> dict[str, Any]:
@@ -43,22 +46,45 @@ def out(names: tuple[str, ...]) -> dict[str, Any]:
 
 def _new_main() -> types.ModuleType:
     main = types.ModuleType("__main__")
-    main.__dict__["report"] = report.report
+    main.__dict__.update(
+        report=report.report, get_ipython=shell.get_ipython, display=shell.display, input=shell.no_input
+    )
     sys.modules["__main__"] = main
     return main
 
 
 def _run_cell(source: str, filename: str, namespace: dict[str, Any]) -> Any:
     tree = ast.parse(source, filename)
-    last = tree.body[-1] if tree.body else None
-    expression = None
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     # Both halves are compiled before one runs, as a notebook does.
+    halves = [compile(tree, filename, "exec", flags, dont_inherit=True)]
     if isinstance(last, ast.Expr):
-        tree.body.pop()
-        expression = compile(ast.Expression(last.value), filename, "eval", dont_inherit=True)
-    body = compile(tree, filename, "exec", dont_inherit=True)
-    exec(body, namespace)  # noqa: S102 - running it is what a job is
-    return eval(expression, namespace) if expression else None  # noqa: S307
+        halves.append(compile(ast.Expression(last.value), filename, "eval", flags, dont_inherit=True))
+    if any(half.co_flags & inspect.CO_COROUTINE for half in halves):
+        import asyncio  # Late: few cells need it.
+
+        value = asyncio.run(_run_halves(halves, namespace))
+    else:
+        for half in halves:
+            value = eval(half, namespace)  # noqa: S307 - running it is what a job is
+    return value if last is not None and not _is_quiet(source, last) else None
+
+
+async def _run_halves(halves: list[types.CodeType], namespace: dict[str, Any]) -> Any:
+    value: Any = None
+    for half in halves:
+        value = eval(half, namespace)  # noqa: S307
+        if half.co_flags & inspect.CO_COROUTINE and isinstance(value, Coroutine):
+            value = await value
+    return value
+
+
+def _is_quiet(source: str, last: ast.stmt) -> bool:
+    """Whether a semicolon comes after the last expression: then a notebook shows no value."""
+    lines = source.splitlines()
+    rest = lines[(last.end_lineno or 0) - 1].encode()[last.end_col_offset :]
+    return rest.strip().startswith(b";")
 
 
 def _remember(filename: str, text: str) -> None:

@@ -175,7 +175,7 @@ def test_names_of_copies_begin_as_the_first(name: str, annotations: dict[str, st
 
 
 def test_captures_in_files_are_shared_and_outlive_the_first_job(tmp_path: Path) -> None:
-    payload = Payload.of(b"x" * 1_000, lambda: tmp_path, limit=100)
+    payload = Payload.of(b"x" * 1_000, lambda: tmp_path, small=100)
     capture = Capture(payload, (Captured("x", "bytes", 1_000, "notebook"),), "x", "Cell [1]")
     packed = archive.archive(capture, key=b"k" * 32, job="a-bcdfg")
     folder = tmp_path / "captures" / "a-bcdfg"

@@ -1,0 +1,135 @@
+"""Captured values as bytes: in memory, in a draft, or only counted; and never left behind."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import hashlib
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jupyter_trainjob.bundle.capture import capture_cell
+from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
+from jupyter_trainjob.errors import CaptureError, UsageError
+
+
+def nowhere() -> Path | None:
+    raise AssertionError("asked for a place that is not needed")
+
+
+def test_what_is_small_stays_in_memory_and_asks_for_no_place() -> None:
+    payload = Payload.of(b"x" * PART_SIZE, nowhere)
+    (part,) = payload.parts()
+    assert (part.file, part.size, part.sha256) == ("part-000", PART_SIZE, hashlib.sha256(b"x" * PART_SIZE).hexdigest())
+    assert dict(payload.pieces()) == {"part-000": b"x" * PART_SIZE}
+
+
+def test_what_is_larger_is_a_file_where_there_is_a_place(tmp_path: Path) -> None:
+    payload = Payload(lambda: tmp_path / "jobs")
+    for piece in (b"a" * PART_SIZE, b"b", np.ones((3, 4)), b"c" * PART_SIZE):
+        payload.write(piece)
+    payload.finish()
+    content = b"a" * PART_SIZE + b"b" + np.ones((3, 4)).tobytes() + b"c" * PART_SIZE
+    (draft,) = (tmp_path / "jobs").iterdir()
+    assert draft.stat().st_mode & 0o777 == 0o600
+    (part,) = payload.parts()
+    assert (part.file, part.size, part.sha256) == ("captures", len(content), hashlib.sha256(content).hexdigest())
+    assert not payload.inline
+    payload.move_to(tmp_path / "jobs" / "n" / "a" / "captures")
+    assert (tmp_path / "jobs" / "n" / "a" / "captures").read_bytes() == content
+    del payload
+    gc.collect()
+    assert [path.name for path in (tmp_path / "jobs").rglob("*") if path.is_file()] == ["captures"]
+
+
+def test_what_fits_into_secrets_needs_no_place() -> None:
+    payload = Payload.of(b"x" * INLINE_LIMIT)
+    assert payload.carried
+    assert b"".join(data for _, data in payload.pieces()) == b"x" * INLINE_LIMIT
+    assert len(payload.parts()) == -(-INLINE_LIMIT // PART_SIZE)
+
+
+def test_what_has_no_way_to_the_pods_is_only_counted() -> None:
+    payload = Payload()
+    for _ in range(100):
+        payload.write(bytes(2**20))
+    assert payload.size == 100 * 2**20
+    assert not payload.carried
+    assert payload.open().read() == b""
+
+
+def test_a_draft_that_nobody_sends_goes(tmp_path: Path) -> None:
+    payload = Payload.of(bytes(2 * PART_SIZE), lambda: tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    child = os.fork()
+    if not child:
+        payload.discard()  # Not its own.
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert len(list(tmp_path.iterdir())) == 1
+    del payload
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_cannot_travel_leaves_no_draft_of_those_before_it(tmp_path: Path) -> None:
+    names = {"big": bytes(2 * PART_SIZE), "lines": (line for line in "ab")}
+    with pytest.raises(CaptureError) as caught:
+        capture_cell("big, lines", names, filename="Cell [1]", place=lambda: tmp_path)
+    assert list(tmp_path.iterdir()) == [], caught
+
+
+def test_a_capture_that_is_interrupted_leaves_no_draft(tmp_path: Path) -> None:
+    class Interrupted:
+        def __reduce__(self) -> str:
+            raise KeyboardInterrupt
+
+    names = {"big": bytes(2 * PART_SIZE), "late": Interrupted()}
+    with pytest.raises(KeyboardInterrupt) as caught:
+        capture_cell("big, late", names, filename="Cell [1]", place=lambda: tmp_path)
+    assert list(tmp_path.iterdir()) == [], caught
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_takes_no_more_is_an_error_in_words_and_leaves_no_draft(tmp_path: Path) -> None:
+    names = {"big": np.ones(2**20)}
+    with no_file_beyond(2**20), pytest.raises(UsageError, match=r"take more than 8 MB.*File too large.*Nothing was"):
+        capture_cell("big", names, filename="Cell [1]", place=lambda: tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_called_so(tmp_path: Path) -> None:
+    error = Payload(lambda: tmp_path).no_room(OSError(errno.ENOSPC, "No space left on device"))
+    assert "the disk is full. Delete jobs that you need no more" in str(error)
+
+
+def test_a_draft_reaches_another_file_system(tmp_path: Path) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system, such as a tmpfs at /dev/shm")
+    payload = Payload.of(bytes(2 * PART_SIZE), lambda: tmp_path)
+    place = shared / f"trainjob-test-{os.getpid()}"
+    try:
+        payload.move_to(place / "captures")
+        assert (place / "captures").read_bytes() == bytes(2 * PART_SIZE)
+        assert (place / "captures").stat().st_mode & 0o777 == 0o600
+        assert [path.name for path in place.iterdir()] == ["captures"]
+    finally:
+        (place / "captures").unlink(missing_ok=True)
+        place.rmdir()
+    assert list(tmp_path.iterdir()) == []

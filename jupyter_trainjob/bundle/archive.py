@@ -62,6 +62,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -
         parts=capture.payload.parts(),
         sources=dict(capture.sources),
         recipes=capture.recipes,
+        python_source=capture.python_source,
     )
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})
 

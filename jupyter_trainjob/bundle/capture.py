@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from jupyter_trainjob.bundle import culprit, source
 from jupyter_trainjob.bundle.names import Names, analyse
-from jupyter_trainjob.bundle.notebook import is_ipythons
+from jupyter_trainjob.bundle.notebook import is_history, is_ipythons
 from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
@@ -50,6 +50,7 @@ class Capture:
     """One pickle after the other, in the order of `names`, with one memo."""
     names: tuple[Captured, ...]
     source: str
+    """As it was typed."""
     filename: str
     """What tracebacks call the code: ``Cell [12]``."""
     out: tuple[str, ...] = ()
@@ -58,6 +59,8 @@ class Capture:
     """Whether functions or classes travel by value."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     recipes: tuple[Recipe, ...] = ()
+    python_source: str = ""
+    """`source` without commands of the notebook, where it has any."""
 
 
 def capture_cell(
@@ -75,7 +78,10 @@ def capture_cell(
     come back. `cells` maps the file names of executed code to what cells are called, for tracebacks of helpers. `place`
     is where values lie that are too large for Secrets.
     """
-    found = analyse(source.parse(text, filename))
+    parsed = source.parse(text, filename)
+    source.check_that_it_acts(parsed.tree, out=out, filename=filename)
+    found = analyse(parsed.tree)
+    _check_history(found, namespace, filename)
     values = _values(found, namespace)
     _check_out(out, found, values, namespace)
     return _pack(
@@ -83,6 +89,7 @@ def capture_cell(
         namespace,
         cells or {},
         source_text=text,
+        python_source="" if parsed.text.rstrip("\n") == text.rstrip("\n") else parsed.text,
         filename=filename,
         out=tuple(dict.fromkeys(out)),
         kind=CELL,
@@ -135,6 +142,16 @@ def _values(found: Names, namespace: dict[str, Any]) -> dict[str, Any]:
     return {name: namespace[name] for name in names}
 
 
+def _check_history(found: Names, namespace: Mapping[str, Any], filename: str) -> None:
+    """Refuse what only the notebook has: its last values and its cells."""
+    for name in found.needed:
+        if name in namespace and is_history(name):
+            raise UsageError(
+                f"{filename} uses {name}, which is the notebook's own record of its cells. A job has none: give the "
+                f"value a name in the cell that makes it, and use that. Nothing was sent."
+            )
+
+
 def _check_out(out: Sequence[str], found: Names, values: Mapping[str, Any], namespace: Mapping[str, Any]) -> None:
     for name in out:
         if not name.isidentifier() or keyword.iskeyword(name):
@@ -157,6 +174,7 @@ def _pack(
     out: tuple[str, ...],
     kind: str,
     place: Place,
+    python_source: str = "",
 ) -> Capture:
     payload = Payload(place)
     pickler = NotebookPickler(payload, namespace)
@@ -179,6 +197,7 @@ def _pack(
         payload=payload.finish(),
         names=tuple(names),
         source=source_text,
+        python_source=python_source,
         filename=filename,
         out=out,
         kind=kind,

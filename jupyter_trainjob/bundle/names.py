@@ -92,7 +92,7 @@ class _Flow:
                 self._use(_reads(node.test))
                 self._bind(_binds(node.test))
                 self._bound = self._branch(node.body) & self._branch(node.orelse)
-            case ast.For():
+            case ast.For() | ast.AsyncFor():
                 self._use(_reads(node.iter))
                 self._use(_reads(node.target))  # for table[key] in …
                 self._branch(node.body, _binds(node.target))
@@ -102,7 +102,7 @@ class _Flow:
                 self._bind(_binds(node.test))
                 self._branch(node.body)
                 self._branch(node.orelse)
-            case ast.With():
+            case ast.With() | ast.AsyncWith():
                 self._with(node)
             case ast.Match():
                 self._use(_reads(node.subject))
@@ -128,7 +128,7 @@ class _Flow:
         if node.decorator_list:  # A decorator may call what it decorates.
             self._use([node.name])
 
-    def _with(self, node: ast.With) -> None:
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
             self._use(_reads(item))
             self._bind(_binds(item))

@@ -13,6 +13,11 @@ _DUNDERS: Final = frozenset(
 )
 
 
+def is_history(name: str) -> bool:
+    """Whether IPython keeps inputs or outputs under `name`."""
+    return name != "_exit_code" and _HISTORY.match(name) is not None
+
+
 def is_ipythons(name: str, value: Any) -> bool:
     """Whether IPython, or Python itself, put `name` into the namespace."""
     if name in _DUNDERS or _HISTORY.match(name):

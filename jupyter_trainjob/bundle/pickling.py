@@ -11,11 +11,13 @@ import linecache
 import pickle
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any, Final
 
 from cloudpickle import Pickler
 
 from jupyter_trainjob.bundle.notebook import is_ipythons
+from jupyter_trainjob.bundle.syntax import names_in
 from jupyter_trainjob.worker.classes import note_superseded, slotted
 from jupyter_trainjob.worker.tensors import Storages
 
@@ -64,6 +66,10 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         if func.__globals__ is self._namespace:
             _, slots = reduced[2]
             taken = slots["__globals__"]
+            taken = {
+                **taken,
+                **{name: self._namespace[name] for name in commands_names(func.__code__, self._namespace)},
+            }
             slots["__globals__"] = {name: taken[name] for name in taken if not is_ipythons(name, taken[name])}
         return reduced
 
@@ -73,6 +79,23 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         text = "".join(linecache.getlines(filename))
         if 0 < len(text) <= SOURCE_LIMIT and sum(map(len, self.sources.values())) + len(text) <= SOURCES_LIMIT:
             self.sources[filename] = text
+
+
+def commands_names(code: types.CodeType, namespace: dict[str, Any]) -> set[str]:
+    """Return the names of the notebook that the texts of a function's commands take: ``!ls {folder}``."""
+    if "get_ipython" not in code.co_names:
+        nested = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        return {name for each in nested for name in commands_names(each, namespace)}
+    texts = [each for each in _constants(code) if isinstance(each, str)]
+    return {name for text in texts for name in names_in(text) if name in namespace}
+
+
+def _constants(code: types.CodeType) -> Iterator[object]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _constants(constant)
+        else:
+            yield constant
 
 
 class Sink(io.RawIOBase):

@@ -3,64 +3,67 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
+from jupyter_trainjob.bundle import syntax
 from jupyter_trainjob.errors import UsageError
 
-_MAGIC: Final = re.compile(r"\s*(?:[%!?]|[\w\s,.\[\]\"']+=\s*[!%]\s*\w|[\w.]+\?{1,2}\s*$)")
-_PLAIN_PYTHON: Final = (
-    "A job runs plain Python. Move notebook commands to a cell of their own; for a shell command that every rank "
-    "should run, write subprocess.run([...], check=True)."
-)
+_DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DOES_NOTHING: Final = (*_DEFINITIONS, ast.Import, ast.ImportFrom, ast.Pass)
 
 
-def parse(source: str, filename: str) -> ast.Module:
-    """Return the tree of a cell; raise `errors.UsageError` if it is not plain Python."""
+@dataclass(frozen=True)
+class Source:
+    """A cell that Python understands."""
+
+    text: str
+    """Without commands of the notebook, on the same lines."""
+    tree: ast.Module
+    """With what the texts of commands read and bind in their place."""
+
+
+def parse(source: str, filename: str) -> Source:
+    """Return a cell as Python; raise `errors.UsageError` if it is none, or has commands that a job does not know."""
+    text = syntax.plain(source, filename)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(source, filename, "exec", dont_inherit=True)
-            tree = ast.parse(source, filename)
+            compile(text, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            tree = ast.parse(text, filename)
     except SyntaxError as error:
         raise UsageError(_explain(error, source, filename)) from None
     except ValueError as error:  # A null byte, before Python 3.12.
         raise UsageError(f"{filename} cannot be sent: {error}.") from None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == "get_ipython":
-            line = source.splitlines()[node.lineno - 1].strip()
-            raise UsageError(f"{filename}, line {node.lineno}: {_command(line)} needs the notebook. {_PLAIN_PYTHON}")
-    return tree
+    return Source(text, syntax.unfolded(tree) if "get_ipython" in text else tree)
+
+
+def check_that_it_acts(tree: ast.Module, *, out: Collection[str], filename: str) -> None:
+    """Raise `errors.UsageError` for a cell that defines functions or classes, and calls none of them.
+
+    Names in `out` are to come back: then the definitions are what is wanted.
+    """
+    defined = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
+    if not defined or any(node.decorator_list or node.name in out for node in defined):
+        return
+    if all(isinstance(node, _DOES_NOTHING) or _is_text(node) for node in tree.body):
+        names = ", ".join(node.name for node in defined)
+        raise UsageError(
+            f"{filename} defines {names} and calls nothing, so the job would do nothing. End it with a call, such as "
+            f"`{defined[-1].name}(...)`, or run the cell without %%trainjob and call it in another. Nothing was sent."
+        )
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _explain(error: SyntaxError, source: str, filename: str) -> str:
     lines = source.splitlines()
     number = error.lineno or 1
     line = lines[number - 1] if number <= len(lines) else ""
-    if _MAGIC.match(line):
-        return f"{filename}, line {number}: `{line.strip()}` is a command for the notebook. {_PLAIN_PYTHON}"
     indent = len(line) - len(line.lstrip())
     caret = " " * max(0, (error.offset or 1) - 1 - indent) + "^"
-    message = f"{filename}, line {number}: {error.msg}\n    {line.strip()}\n    {caret}\nNothing was sent."
-    if "await" in str(error.msg) or "async" in str(error.msg):
-        return f"{message} In a job, put it into `async def main(): ...` and call asyncio.run(main())."
-    return message
-
-
-def _command(line: str) -> str:
-    """Return a notebook command as it was typed, from the call that the notebook makes of it."""
-    call = re.search(r"get_ipython\(\)\.(\w+)\((.*)\)", line)
-    if call is None:
-        return f"`{line}`"
-    try:
-        words = ast.literal_eval(f"({call.group(2)},)")
-    except (ValueError, SyntaxError):
-        return f"`{line}`"
-    typed = {
-        "run_line_magic": "%",
-        "run_cell_magic": "%%",
-        "system": "!",
-        "getoutput": "!",
-    }.get(call.group(1))
-    return f"`{typed}{' '.join(str(word) for word in words)}`" if typed else f"`{line}`"
+    return f"{filename}, line {number}: {error.msg}\n    {line.strip()}\n    {caret}\nNothing was sent."

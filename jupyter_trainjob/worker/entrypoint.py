@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import classes, program, report, results, streams, tensors, tracebacks, usage
+from . import classes, program, report, results, shell, streams, tensors, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
@@ -160,7 +160,7 @@ def _prepare_imports() -> None:
     """
     sys.path.insert(0, "")
     sys.path.append(str(ARCHIVE / STAND_IN))
-    for module in (report, classes, tensors):
+    for module in (report, classes, shell, tensors):
         sys.modules[f"jupyter_trainjob.worker.{module.__name__.removeprefix(PACKAGE + '.')}"] = module
 
 

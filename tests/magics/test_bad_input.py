@@ -19,7 +19,7 @@ WRONG = {
     "no nodes": ("%%trainjob --nodes 0\n1", ["nodes", "at least 1", "0"]),
     "a name that is no identifier": ("%%trainjob my-job\n1", ["my-job", "identifier", "my_job"]),
     "a name that Python keeps": ("%%trainjob class\n1", ["class", "identifier"]),
-    "a shell command in the cell": ("%%trainjob\n!ls\n1", ["!ls"]),
+    "a command that only the notebook has": ("%%trainjob\n%store x\n1", ["%store x", "%time"]),
     "an out name that the cell never sets": ("%%trainjob --out weights\n1", ["weights"]),
     "an environment variable without a value": ("%%trainjob --env A\n1", ["NAME=VALUE"]),
     "an amount of memory that would be bytes": ("%%trainjob --memory 4\n1", ["'4'", "4Gi"]),

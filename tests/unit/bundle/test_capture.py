@@ -63,9 +63,16 @@ def test_notebook_machinery_stays_at_home() -> None:
         "def f(): return get_ipython, In, _12", In=[1], Out={}, _=1, _i3="x", _12=5, get_ipython=of_ipython
     )
     namespace["open"] = functools.wraps(io.open)(lambda *_: None)
-    captured = capture("(In, Out, _, _i3, _12, exit, open, __name__, __builtins__)\nf()", namespace)
+    captured = capture("(exit, open, __name__, __builtins__)\nf()", namespace)
     assert names(captured) == ["f"]
     assert b"of_ipython" not in captured.payload.open().read()
+
+
+@pytest.mark.parametrize("name", ["In", "Out", "_", "___", "_i3", "_12", "_ih"])
+def test_the_notebooks_own_record_is_refused_in_words(name: str) -> None:
+    with pytest.raises(UsageError, match=f"Cell .* uses {name}, which is the notebook's own record"):
+        capture(f"print({name})", notebook("", **{name: 1}))
+    assert names(capture(f"for {name} in range(3): print({name})", notebook("", **{name: 1}))) == []
 
 
 def test_a_name_of_the_users_own_that_ipython_has_too_travels() -> None:

@@ -1,4 +1,4 @@
-"""A cell that is not plain Python is refused before anything is sent, with the line and what to do."""
+"""A cell that cannot be a program is refused before anything is sent, with the line and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from jupyter_trainjob.bundle.source import parse
+from jupyter_trainjob.bundle.source import check_that_it_acts, parse
 from jupyter_trainjob.errors import UsageError
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -16,26 +16,18 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "an indented line": ("if x:\n    y = (1,\n", "Cell [12], line 2: '(' was never closed\n    y = (1,\n        ^"),
     "a return": ("x = 1\nreturn x", "Cell [12], line 2: 'return' outside function\n    return x\n    ^"),
-    "await": ("await f()", "put it into `async def main(): ...` and call asyncio.run(main())"),
+    "await in a function": ("def f():\n    await g()", "Cell [12], line 2: 'await' outside async function"),
     "a null byte": ("x = '\0'", "Cell [12]"),
-    "a line magic": (
-        "import a\n%matplotlib inline",
-        "Cell [12], line 2: `%matplotlib inline` is a command for the notebook",
+    "an unknown line magic": (
+        "import a\n%store x",
+        "Cell [12], line 2: `%store x` is a command for the notebook that a job does not have. It has %cat, %cd",
     ),
-    "a cell magic": ("%%time\nx = 1", "Cell [12], line 1: `%%time` is a command for the notebook"),
-    "a shell command": ("if x:\n    !nvidia-smi -L", "line 2: `!nvidia-smi -L` is a command for the notebook"),
-    "a shell command that is assigned": ("files = !ls", "line 1: `files = !ls` is a command"),
-    "a magic that is assigned": ("t = %timeit -o f()", "line 1: `t = %timeit -o f()` is a command"),
-    "help": ("torch.nn?", "line 1: `torch.nn?` is a command"),
-    "a transformed line magic": (
-        "get_ipython().run_line_magic('matplotlib', 'inline')",
-        "Cell [12], line 1: `%matplotlib inline` needs the notebook. A job runs plain Python.",
+    "an unknown cell magic": (
+        "# %%trainjob\n%%javascript\nalert()",
+        "Cell [12], line 2: `%%javascript` is a command for the notebook that a job does not have. It has %%bash",
     ),
-    "a transformed shell command": ("x = get_ipython().getoutput('ls -l')", "line 1: `!ls -l` needs the notebook"),
-    "another use of the shell": (
-        "def f():\n    return get_ipython()",
-        "line 2: `return get_ipython()` needs the notebook",
-    ),
+    "help": ("torch.nn?", "line 1: `torch.nn?` asks for help, which a job has nobody to show to"),
+    "an unknown magic in a timed one": ("%time %who", "line 1: `%who` is a command for the notebook"),
 }
 
 
@@ -51,10 +43,38 @@ ACCEPTED: dict[str, str] = {
     "a question in a string": "x = 'torch.nn?'",
     "an escape that warns": "x = '\\d'",
     "a magic in a string": "x = '''\n%matplotlib\n!ls\n'''",
+    "await at top level": "await f()\nasync with g() as x:\n    pass\n[y async for y in x]",
     "nothing": "",
 }
 
 
 @pytest.mark.parametrize("source", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_it_accepts(source: str) -> None:
-    assert parse(textwrap.dedent(source), "Cell [12]") is not None
+    text = textwrap.dedent(source)
+    assert parse(text, "Cell [12]").text == text
+
+
+IDLE: dict[str, str] = {
+    "a function": "def train():\n    pass",
+    "a class with a docstring above": "'about'\nimport math\n\nclass Net:\n    pass",
+}
+BUSY: dict[str, str] = {
+    "a call": "def train():\n    pass\ntrain()",
+    "a decorator, which may call": "@run\ndef train():\n    pass",
+    "an assignment": "def train():\n    pass\nx = 1",
+    "imports alone": "import math",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("source", IDLE.values(), ids=IDLE.keys())
+def test_a_cell_that_only_defines_is_refused(source: str) -> None:
+    tree = parse(source, "Cell [12]").tree
+    with pytest.raises(UsageError, match=r"Cell \[12\] defines (train|Net) and calls nothing"):
+        check_that_it_acts(tree, out=(), filename="Cell [12]")
+    check_that_it_acts(tree, out=("train", "Net"), filename="Cell [12]")
+
+
+@pytest.mark.parametrize("source", BUSY.values(), ids=BUSY.keys())
+def test_a_cell_that_does_something_is_not(source: str) -> None:
+    check_that_it_acts(parse(source, "Cell [12]").tree, out=(), filename="Cell [12]")

@@ -1,0 +1,72 @@
+"""The notebook's own syntax becomes Python on the same lines, and what commands read is captured."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from jupyter_trainjob.bundle.names import analyse
+from jupyter_trainjob.bundle.source import parse
+from jupyter_trainjob.bundle.syntax import names_in, plain
+
+HEAD = "# %%trainjob digits --nodes 2\n"
+
+PLAIN: dict[str, tuple[str, str]] = {
+    "Python": ("x = 7 % 2\ny = x / 2", "x = 7 % 2\ny = x / 2"),
+    "a shell command": ("!ls -l {a}", "get_ipython().system('ls -l {a}')\n"),
+    "one whose lines are kept": (
+        "x = !ls \\\n  -l\ny = 1",
+        "x = get_ipython().getoutput('ls    -l')\n\ny = 1\n",
+    ),
+    "a line magic in a block": (
+        "for i in a:\n    %time f(i)\n    g()",
+        "for i in a:\n    get_ipython().run_line_magic('time', 'f(i)')\n    g()\n",
+    ),
+    "a command in a timed one": (
+        "%time x = !ls",
+        "get_ipython().run_line_magic('time', \"x = get_ipython().getoutput('ls')\")\n",
+    ),
+    "a cell magic with commands below it": (
+        "%%time\nx = 1\n!ls",
+        "get_ipython().run_cell_magic('time', '', \"x = 1\\nget_ipython().system('ls')\\n\")\n",
+    ),
+    "a cell magic whose text is not Python": (
+        "%%bash\nfor i in a; do echo $i; done",
+        "get_ipython().run_cell_magic('bash', '', 'for i in a; do echo $i; done')\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("typed", "expected"), PLAIN.values(), ids=PLAIN.keys())
+def test_plain(typed: str, expected: str) -> None:
+    assert plain(HEAD + typed, "Cell [1]") == HEAD + expected
+    ast.parse(plain(HEAD + typed, "Cell [1]"))
+
+
+NAMES: dict[str, tuple[str, set[str]]] = {
+    "a shell command": ("!train --lr {lr:.3f} --name $name $HOME ${x} {{no}}", {"lr", "name", "HOME", "x"}),
+    "awk's braces": ("!awk '{print $1}' file", set()),
+    "timed code": ("%time model = fit(data)", {"fit", "data"}),
+    "timed code whose value is used": ("x = %time fit(data)", {"fit", "data"}),
+    "a timed cell": ("%%time\nmodel = fit(data)\nmodel.score()", {"fit", "data"}),
+    "a repeated cell": ("%%timeit -n 3 a = start()\nstep(a)", {"start", "step"}),
+    "what a timed cell binds first": ("%%time\nx = 1\nx + y", {"y"}),
+    "captured output": ("%%capture kept\nprint(a)", {"a", "print"}),
+    "a shell script": ("%%bash\necho $lr {x}", set()),
+}
+
+
+@pytest.mark.parametrize(("typed", "expected"), NAMES.values(), ids=NAMES.keys())
+def test_names(typed: str, expected: set[str]) -> None:
+    found = analyse(parse(HEAD + typed, "Cell [1]").tree)
+    assert set(found.needed) - {"get_ipython"} == expected
+
+
+def test_what_a_command_binds_is_no_need() -> None:
+    assert "kept" in analyse(parse("%%capture kept\nprint(1)", "Cell [1]").tree).assigned
+    assert analyse(parse("%time x = 1\nx", "Cell [1]").tree).needed == ()
+
+
+def test_names_in_formats() -> None:
+    assert names_in("{a.b[c]!r:>{width}} $d.e $$f") == {"a", "c", "width", "d"}

@@ -24,6 +24,8 @@ class Storages:
     def reduce(self, obj: Any) -> Any:
         """Return how `obj` is to be pickled if it is a storage that lies in memory, else `NotImplemented`."""
         torch = sys.modules.get("torch")
+        if torch is not None and type(obj) is torch.Tensor:
+            return _readable(*obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL))
         if torch is None or not isinstance(obj, (torch.UntypedStorage, torch.storage.TypedStorage)):
             return NotImplemented
         untyped = obj if isinstance(obj, torch.UntypedStorage) else obj._untyped_storage  # noqa: SLF001 - no public name
@@ -40,6 +42,15 @@ class Storages:
         import ctypes  # Late: most ranks send back no tensors.
 
         return untyped_storage, (pickle.PickleBuffer((ctypes.c_char * size).from_address(here.data_ptr())),)
+
+
+def _readable(make: Any, arguments: tuple[Any, ...], *rest: Any) -> tuple[Any, ...]:
+    """Return how a tensor is pickled. Those of newer types, such as float8, torch writes but does not read."""
+    if make.__name__ == "_rebuild_tensor_v3":
+        import torch
+
+        arguments = typed(arguments[0], torch.uint8), *arguments[1:]
+    return make, arguments, *rest
 
 
 def untyped_storage(data: Any) -> Any:

@@ -83,6 +83,10 @@ class Results(list[Any]):
         """Go through the values by rank. Raises `errors.NoResult` at the first that has none."""
         return (self[rank] for rank in range(len(self)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as an ordinary list: where it arrives there may be no package of ours."""
+        return list, (list(self),)
+
     def __repr__(self) -> str:
         """Return the values as a list shows them, and words for those that are missing."""
         shown = (
@@ -102,7 +106,7 @@ def of_all(
         try:
             values.append(of(snapshot, record, key=key, opener=opener, rank=rank).value)
         except errors.NoResult as error:  # noqa: PERF203 - a rank each
-            values.append(None)
+            values.append(error)
             missing[rank] = error
     return Results(values, missing)
 

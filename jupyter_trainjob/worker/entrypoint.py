@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import classes, program, report, results, shell, streams, tensors, tracebacks, usage
+from . import classes, pools, program, report, results, shell, streams, tensors, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
@@ -45,6 +45,7 @@ def main() -> int:
     rank = _number("RANK", "PET_NODE_RANK", "JOB_COMPLETION_INDEX", default=0)
     streams.install()
     _prepare_imports()
+    pools.install()
     # A copy of standard output: the cell may redirect its own, and what it starts does not inherit this one.
     speaker = Speaker(
         rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=streams.say_what_is_due, on_terminate=_leave
@@ -84,7 +85,7 @@ def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
     """Pack what this rank sends back. Only that of rank 0 is what the job is for: its names, and its failure."""
     key, folder = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
     place = Path(folder) / RESULTS_FOLDER if folder else None
-    limit = results.room(rank, _world())
+    limit = results.room(rank, _world(), folder=place is not None)
     try:
         out = program.out(manifest.out) if rank == 0 else {}
         return results.dump(value, out, key=key, rank=rank, limit=limit, place=place)

@@ -23,6 +23,8 @@ from .tensors import Storages
 
 LIMIT: Final = 2**20
 """Bytes of a pickled result in frames: of rank 0, and of all others together."""
+SMALL: Final = 16 * 2**10
+"""Bytes of the result of any other rank in frames, where there is a folder for what is larger."""
 
 VALUE: Final = b"v"
 FILE: Final = b"f"
@@ -57,9 +59,12 @@ def verify(key: bytes, signed: bytes, *, rank: int = 0) -> bytes:
     return body
 
 
-def room(rank: int, world: int) -> int:
+def room(rank: int, world: int, *, folder: bool) -> int:
     """Return how many bytes of a rank's result go through the log."""
-    return LIMIT if rank == 0 else LIMIT // max(1, world - 1)
+    if rank == 0:
+        return LIMIT
+    share = LIMIT // max(1, world - 1)
+    return min(SMALL, share) if folder else share
 
 
 def dump(

@@ -116,9 +116,11 @@ def test_a_disk_that_takes_no_more_is_named(number: int, said: str, tmp_path: Pa
 
 
 def test_all_other_ranks_share_what_rank_0_has() -> None:
-    assert results.room(0, 64) == results.LIMIT
-    assert sum(results.room(rank, 64) for rank in range(1, 64)) <= results.LIMIT
-    assert results.room(0, 1) == results.room(1, 2) == results.LIMIT
+    assert results.room(0, 64, folder=True) == results.room(0, 1, folder=False) == results.LIMIT
+    for folder in (True, False):
+        assert sum(results.room(rank, 128, folder=folder) for rank in range(1, 128)) <= results.LIMIT
+    assert results.room(1, 2, folder=False) == results.LIMIT
+    assert results.room(1, 2, folder=True) == results.SMALL
 
 
 def test_a_rank_beyond_the_first_that_has_nothing_to_give_says_why(notebook: Notebook) -> None:

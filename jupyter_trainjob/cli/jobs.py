@@ -16,6 +16,9 @@ def add(commands: Commands) -> None:
     placed(formed(_of_a_job(commands.add("get", _get, "Say where a job is, how far, and why."))))
     logs = _of_a_job(commands.add("logs", _logs, "Print what the nodes of a job printed."))
     logs.add_argument("--rank", type=int, metavar="N", help="of this node only")
+    logs.add_argument("--pattern", metavar="TEXT", help="only lines with this text, in upper or lower case")
+    logs.add_argument("--regex", action="store_true", help="take TEXT as a regular expression")
+    logs.add_argument("--errors", action="store_true", help="only lines that tell of an error")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the job is over")
     placed(logs)
     placed(formed(_of_a_job(commands.add("events", _events, "Print what the cluster says about a job and its pods."))))
@@ -56,7 +59,9 @@ def _get(chosen: argparse.Namespace) -> int:
 def _logs(chosen: argparse.Namespace) -> int:
     from jupyter_trainjob.widget.text import clean
 
-    found = _job(chosen, chosen.job).logs(chosen.rank, follow=chosen.follow)
+    found = _job(chosen, chosen.job).logs(
+        chosen.rank, follow=chosen.follow, pattern=chosen.pattern, regex=chosen.regex, errors_only=chosen.errors
+    )
     for line in [found] if isinstance(found, str) else found:
         # A terminal is not the place for a program's escape sequences; a file gets every byte.
         print(clean(line) if sys.stdout.isatty() else line, flush=chosen.follow)

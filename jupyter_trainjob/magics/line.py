@@ -33,7 +33,8 @@ def _show(chosen: argparse.Namespace) -> None:
 
 
 def _logs(chosen: argparse.Namespace) -> None:
-    print(_job(chosen).logs(chosen.rank))
+    job = _job(chosen)
+    print(job.logs(chosen.rank, pattern=chosen.pattern, regex=chosen.regex, errors_only=chosen.errors))
 
 
 def _events(chosen: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 
 import jupyter_trainjob
 from jupyter_trainjob import errors
+from jupyter_trainjob.cli.main import main
 from jupyter_trainjob.client import context, folder
 from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import wait_for
@@ -86,7 +87,7 @@ def test_what_could_not_be_sent_leaves_no_file(cluster: StateDir, shell: Shell) 
     assert list(cluster.jobs.glob(".*")) == []
 
 
-def test_lines_are_chosen_by_what_they_say(cluster: StateDir, shell: Shell) -> None:
+def test_lines_are_chosen_by_what_they_say(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run(
         "%%trainjob talks --nodes 2 --runtime plain\n"
         "import os\n"
@@ -98,6 +99,11 @@ def test_lines_are_chosen_by_what_they_say(cluster: StateDir, shell: Shell) -> N
     assert job.logs(0, pattern=r"\d\.\d{2}", regex=True) == "Loss 0.25"
     assert sorted(job.logs(errors_only=True).splitlines()) == ["0 | ERROR: disk 0", "1 | ERROR: disk 1"]
     assert list(job.logs(1, follow=True, errors_only=True)) == ["ERROR: disk 1"]
+    capsys.readouterr()
+    shell.run("%trainjob logs talks --rank 0 --errors --pattern DISK")
+    assert capsys.readouterr().out == "ERROR: disk 0\n"
+    assert main(["logs", job.name, "--rank", "1", "--regex", "--pattern", "^l.*25"]) == 0
+    assert capsys.readouterr().out == "Loss 0.25\n"
     with pytest.raises(errors.UsageError, match="no regular expression"):
         job.logs(pattern="(", regex=True)
 

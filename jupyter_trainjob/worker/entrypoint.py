@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import classes, pools, program, report, results, shell, streams, tensors, tracebacks, usage
+from . import known, pools, program, report, results, streams, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RESULT, START, End, Error, Start
@@ -25,7 +25,6 @@ from .protocol import (
     EXIT_TERMINATED,
     FOLDER_ENV,
     MANIFEST,
-    PACKAGE,
     RESULTS_FOLDER,
     TERMINATION_LOG,
     TERMINATION_LOG_ENV,
@@ -154,15 +153,10 @@ def _number(*names: str, default: int) -> int:
 
 
 def _prepare_imports() -> None:
-    """Let the cell import what a notebook could: modules of its folder, and ``jupyter_trainjob.report``.
-
-    The job's copies of two modules answer to the names that the notebook knows them by, so that there is one reporter
-    in a process, whether the real package is installed here or not; pickles name the others.
-    """
+    """Let the cell import what a notebook could: modules of its folder, and ``jupyter_trainjob.report``."""
     sys.path.insert(0, "")
     sys.path.append(str(ARCHIVE / STAND_IN))
-    for module in (report, classes, shell, tensors):
-        sys.modules[f"jupyter_trainjob.worker.{module.__name__.removeprefix(PACKAGE + '.')}"] = module
+    known.install()
 
 
 def _read(name: str) -> bytes:

@@ -44,11 +44,19 @@ def out(names: tuple[str, ...]) -> dict[str, Any]:
     return {name: namespace[name] for name in names}
 
 
+def provided() -> dict[str, Any]:
+    """Return the names that every cell has."""
+    return {
+        "report": report.report,
+        "get_ipython": shell.get_ipython,
+        "display": shell.display,
+        "input": shell.no_input,
+    }
+
+
 def _new_main() -> types.ModuleType:
     main = types.ModuleType("__main__")
-    main.__dict__.update(
-        report=report.report, get_ipython=shell.get_ipython, display=shell.display, input=shell.no_input
-    )
+    main.__dict__.update(provided())
     sys.modules["__main__"] = main
     return main
 

@@ -1,0 +1,123 @@
+"""Processes that a cell starts know its functions and classes, however they are started."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from .conftest import Notebook
+
+BEFORE = """
+import dataclasses
+factor = 10
+
+@dataclasses.dataclass
+class Item:
+    value: int
+
+def work(item):
+    return Item(item.value * factor)
+
+def fails(item):
+    raise ValueError(f"bad {item.value}")
+"""
+POOL = """
+import multiprocessing
+with multiprocessing.get_context({method!r}).Pool(2) as pool:
+    made = pool.map(work, [Item(1), Item(2)])
+[type(item) is Item and item.value for item in made]
+"""
+EXECUTOR = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+class Own:
+    def __init__(self, value):
+        self.value = value
+    def __call__(self):
+        return Own(self.value * factor)
+
+def call(own):
+    return own()
+
+with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r})) as pool:
+    made = list(pool.map(call, [Own(1), Own(2)]))
+[type(own) is Own and own.value for own in made]
+"""
+PROCESS = """
+import multiprocessing
+context = multiprocessing.get_context({method!r})
+queue = context.Queue()
+
+def child(item, queue):
+    report(step=1)  # does nothing there
+    queue.put((work(item), __name__, get_ipython().getoutput("echo {{item.value}}")))
+
+process = context.Process(target=child, args=(Item(4), queue))
+process.start()
+item, name, said = queue.get()
+process.join()
+(item == Item(40), name, list(said), process.exitcode)
+"""
+METHODS = ["fork", "spawn", "forkserver"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("cell", [POOL, EXECUTOR], ids=["pool", "executor"])
+def test_classes_and_functions_of_cells_cross_over_and_come_back(notebook: Notebook, cell: str, method: str) -> None:
+    notebook.run(BEFORE)
+    assert notebook.job(cell.format(method=method)).result == [10, 20]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_process_has_what_a_cell_has(notebook: Notebook, method: str) -> None:
+    notebook.run(BEFORE)
+    assert notebook.job(PROCESS.format(method=method)).result == (True, "__main__", ["4"], 0)
+
+
+def test_a_traceback_of_another_process_shows_the_cell(notebook: Notebook) -> None:
+    notebook.run(BEFORE)
+    ran = notebook.job(POOL.format(method="spawn").replace("work", "fails"))
+    assert (ran.code, ran.error["type"], ran.error["message"]) == (1, "ValueError", "bad 1")
+    assert 'raise ValueError(f"bad {item.value}")' in ran.stderr
+
+
+def test_what_cannot_travel_takes_nothing_else_along(notebook: Notebook) -> None:
+    cell = "import threading\nlock = threading.Lock()\ndef guarded():\n    with lock: return 1\n"
+    notebook.run(BEFORE)
+    assert notebook.job(cell + POOL.format(method="spawn")).result == [10, 20]
+
+
+def test_loaders_of_torch_have_workers_of_any_kind(notebook: Notebook) -> None:
+    notebook.run("""
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Squares(Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, place):
+        return torch.tensor(place ** 2)
+
+def together(items):
+    return torch.stack(items)
+""")
+    cell = """
+def numbers(method):
+    loader = DataLoader(Squares(), 2, num_workers=2, multiprocessing_context=method, collate_fn=together)
+    return [batch.tolist() for batch in loader]
+(numbers("fork"), numbers("spawn"))
+"""
+    assert notebook.job(cell).result == ([[0, 1], [4, 9]],) * 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pool_that_nobody_closes_does_not_outlive_the_job(notebook: Notebook, method: str) -> None:
+    notebook.run(BEFORE)
+    cell = f"""
+import multiprocessing
+pool = multiprocessing.get_context({method!r}).Pool(2)
+pool.map(work, [Item(1)])
+[process.pid for process in pool._pool]
+"""
+    assert not any(psutil.pid_exists(pid) for pid in notebook.job(cell).result)

@@ -69,7 +69,9 @@ def describe(prepared: Prepared) -> str:
         f"  {name:<{widths[0]}}  {kind:<{widths[1]}}  {size:>{widths[2]}}  {origin}"
         for name, kind, size, origin in rows
     ]
-    total = f"{prepared.capture.payload.size:,} B in {len(prepared.delivery.secrets)} Secrets"
+    secrets = len(prepared.delivery.secrets)
+    way = f"{secrets} Secret{'s' if secrets > 1 else ''}{' and a file' if prepared.delivery.files else ''}"
+    total = f"{prepared.capture.payload.size:,} B in {way}"
     objects = [obj for obj in (prepared.runtime, prepared.trainjob) if obj is not None]
     manifest = yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True)
     return "\n".join(

@@ -79,11 +79,14 @@ def test_large_values_of_all_ranks_come_by_the_jobs_folder(cluster: StateDir, sh
     wait_for(lambda: not place.exists())
 
 
-def test_what_could_not_be_sent_leaves_no_file(cluster: StateDir, shell: Shell) -> None:
+def test_what_could_not_be_sent_leaves_no_file(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     shell.run("big = bytes(20_000_000)\nlines = (line for line in 'ab')\nboth = [big, lines]")
     with pytest.raises(UsageError, match=re.escape("both[1]")):
         shell.run("%%trainjob never --runtime plain\nboth")
     shell.run("%%trainjob never --runtime plain --dry-run\nlen(big)")
+    assert re.search(r"20,000,0\d\d B in 1 Secret and a file", capsys.readouterr().out)
     assert list(cluster.jobs.glob(".*")) == []
 
 

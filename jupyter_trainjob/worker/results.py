@@ -161,9 +161,9 @@ def _too_large(size: int, sizes: Mapping[str, int], limit: int) -> ResultError:
     largest = max(sizes, key=lambda what: sizes[what])
     return ResultError(
         f"The result is too large to be sent back through the log: {size:,} bytes, where at most {limit:,} are "
-        f"possible. Its largest part is {largest} ({sizes[largest]:,} bytes). Send the job with --storage URL, which "
-        f"carries results of any size, or save that to a file or a bucket inside the cell and return its path. If you "
-        f"need no result, end the cell with None."
+        f"possible. Its largest part is {largest} ({sizes[largest]:,} bytes). The job has no folder here that "
+        f"carries more: save that to a file or a bucket inside the cell and return its path. If you need no result, end "
+        f"the cell with None."
     )
 
 

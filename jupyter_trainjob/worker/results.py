@@ -162,8 +162,8 @@ def _too_large(size: int, sizes: Mapping[str, int], limit: int) -> ResultError:
     return ResultError(
         f"The result is too large to be sent back through the log: {size:,} bytes, where at most {limit:,} are "
         f"possible. Its largest part is {largest} ({sizes[largest]:,} bytes). The job has no folder here that "
-        f"carries more: save that to a file or a bucket inside the cell and return its path. If you need no result, end "
-        f"the cell with None."
+        f"carries more: save that to a file or a bucket inside the cell and return its path. If you need no result, "
+        f"end the cell with None."
     )
 
 

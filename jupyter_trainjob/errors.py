@@ -7,7 +7,7 @@
     │   └── CaptureError      a value of the notebook cannot travel
     ├── ClusterError          the embedded cluster cannot be started or reached
     ├── JobError              a job did not end well
-    │   ├── JobFailed         a rank raised, was killed, or the job passed a limit
+    │   ├── JobFailed         a rank was killed, or the job passed a limit; what the cell raised is raised itself
     │   ├── JobStopped        somebody stopped or deleted it
     │   └── NoResult          it ended well, but what a rank returned cannot be read
     ├── JobTimeout            ``wait(timeout=…)`` ran out; the job goes on
@@ -52,8 +52,9 @@ class JobError(TrainJobError):
 
 
 class JobFailed(JobError):
-    """A rank raised an exception, was killed, or the job passed a limit.
+    """A rank was killed, left with an exit code, or the job passed a limit.
 
+    What the cell raised is raised in the notebook as it is; this stands for it only where that is not possible.
     ``rank`` is the rank that failed first (None where no rank is to blame), ``traceback`` its traceback as text.
     """
 

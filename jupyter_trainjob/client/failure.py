@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client import elastic
+from jupyter_trainjob.client import elastic, victims
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.snapshot import Failure, LogLine
 from jupyter_trainjob.constants import NODE_CONTAINER
@@ -59,7 +59,7 @@ def why(
     if condition.get("reason") == DEADLINE_EXCEEDED:
         limit = trainjob["spec"].get("activeDeadlineSeconds") or 0
         return Failure(f"the job took longer than its deadline of {span(limit)}", remedy=MORE_TIME)
-    errors = record.errors()
+    errors = victims.by_blame(record.errors())
     if errors:
         error = errors[0]
         headline = f"{error.type}: {error.message}" if error.message else error.type

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
+from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
 from jupyter_trainjob.client import events, exports, logbook, outcome, rerun, returned
 from jupyter_trainjob.client.context import Connection
@@ -109,10 +110,23 @@ class TrainJob:
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the job and return the value of the cell's last expression (or of the function) on rank 0.
 
-        Raises `errors.JobFailed` with the traceback of the rank that failed first, `errors.JobStopped` if the job was
-        stopped or deleted, `errors.JobTimeout` after `timeout` seconds.
+        Raises what the cell raised on the rank that failed first, with its own type and a traceback of the notebook's
+        lines; `errors.JobFailed` if the job failed in another way, `errors.JobStopped` if it was stopped or deleted,
+        `errors.JobTimeout` after `timeout` seconds.
         """
+        __tracebackhide__ = True
         return self._finished(timeout).value
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
+        """Wait for the job and return what `result` would raise; None if it is complete.
+
+        Raises `errors.JobTimeout` after `timeout` seconds, `errors.JobStopped` if somebody stops the job meanwhile.
+        """
+        self.wait(timeout)
+        follower = self._follow()
+        if follower.state() is not State.FAILED:
+            return None
+        return outcome.exception(follower.snapshot(), follower.record, self._bundle)
 
     def results(self, timeout: float | None = None) -> list[Any]:
         """Wait for the job and return the values of the cell's last expression on all ranks, by rank.
@@ -120,6 +134,7 @@ class TrainJob:
         Raises as `result`. Where only another rank than 0 has no value, because it cannot be pickled for example, the
         others can be read, and its own place raises `errors.NoResult`.
         """
+        __tracebackhide__ = True
         first, follower = self._finished(timeout), self._follow()
         opener = returned.from_folder(self._connection, self._trainjob)
         return outcome.of_all(follower.snapshot(), follower.record, key=self._key, opener=opener, first=first)
@@ -127,6 +142,7 @@ class TrainJob:
     @property
     def out(self) -> Mapping[str, Any]:
         """Wait for the job and return the names of ``--out`` with their values on rank 0. Raises as `result`."""
+        __tracebackhide__ = True
         found: Mapping[str, Any] = self._finished(None).out
         return found
 
@@ -281,16 +297,22 @@ class TrainJob:
         return self._follower
 
     def _finished(self, timeout: float | None) -> outcome.Outcome:
+        __tracebackhide__ = True
         if self._outcome is None:
             self.wait(timeout)
             follower = self._follow()
+            if follower.state() is State.FAILED:
+                raise outcome.exception(follower.snapshot(), follower.record, self._bundle)
             opener = returned.from_folder(self._connection, self._trainjob)
             self._outcome = outcome.of(follower.snapshot(), follower.record, key=self._key, opener=opener)
         return self._outcome
 
-    def _key(self) -> bytes:
+    def _bundle(self) -> outcome.Bundle:
         secret = self._connection.client.get(SECRETS, bundle_secret(self.name), namespace=self.namespace)
-        return base64.b64decode(secret["data"][KEY_ENTRY])
+        return outcome.Bundle(base64.b64decode(secret["data"][KEY_ENTRY]), copying.manifest(secret))
+
+    def _key(self) -> bytes:
+        return self._bundle().key
 
 
 def among(connection: Connection, trainjobs: Iterable[Object], uid: str, *, namespace: str) -> TrainJob:

@@ -6,15 +6,33 @@ hears why.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex, overload
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.client import returned
+from jupyter_trainjob.client import cells, raising, returned, victims
 from jupyter_trainjob.client.snapshot import Failure, Snapshot, State
 from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.worker import results
+from jupyter_trainjob.worker.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a job was sent with, as far as its outcome needs it."""
+
+    key: bytes
+    manifest: Manifest | None = None
+
+    def texts(self) -> dict[str, tuple[str, str]]:
+        """Return label and text of the notebook's cells, by the file names that their code carries."""
+        if self.manifest is None:
+            return {}
+        texts = {name: (source.label, source.text) for name, source in self.manifest.sources.items()}
+        texts[self.manifest.filename] = (self.manifest.filename, self.manifest.source)
+        return texts
 
 
 @dataclass(frozen=True)
@@ -34,7 +52,7 @@ def of(
     none. `opener` opens files with results. Nothing is unpickled before its signature was checked with the job's key.
     """
     if snapshot.state is State.FAILED:
-        raise failed(snapshot)
+        raise failed(snapshot, record)
     if snapshot.state is State.DELETED:
         raise errors.JobStopped(f"{snapshot.name} was deleted before it had a result.")
     message = record.result(rank)
@@ -111,16 +129,50 @@ def of_all(
     return Results(values, missing)
 
 
-def failed(snapshot: Snapshot) -> errors.JobFailed:
+def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) -> Exception:
+    """Return why a failed job failed: what its cell raised where that can be told, else `errors.JobFailed`.
+
+    `bundle` gets what the job was sent with; where that is gone, nothing that came back can be trusted.
+    """
+    rank = snapshot.failure.rank if snapshot.failure is not None and snapshot.failure.traceback else None
+    message = record.raised(rank) if rank is not None else None
+    if rank is None or message is None:
+        return failed(snapshot, record)
+    try:
+        came_with = bundle()
+        texts = came_with.texts()
+        error = raising.rebuilt(
+            message.body, key=came_with.key, rank=rank, file_of=lambda file: cells.file_of(file, texts)
+        )
+    except (errors.ApiError, results.ForgedResult, ValueError, KeyError, pickle.UnpicklingError):
+        error = None
+    if error is None:
+        return failed(snapshot, record)
+    for line in [
+        f"In {snapshot.name}. {_first(snapshot, record)}".rstrip(),
+        snapshot.failure.remedy if snapshot.failure else "",
+    ]:
+        if line:
+            raising.with_note(error, line)
+    return error
+
+
+def _first(snapshot: Snapshot, record: Record) -> str:
+    """Return which rank failed first, and how the others ended, as sentences."""
+    rank = snapshot.failure.rank if snapshot.failure is not None else None
+    told = []
+    if rank is not None and snapshot.ranks > 1:
+        others = victims.others(record, first=rank, ranks=snapshot.ranks)
+        told.append(f"Rank {rank} of {snapshot.ranks} failed first{f'; of the others, {others}' if others else ''}.")
+    if snapshot.restarts:
+        told.append(f"That was after {snapshot.restarts} restart{'s' if snapshot.restarts > 1 else ''}.")
+    return " ".join(told)
+
+
+def failed(snapshot: Snapshot, record: Record) -> errors.JobFailed:
     """Return the error for a failed job: the headline, where, what to do, and the rank's own traceback."""
     failure = snapshot.failure or Failure(snapshot.reason or "the job failed")
-    lines = [f"{snapshot.name} failed: {failure.headline}"]
-    if failure.rank is not None:
-        count = snapshot.ranks - 1
-        others = f"; the other {count} were stopped" if count > 1 else "; the other was stopped" if count else ""
-        lines.append(f"Rank {failure.rank} of {snapshot.ranks} failed first{others}.")
-    if snapshot.restarts:
-        lines.append(f"That was after {snapshot.restarts} restart{'s' if snapshot.restarts > 1 else ''}.")
+    lines = [f"{snapshot.name} failed: {failure.headline}", *filter(None, [_first(snapshot, record)])]
     if failure.where:
         lines.append(f"{failure.where}: {failure.source}".rstrip(": "))
     if failure.remedy:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.constants import MAGIC
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
     from jupyter_trainjob.client.submit import Prepared
 
 
+SECOND_CHANCE: Final = 2.0
+"""Seconds after a first interrupt in which a second one stops the job."""
+
+
 def run(shell: InteractiveShell, line: str, cell: str) -> None:
     """Send the cell as the options in `line` say."""
+    __tracebackhide__ = True
     chosen = arguments.parse(arguments.cell_parser(), line)
     from jupyter_trainjob.client import cells, submit
 
@@ -35,6 +41,18 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     job = submit.send(prepared)
     shell.user_ns[chosen.name] = job
     _show(job, chosen)
+
+
+def _detach(job: TrainJob) -> None:
+    """Let go of a job, unless a second interrupt says soon that it is to end."""
+    print(f"Detached: {job.name} goes on. Interrupt again within {SECOND_CHANCE:.0f} seconds to stop it.")
+    try:
+        time.sleep(SECOND_CHANCE)
+    except KeyboardInterrupt:
+        job.stop()
+        print(f"{job.name}: {job.status().value}. `%trainjob resume {job.name}` starts it again.")
+    else:
+        print(f"`%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it.")
 
 
 def options_of(chosen: argparse.Namespace) -> Options:
@@ -82,15 +100,14 @@ def describe(prepared: Prepared) -> str:
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
     from jupyter_trainjob.widget.show import show
 
+    __tracebackhide__ = True
     view = show(job, wait=chosen.wait)
     if not chosen.wait:
         return
     try:
         job.wait()
     except KeyboardInterrupt:
-        print(
-            f"Detached. {job.name} goes on; `%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it."
-        )
+        _detach(job)
         return
     except errors.JobStopped:
         pass

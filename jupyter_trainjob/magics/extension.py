@@ -23,7 +23,10 @@ class TrainJobMagics(Magics):  # type: ignore[misc]
         from jupyter_trainjob.magics import cell as cell_magic
         from jupyter_trainjob.magics import line as line_magic
 
+        __tracebackhide__ = True
+
         def carry_out() -> None:
+            __tracebackhide__ = True
             if cell is None:
                 line_magic.run(line)
             else:
@@ -37,6 +40,7 @@ TrainJobMagics.trainjob.__doc__ = f"{arguments.cell_parser().format_help()}\n{ar
 
 def guarded(action: Callable[[], None]) -> None:
     """Run `action`; print help that was asked for, and turn wrong usage into IPython's one-line error."""
+    __tracebackhide__ = True
     try:
         action()
     except arguments.HelpAsked as help_text:

@@ -54,6 +54,7 @@ class Record:
         self._assembler = Assembler()
         self._errors: dict[tuple[int, int], RankError] = {}
         self._results: dict[int, Message] = {}
+        self._raised: dict[int, Message] = {}
         self._step_times: dict[int, tuple[tuple[int, bool, int], list[float]]] = {}
 
     def add(self, frame: Frame) -> None:
@@ -180,16 +181,21 @@ class Record:
         """Return the newest message with the result of a rank, unverified."""
         return self._results.get(rank)
 
+    def raised(self, rank: int) -> Message | None:
+        """Return the newest message with the exception of a rank, unverified."""
+        return self._raised.get(rank)
+
     def thinned(self) -> bool:
         """Whether some reports are missing: frames with them are, or there was no room for them."""
         return any(attempt.thinned for lives in self.ranks.values() for attempt in lives.attempts.values())
 
     def _take(self, lives: Lives, attempt: Attempt, message: Message) -> None:
         kind = message.kind
-        if kind == messages.RESULT:
-            known = self._results.get(message.rank)
+        if kind in (messages.RESULT, messages.RAISED):
+            newest = self._results if kind == messages.RESULT else self._raised
+            known = newest.get(message.rank)
             if known is None or message.attempt >= known.attempt:
-                self._results[message.rank] = message
+                newest[message.rank] = message
             return
         body = loads(message)
         if kind == messages.START:

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import known, pools, program, report, results, streams, tracebacks, usage
+from . import known, pools, program, raising, report, results, streams, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
-from .messages import END, ERROR, RESULT, START, End, Error, Start
+from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
 from .protocol import (
     EXIT_SETUP,
     EXIT_TERMINATED,
@@ -77,7 +77,10 @@ def _live(manifest: Manifest, rank: int) -> tuple[int, list[Said]]:
         if isinstance(error, (SetupError, results.ResultError)):
             seen["traceback"] = ""
         _complain(error, seen, rank)
-        return code, [(ERROR, dumps(seen))]
+        said = [(ERROR, dumps(seen))]
+        if isinstance(error, Exception) and not isinstance(error, (SetupError, results.ResultError)):
+            said.append((RAISED, raising.dump(error, key=bytes.fromhex(manifest.key), rank=rank)))
+        return code, said
 
 
 def _result(manifest: Manifest, value: Any, rank: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The messages that frames carry: what a rank says, as JSON; only ``result`` is none (see `results`).
+"""The messages that frames carry: what a rank says, as JSON but for ``result`` (`results`) and ``raised`` (`raising`).
 
 Times are unix seconds. A rank says ``start`` first and ``end`` last; a rank that never says ``end`` was killed.
 """
@@ -13,6 +13,7 @@ HISTORY: Final = "history"
 USAGE: Final = "usage"
 RESULT: Final = "result"
 ERROR: Final = "error"
+RAISED: Final = "raised"
 END: Final = "end"
 
 

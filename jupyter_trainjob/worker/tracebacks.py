@@ -28,7 +28,7 @@ def describe(error: BaseException, cells: Mapping[str, str]) -> Error:
     return Error(
         type=type(error).__qualname__,
         module=type(error).__module__,
-        message=_shorten(_message(error), MESSAGE_LIMIT),
+        message=text_of(error),
         where=where,
         source=source,
         traceback=_shorten(render(error, cells), LIMIT),
@@ -63,14 +63,15 @@ def _cut(seen: traceback.TracebackException, done: set[int]) -> None:
     if id(seen) in done:
         return
     done.add(id(seen))
-    seen.stack[:] = [frame for frame in seen.stack if not _is_own(frame.filename)]
+    seen.stack[:] = [frame for frame in seen.stack if not is_own(frame.filename)]
     chained = [seen.__cause__, seen.__context__, *(getattr(seen, "exceptions", None) or ())]
     for other in chained:
         if other is not None:
             _cut(other, done)
 
 
-def _is_own(filename: str) -> bool:
+def is_own(filename: str) -> bool:
+    """Return whether code is the worker's."""
     return filename.startswith(OWN) or filename == "<frozen runpy>"
 
 
@@ -92,11 +93,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
 
 
-def _message(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return what an exception says, shortened."""
     try:
-        return str(error)
+        text = str(error)
     except Exception as broken:  # noqa: BLE001 - the user's own __str__
-        return f"<its text cannot be made: {type(broken).__name__}>"
+        text = f"<its text cannot be made: {type(broken).__name__}>"
+    return _shorten(text, MESSAGE_LIMIT)
 
 
 def _shorten(text: str, limit: int) -> str:

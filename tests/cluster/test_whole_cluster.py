@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import traceback
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,10 +94,12 @@ def test_an_exception_names_the_rank_and_the_line(place: dict[str, Any]) -> None
     )
     options = Options(name="bad", nodes=2, runtime="ours-plain", **place)
     job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
-    with pytest.raises(errors.JobFailed, match="ValueError: here") as raised:
+    with pytest.raises(ValueError, match="here") as raised:
         job.result(timeout=120)
-    assert raised.value.rank == 1
-    assert "Cell [1], line 3" in str(raised.value)
+    failure = job.snapshot().failure
+    assert failure is not None
+    assert (failure.rank, failure.where) == (1, "Cell [1], line 3")
+    assert traceback.extract_tb(raised.value.__traceback__)[-1].lineno == 3
     job.delete()
 
 
@@ -118,7 +121,7 @@ def test_a_job_is_tried_again_and_its_events_tell_of_it(place: dict[str, Any]) -
         name="again", nodes=2, procs_per_node=2, memory="600Mi", retries=1, runtime="ours-torch-distributed", **place
     )
     job = send(prepare_cell("raise ValueError('always')", {}, filename="Cell [1]", options=options))
-    with pytest.raises(errors.JobFailed, match=r"ValueError: always[\s\S]*after 1 restart"):
+    with pytest.raises(ValueError, match="always"):
         job.result(timeout=240)
     assert (job.snapshot().ranks, job.snapshot().runtime) == (4, "ours-torch-distributed")
     assert {"Scheduled", "Started", "SuccessfulCreate"} <= {event["reason"] for event in job.events()}

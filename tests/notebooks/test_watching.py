@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ def test_jobs_are_watched_compared_and_sent_again(cluster: StateDir) -> None:
         assert len(json.dumps(view)) <= MOST
         assert "data:image/svg+xml;base64," in view["text/html"]
     assert "ZeroDivisionError" in states["faulty"]["text/html"]
-    assert "Rank 3 of 4 failed first" in of("faulty.result()").outputs[0].text
+    (raised,) = of("faulty.result()").outputs
+    assert raised.ename == "ZeroDivisionError"
+    shown = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(raised.traceback))
+    assert "----> 4 share = 100 // (3 - int(os.environ" in shown
+    assert "Rank 3 of 4 failed first" in shown
     assert of("again.result()").outputs[0].data["text/plain"] == "True"
     assert of("to_magic").outputs[0].text.startswith("%%trainjob gentle --nodes 4 --runtime plain")
     assert "gentle-" in _view(of("panel()"))["text/plain"]

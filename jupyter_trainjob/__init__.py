@@ -24,17 +24,32 @@ if TYPE_CHECKING:
     from jupyter_trainjob.client.runtimes import list_runtimes
     from jupyter_trainjob.client.submit import submit
     from jupyter_trainjob.widget.panel import panel
+    from jupyter_trainjob.worker.folder import checkpoint_dir, output_dir
     from jupyter_trainjob.worker.report import report
 
 __version__ = VERSION
 
-__all__ = ["TrainJob", "get", "list_jobs", "list_runtimes", "panel", "report", "submit", "trainjob", "use"]
+__all__ = [
+    "TrainJob",
+    "checkpoint_dir",
+    "get",
+    "list_jobs",
+    "list_runtimes",
+    "output_dir",
+    "panel",
+    "report",
+    "submit",
+    "trainjob",
+    "use",
+]
 
 _HOME = {
     "TrainJob": "client.handle",
+    "checkpoint_dir": "worker.folder",
     "get": "client.jobs",
     "list_jobs": "client.jobs",
     "list_runtimes": "client.runtimes",
+    "output_dir": "worker.folder",
     "panel": "widget.panel",
     "report": "worker.report",
     "submit": "client.submit",

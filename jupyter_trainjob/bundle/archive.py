@@ -35,8 +35,9 @@ if __name__ == "__main__":
     sys.exit(main())
 """
 _STAND_IN: Final = '''\
-"""Stands in for jupyter_trainjob where it is not installed: a job needs no more of it than report()."""
+"""Stands in for jupyter_trainjob where it is not installed: a job needs no more of it than these."""
 
+from jupyter_trainjob.worker.folder import checkpoint_dir, output_dir
 from jupyter_trainjob.worker.report import report
 '''
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)

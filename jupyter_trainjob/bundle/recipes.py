@@ -22,7 +22,10 @@ LIMIT: Final = 200
 TEXT_LIMIT: Final = 200
 ITEMS_LIMIT: Final = 50
 _PLAIN: Final = (int, float, complex, bool, str, bytes, type(None))
-_PUBLIC: Final = {"jupyter_trainjob.worker.report": "jupyter_trainjob"}
+_PUBLIC: Final = {
+    "jupyter_trainjob.worker.folder": "jupyter_trainjob",
+    "jupyter_trainjob.worker.report": "jupyter_trainjob",
+}
 """Where a user imports from what lies in these modules."""
 
 

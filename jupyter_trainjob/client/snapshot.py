@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from jupyter_trainjob.metrics.record import Checkpoint
 from jupyter_trainjob.metrics.usage import Gpu, Usage
 
-__all__ = ["PHASES", "Failure", "Gpu", "LogLine", "Node", "Phase", "Rank", "Snapshot", "State", "Usage"]
+__all__ = ["PHASES", "Checkpoint", "Failure", "Gpu", "LogLine", "Node", "Phase", "Rank", "Snapshot", "State", "Usage"]
 
 
 class State(str, Enum):
@@ -138,6 +139,8 @@ class Snapshot:
     pods: tuple[Node, ...] = ()
     """Every node, by index; also those whose pods do not exist yet or any more."""
     failure: Failure | None = None
+    checkpoint: Checkpoint | None = None
+    """The newest in the job's folder, where there is one."""
     log: tuple[LogLine, ...] = ()
     """The tail of all ranks' logs in time order, without frames (at most 200 lines)."""
 

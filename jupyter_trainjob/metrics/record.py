@@ -28,6 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The newest checkpoint in a job's folder."""
+
+    count: int
+    """How many there are."""
+    name: str
+    step: int | None
+    time: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class RankError:
     """The exception that ended a rank."""
 
@@ -55,6 +67,8 @@ class Record:
         self._errors: dict[tuple[int, int], RankError] = {}
         self._results: dict[int, Message] = {}
         self._raised: dict[int, Message] = {}
+        self.checkpoint: Checkpoint | None = None
+        """The newest that a rank has told of."""
         self._step_times: dict[int, tuple[tuple[int, bool, int], list[float]]] = {}
 
     def add(self, frame: Frame) -> None:
@@ -207,6 +221,10 @@ class Record:
             texts = {name: str(body[name]) for name in ("type", "message", "where", "source", "traceback")}
             error = RankError(rank=message.rank, time=float(body["time"]), **texts)
             self._errors[message.rank, message.attempt] = error
+        elif kind == messages.CHECKPOINT:
+            seen = Checkpoint(body["count"], str(body["name"]), body["step"], float(body["time"]))
+            if self.checkpoint is None or seen.time >= self.checkpoint.time:
+                self.checkpoint = seen
         elif kind == messages.USAGE:
             if attempt.usage is None or message.seq > attempt.usage[0]:
                 attempt.usage = message.seq, usage.read(body)

@@ -40,6 +40,7 @@ def state_of(snapshot: Snapshot) -> dict[str, Any]:
         "progress": snapshot.progress,
         "metrics": [[clean(name), number(last)] for name, last in list(snapshot.metrics.items())[:MAX_METRICS]],
         "ranks_running": snapshot.ranks_running,
+        "checkpoint": None if snapshot.checkpoint is None else clean(snapshot.checkpoint.name)[:MAX_LINE],
         "failure": None if snapshot.failure is None else _failure(snapshot.failure),
     }
 

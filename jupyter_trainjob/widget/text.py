@@ -134,6 +134,8 @@ def block(snapshot: Snapshot, *, now: float | None = None, traceback: bool = Tru
     ]
     if phases:
         lines.append("  " + " → ".join(phases))
+    if snapshot.checkpoint is not None:
+        lines.append(f"  checkpoint {clean(snapshot.checkpoint.name[:_LINE])}")
     failure = snapshot.failure
     if failure is not None:
         if failure.where:

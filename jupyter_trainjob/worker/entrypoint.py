@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import known, pools, program, raising, report, results, streams, tracebacks, usage
+from . import folder, known, pools, program, raising, report, results, streams, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
@@ -45,10 +45,16 @@ def main() -> int:
     streams.install()
     _prepare_imports()
     pools.install()
+    watch: folder.Watch | None = None
+
+    def pulse() -> None:
+        streams.say_what_is_due()
+        if watch is not None:
+            watch.look()
+
     # A copy of standard output: the cell may redirect its own, and what it starts does not inherit this one.
-    speaker = Speaker(
-        rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=streams.say_what_is_due, on_terminate=_leave
-    )
+    speaker = Speaker(rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=pulse, on_terminate=_leave)
+    watch = folder.Watch(speaker.tell) if rank == 0 else None
     speaker.start()
     watch_signals(speaker)
     report.attach(speaker.rows)
@@ -59,6 +65,8 @@ def main() -> int:
     report.detach()
     if over is not None:
         over.set()
+    if watch is not None:
+        watch.look(now=True)
     streams.finish()
     speaker.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
     unwatch_signals()
@@ -85,8 +93,8 @@ def _live(manifest: Manifest, rank: int) -> tuple[int, list[Said]]:
 
 def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
     """Pack what this rank sends back. Only that of rank 0 is what the job is for: its names, and its failure."""
-    key, folder = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
-    place = Path(folder) / RESULTS_FOLDER if folder else None
+    key, shared = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
+    place = Path(shared) / RESULTS_FOLDER if shared else None
     limit = results.room(rank, _world(), folder=place is not None)
     try:
         out = program.out(manifest.out) if rank == 0 else {}

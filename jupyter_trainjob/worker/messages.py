@@ -12,6 +12,7 @@ METRICS: Final = "metrics"
 HISTORY: Final = "history"
 USAGE: Final = "usage"
 RESULT: Final = "result"
+CHECKPOINT: Final = "checkpoint"
 ERROR: Final = "error"
 RAISED: Final = "raised"
 END: Final = "end"
@@ -57,6 +58,16 @@ class Usage(TypedDict):
     """Bytes that they can use."""
     gpus: list[tuple[str, float | None, int, int]]
     """Name, share of the time in which it computed, bytes in use, bytes in all."""
+
+
+class Checkpoint(TypedDict):
+    """The newest checkpoint in the job's folder, as rank 0 sees it; said when it has changed."""
+
+    count: int
+    """How many there are."""
+    name: str
+    step: int | None
+    time: float
 
 
 class Error(TypedDict):

@@ -16,16 +16,16 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import captures, report, shell
+from . import captures, folder, report, shell
 from .manifest import FUNCTION, Manifest
 
 
-def run(manifest: Manifest, folder: Path) -> Any:
+def run(manifest: Manifest, place: Path) -> Any:
     """Run the job's program to its end; return the value of its last expression, or what its function returned."""
     main = _new_main()
     for name, source in manifest.sources.items():
         _remember(name, source.text)
-    values = dict(captures.load(manifest, folder))
+    values = dict(captures.load(manifest, place))
     if manifest.kind == FUNCTION:
         *_, call = values.values()
         function, args, kwargs = call
@@ -48,6 +48,8 @@ def provided() -> dict[str, Any]:
     """Return the names that every cell has."""
     return {
         "report": report.report,
+        "checkpoint_dir": folder.checkpoint_dir,
+        "output_dir": folder.output_dir,
         "get_ipython": shell.get_ipython,
         "display": shell.display,
         "input": shell.no_input,

@@ -50,6 +50,11 @@ def attach(rows: list[Row]) -> None:
     _rows = rows
 
 
+def attached() -> bool:
+    """Return whether this process is a rank of a job."""
+    return _rows is not None
+
+
 def detach() -> None:
     """Let `report` do nothing from now on."""
     global _rows  # noqa: PLW0603

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client import failure, phases
+from jupyter_trainjob.client import causes, failure, phases
 from jupyter_trainjob.client import nodes as each_node
 from jupyter_trainjob.client.failure import exit_code
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
@@ -68,6 +68,7 @@ def derive(
         ranks_running=sum(1 for pod in newest if _running(pod)),
         pods=each_node.nodes(newest, record, count=nodes, processes=processes, state=state),
         failure=failure.why(trainjob, newest, record, processes=processes, log=log) if state is State.FAILED else None,
+        checkpoint=record.checkpoint,
         log=tuple(log),
     )
 
@@ -135,10 +136,10 @@ def _reason(trainjob: Object, pods: list[Object], state: State, warning: str) ->
         return f"stopped by {trainjob['metadata']['annotations'][STOPPED_BY_ANNOTATION]}"
     if state in (State.QUEUED, State.STARTING):
         for pod in pods:
-            complaint = each_node.unscheduled(pod) or each_node.waiting(pod)
-            if complaint:
-                return complaint
-        return "" if pods else warning
+            waits = causes.waiting(pod)
+            if waits is not None:
+                return waits.told
+        return "" if pods or not warning else causes.refused(warning).told
     return ""
 
 

@@ -17,21 +17,19 @@ _POD = re.compile(r"-\d+(-[a-z0-9]+)?")
 """What a Job adds to its name for a pod: the completion index, and a suffix."""
 
 
-def of(client: Client, trainjob: Object) -> list[dict[str, Any]]:
-    """Return the events of a job as plain values, oldest first."""
+def of(client: Client, trainjob: Object, *, fields: str = "") -> list[dict[str, Any]]:
+    """Return the events of a job as plain values, oldest first; `fields` selects among them."""
     name, namespace = trainjob["metadata"]["name"], trainjob["metadata"]["namespace"]
     jobset = client.find(JOBSETS, name, namespace=namespace)
     spec = jobset["spec"] if jobset is not None else _runtime_spec(client, trainjob)
-    found = client.list(EVENTS, namespace=namespace).items
+    found = client.list(EVENTS, namespace=namespace, fields=fields or None).items
     return described(found, trainjob, jobs=job_names(name, spec))
 
 
-def last_warning(client: Client, name: str, *, namespace: str) -> str | None:
-    """Return what the newest Warning about something called `name` says; None if there is none."""
-    fields = f"involvedObject.name={name},type=Warning"
-    found = client.list(EVENTS, namespace=namespace, fields=fields).items
-    found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-    return str(found[-1].get("message") or "") if found else None
+def last_warning(client: Client, trainjob: Object) -> str | None:
+    """Return what the newest Warning about a job, or what was made of it, says; None if there is none."""
+    found = of(client, trainjob, fields="type=Warning")
+    return str(found[-1]["message"]) if found else None
 
 
 def job_names(jobset: str, spec: Object) -> list[str]:

@@ -1,7 +1,8 @@
 """Why a job failed, in a few lines: from its condition, its ranks' exceptions and its pods' exit codes. Pure.
 
-The first of these that knows something is told: the deadline, an exception that a rank reported, torchrun's report, the
-exit code of a program that said nothing, a pod that never ran, the API's own words.
+The first of these that knows something is told: the deadline, an exception that a rank reported, a pod that was taken
+away or killed, torchrun's report, exceptions that only complain of lost ranks, the exit code of a program that said
+nothing, a pod that never ran, the API's own words.
 """
 
 from __future__ import annotations
@@ -9,34 +10,24 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client import elastic, victims
+from jupyter_trainjob.client import causes, elastic, victims
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.snapshot import Failure, LogLine
-from jupyter_trainjob.constants import NODE_CONTAINER
+from jupyter_trainjob.constants import NODE_CONTAINER, RUNTIME_ANNOTATION
 from jupyter_trainjob.controller.status import DEADLINE_EXCEEDED
 from jupyter_trainjob.metrics.history import node_index
-from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.metrics.record import RankError, Record
 
 ASKED_TO_END = 128 + signal.SIGTERM
-KILLED = 128 + signal.SIGKILL
-OUT_OF_MEMORY = (
-    "Out of memory is the usual cause: ask for less data at once, fewer ranks on a node, or more with --memory."
-)
+SIGNALS = 128
+"""Greater exit codes say which signal ended a program."""
+CANNOT_START = "Correct the command or the image of the runtime: its container could not be started."
 MORE_TIME = "Give it more with --deadline, or less to do; the time in the queue counts as well."
-PORT_TAKEN = (
-    "Something else listens on that port. Take the port from os.environ['MASTER_PORT'], which is free for this job, or "
-    "bind port 0, instead of a number such as 29500 that another job may hold."
-)
-GPU_FULL = "The GPU's memory is full: try smaller batches or more nodes; nvidia-smi shows who else uses it."
-REMEDIES = (
-    (r"EADDRINUSE|address already in use", PORT_TAKEN),
-    (r"CUDA out of memory|torch\.OutOfMemoryError", GPU_FULL),
-)
-"""What to do, by what the failure, or the end of that node's log, says."""
 
 
 def training_container(pod: Object) -> str:
@@ -58,23 +49,20 @@ def why(
     condition = conditions.get(trainjob, "Failed") or {}
     if condition.get("reason") == DEADLINE_EXCEEDED:
         limit = trainjob["spec"].get("activeDeadlineSeconds") or 0
-        return Failure(f"the job took longer than its deadline of {span(limit)}", remedy=MORE_TIME)
+        return _too_late(f"the job took longer than its deadline of {span(limit)}", pods, processes)
     errors = victims.by_blame(record.errors())
-    if errors:
-        error = errors[0]
-        headline = f"{error.type}: {error.message}" if error.message else error.type
-        texts = [headline, error.traceback]
-        found = Failure(headline, error.rank, where=error.where, source=error.source, traceback=error.traceback)
-        return _with_remedy(found, texts)
+    if errors and not victims.is_follow_up(errors[0]):
+        return _raised(errors[0], trainjob)
+    lost = _lost(pods, processes)
+    if lost is not None:
+        return lost
     since = min((seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
     cause = elastic.root_cause(log, since=since)
-    if cause is not None and cause.code != ASKED_TO_END:
-        found = Failure(
-            _headline(f"rank {cause.rank}", cause.code),
-            cause.rank,
-            remedy=OUT_OF_MEMORY if cause.code == KILLED else "",
-        )
+    if cause is not None and cause.code != ASKED_TO_END and not (errors and cause.code <= SIGNALS):
+        found = Failure(_headline(f"rank {cause.rank}", cause.code), cause.rank, remedy=_remedy(cause.code))
         return _with_remedy(found, [line.text for line in log])
+    if errors:
+        return _raised(errors[0], trainjob)
     # Who was asked to end (SIGTERM) is a victim: the times of the API are too coarse to tell who failed first.
     for pod in sorted(pods, key=lambda pod: (exit_code(pod) == ASKED_TO_END, _ended_at(pod))):
         code, node = exit_code(pod), node_index(pod)
@@ -86,6 +74,40 @@ def why(
             reason = status.get("message") or status.get("reason") or "it says no reason"
             return Failure(f"{_who(node, processes)} could not run: {reason}", _rank(node, processes))
     return Failure(str(condition.get("message") or condition.get("reason") or "the job failed"))
+
+
+def _too_late(headline: str, pods: list[Object], processes: int) -> Failure:
+    """Tell a passed deadline, and what a node was still waiting for then."""
+    for pod in pods:
+        found = causes.waiting(pod)
+        if found is not None:
+            who = _who(node_index(pod), processes)
+            return Failure(f"{headline}; {who} was still waiting: {found.text}", remedy=found.remedy or MORE_TIME)
+    return Failure(headline, remedy=MORE_TIME)
+
+
+def _raised(error: RankError, trainjob: Object) -> Failure:
+    headline = f"{error.type}: {error.message}" if error.message else error.type
+    found = Failure(headline, error.rank, where=error.where, source=error.source, traceback=error.traceback)
+    if error.type == "ModuleNotFoundError":
+        named = (trainjob["metadata"].get("annotations") or {}).get(RUNTIME_ANNOTATION)
+        runtime = named or (trainjob["spec"].get("runtimeRef") or {}).get("name") or ""
+        found = replace(found, remedy=causes.missing_module(error.message, runtime))
+    return _with_remedy(found, [headline, error.traceback])
+
+
+def _lost(pods: list[Object], processes: int) -> Failure | None:
+    """Return the first pod that the cluster or a signal ended, which leaves others nothing but to complain."""
+    for pod in sorted(pods, key=_ended_at):
+        code, node = exit_code(pod), node_index(pod)
+        taken = causes.taken_away(pod) if code != 0 else None
+        if taken is not None:
+            return Failure(f"{_who(node, processes)} {taken.text}", _rank(node, processes), remedy=taken.remedy)
+    for pod in sorted(pods, key=_ended_at):
+        code = exit_code(pod)
+        if code is not None and code > SIGNALS and code != ASKED_TO_END:
+            return _ended(pod, code, processes)
+    return None
 
 
 def _ended(pod: Object, code: int, processes: int) -> Failure:
@@ -100,14 +122,18 @@ def _ended(pod: Object, code: int, processes: int) -> Failure:
     message = str(terminated.get("message") or "").strip()
     if message:
         headline = f"{headline}: {message.splitlines()[0]}"
-    return Failure(headline, _rank(node, processes), remedy=OUT_OF_MEMORY if code == KILLED else "")
+    remedy = CANNOT_START if terminated.get("reason") == "StartError" else _remedy(code)
+    return Failure(headline, _rank(node, processes), remedy=remedy)
 
 
 def _headline(who: str, code: int) -> str:
-    if code <= 128:
+    if code <= SIGNALS:
         return f"{who} ended with exit code {code}"
-    name = signal.Signals(code - 128).name if code - 128 in set(signal.Signals) else f"signal {code - 128}"
-    return f"{who} was killed (exit code {code}, {name})"
+    return f"{who} was killed (exit code {code}, {causes.ended_by(code).text})"
+
+
+def _remedy(code: int) -> str:
+    return causes.ended_by(code).remedy if code > SIGNALS else ""
 
 
 def _who(node: int, processes: int) -> str:
@@ -121,15 +147,8 @@ def _rank(node: int, processes: int) -> int | None:
 def _with_remedy(failure: Failure, texts: Sequence[str]) -> Failure:
     if failure.remedy:
         return failure
-    remedy = next((remedy for pattern, remedy in REMEDIES if _any(pattern, texts)), "")
-    return Failure(
-        failure.headline,
-        failure.rank,
-        where=failure.where,
-        source=failure.source,
-        traceback=failure.traceback,
-        remedy=remedy,
-    )
+    remedy = next((remedy for pattern, remedy in causes.REMEDIES if _any(pattern, texts)), "")
+    return replace(failure, remedy=remedy)
 
 
 def _any(pattern: str, texts: Sequence[str]) -> bool:

@@ -387,7 +387,7 @@ class Follower:
 
     def _look_for_a_warning(self) -> None:
         try:
-            found = events.last_warning(self._connection.watcher, self._name, namespace=self._namespace)
+            found = events.last_warning(self._connection.watcher, self._trainjob)
         except errors.TrainJobError:
             return  # It is only an explanation; the watches will tell if the server is gone.
         if found is not None:

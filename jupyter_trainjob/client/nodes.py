@@ -5,15 +5,14 @@ A node is a place in the job, not a machine: it is there before its pod, and sta
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from statistics import median
 
-from jupyter_trainjob.api import conditions, quantity
+from jupyter_trainjob.api import quantity
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.client import pace
-from jupyter_trainjob.client.failure import ASKED_TO_END, exit_code, training_container
+from jupyter_trainjob.client import causes, pace
+from jupyter_trainjob.client.failure import ASKED_TO_END, SIGNALS, exit_code, training_container
 from jupyter_trainjob.client.phases import restarts
 from jupyter_trainjob.client.snapshot import Node, Rank, State, Usage
 from jupyter_trainjob.constants import (
@@ -104,22 +103,8 @@ def _condition(pod: Object, code: int | None, state: State) -> tuple[str, str]:
         return AT_THE_END[state], ""
     if phase == "Running":
         return "Running", ""
-    return ("Starting" if pod["spec"].get("nodeName") else "Waiting"), unscheduled(pod) or waiting(pod)
-
-
-def unscheduled(pod: Object) -> str:
-    """Return why no node takes a pod; empty if one does."""
-    condition = conditions.get(pod, "PodScheduled")
-    return str(condition.get("message", "")) if condition and condition["status"] == "False" else ""
-
-
-def waiting(pod: Object) -> str:
-    """Return what a pod's containers wait for, as far as they say."""
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        found = (status.get("state") or {}).get("waiting") or {}
-        if found.get("message"):
-            return f"{found.get('reason', '')}: {found['message']}"
-    return ""
+    waits = causes.waiting(pod)
+    return ("Starting" if pod["spec"].get("nodeName") else "Waiting"), waits.text if waits else ""
 
 
 def _why(pod: Object, code: int | None) -> str:
@@ -127,10 +112,12 @@ def _why(pod: Object, code: int | None) -> str:
     for each in status.get("containerStatuses") or ():
         if ((each.get("state") or {}).get("terminated") or {}).get("reason") == "OOMKilled":
             return "it took more memory than its limit (OOMKilled)"
+    taken = causes.taken_away(pod)
+    if taken is not None:
+        return taken.text
     if code is None:
         return str(status.get("message") or status.get("reason") or "")
-    number = code - 128
-    return f"killed by {signal.Signals(number).name}" if number in set(signal.Signals) else f"exit code {code}"
+    return f"killed by {causes.ended_by(code).text.partition(':')[0]}" if code > SIGNALS else f"exit code {code}"
 
 
 def _ranks(record: Record) -> dict[int, Rank]:

@@ -87,7 +87,8 @@ def test_a_deleted_job_is_deleted_whatever_it_was() -> None:
 
 
 def test_why_it_waits_is_said_in_the_schedulers_words() -> None:
-    assert snapshot(trainjob(), pod(0, node=False)).reason == "0/1 nodes are available: 1 Insufficient cpu."
+    reason = snapshot(trainjob(), pod(0, node=False)).reason
+    assert reason.startswith("no node has enough free CPUs (0/1 nodes are available: 1 Insufficient cpu). Ask for less")
 
 
 def test_without_pods_the_newest_warning_is_the_reason() -> None:
@@ -102,7 +103,11 @@ def test_of_two_pods_of_one_index_the_newer_counts() -> None:
 
 EXITS = {
     "killed for memory or by hand": (137, "rank 1 was killed (exit code 137, SIGKILL)", "Out of memory"),
-    "ended by a signal": (139, "rank 1 was killed (exit code 139, SIGSEGV)", ""),
+    "ended by a signal": (
+        139,
+        "rank 1 was killed (exit code 139, SIGSEGV: native code touched memory that is not its own)",
+        "A native library is at fault",
+    ),
     "ended by itself": (3, "rank 1 ended with exit code 3", ""),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_trainjob.client import failure
+from jupyter_trainjob.client import causes, failure
 from jupyter_trainjob.client.elastic import Cause, root_cause
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot
 from tests.unit.client.test_derive import LATER, pod, snapshot, trainjob
@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_explained(message: str) -> None:
     error = Rank(1).say("error", type="OSError", message=message, time=1.0, **TEXTS)
     found = snapshot(trainjob(condition=("Failed", "x")), record=record_of(error)).failure
     assert found is not None
-    assert found.remedy == failure.PORT_TAKEN
+    assert found.remedy == causes.PORT_TAKEN
 
 
 def test_a_port_that_is_taken_is_found_in_the_log_of_the_node_that_failed() -> None:
@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_found_in_the_log_of_the_node_that_failed() -> N
     pods = [pod(0, "Failed", exitCode=143, finishedAt=LATER), pod(1, "Failed", exitCode=1, finishedAt=LATER)]
     found = snapshot(trainjob(condition=("Failed", "x")), *pods, log=log).failure
     assert found is not None
-    assert (found.headline, found.remedy) == ("rank 1 ended with exit code 1", failure.PORT_TAKEN)
+    assert (found.headline, found.remedy) == ("rank 1 ended with exit code 1", causes.PORT_TAKEN)
     others = snapshot(trainjob(condition=("Failed", "x")), *pods, log=[LogLine(1.0, 0, log[0].text)]).failure
     assert others is not None
     assert not others.remedy

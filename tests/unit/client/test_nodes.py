@@ -36,7 +36,7 @@ STATES: dict[str, tuple[Object | None, State, tuple[str, str]]] = {
     "a pod without its image starts and says why": (
         placed(waiting=PULLING),
         State.STARTING,
-        ("Starting", "ImagePullBackOff: no such image"),
+        ("Starting", "its image cannot be pulled (ImagePullBackOff): no such image"),
     ),
     "a container that runs is running": (placed(running=2), State.RUNNING, ("Running", "")),
     "a program that ended well has succeeded": (placed(running=2, code=0), State.RUNNING, ("Succeeded", "")),

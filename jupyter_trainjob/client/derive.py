@@ -8,7 +8,7 @@ from types import MappingProxyType
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client import causes, failure, phases
+from jupyter_trainjob.client import causes, failure, phases, stalls
 from jupyter_trainjob.client import nodes as each_node
 from jupyter_trainjob.client.failure import exit_code
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
@@ -55,7 +55,11 @@ def derive(
         procs_per_node=processes,
         ranks=nodes * processes,
         restarts=phases.restarts(newest),
-        reason=_reason(trainjob, newest, state, warning) or _restarted(newest, state, record),
+        reason=(
+            _reason(trainjob, newest, state, warning)
+            or _hanging(record, state, nodes * processes)
+            or _restarted(newest, state, record)
+        ),
         phases=phases.phases(
             trainjob, newest, record, nodes=nodes, ended=ended, speaks=_speaks(trainjob, record), seen=seen
         ),
@@ -93,6 +97,12 @@ def _speaks(trainjob: Object, record: Record) -> bool:
     """Whether the job runs our worker, which says when a rank begins."""
     patches = trainjob["spec"].get("runtimePatches") or ()
     return bool(record.ranks) or any(patch.get("manager") == PATCH_MANAGER for patch in patches)
+
+
+def _hanging(record: Record, state: State, ranks: int) -> str:
+    """Say which rank keeps a job that runs from going on."""
+    found = stalls.of(record, ranks=ranks) if state is State.RUNNING else None
+    return found.text if found is not None else ""
 
 
 def _restarted(pods: list[Object], state: State, record: Record) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
-from jupyter_trainjob.client import causes, elastic, victims
+from jupyter_trainjob.client import causes, elastic, stalls, victims
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.snapshot import Failure, LogLine
 from jupyter_trainjob.constants import NODE_CONTAINER, RUNTIME_ANNOTATION
@@ -47,13 +47,23 @@ def why(
 ) -> Failure:
     """Return why a failed job failed. `pods` are the newest of each index, each with that many `processes`."""
     condition = conditions.get(trainjob, "Failed") or {}
+    ranks = record.world or len(pods) * processes
     if condition.get("reason") == DEADLINE_EXCEEDED:
         limit = trainjob["spec"].get("activeDeadlineSeconds") or 0
-        return _too_late(f"the job took longer than its deadline of {span(limit)}", pods, processes)
+        headline = f"the job took longer than its deadline of {span(limit)}"
+        hang = stalls.find_last(record, ranks=ranks)
+        return _too_late(headline, pods, processes) if hang is None else _hung(hang, f"{headline}; ")
     errors = victims.by_blame(record.errors())
+    missing = next((said for each in errors if (said := stalls.absent(record, each.message, ranks=ranks))), "")
+    if missing:
+        return _never_came(missing, errors[0], pods, processes)
     if errors and not victims.is_follow_up(errors[0]):
         return _raised(errors[0], trainjob)
     lost = _lost(pods, processes)
+    # NCCL's watchdog aborts a rank that has waited for too long.
+    hang = stalls.find_last(record, ranks=ranks) if errors or (lost and "SIGABRT" in lost.headline) else None
+    if hang is not None and (lost is None or "SIGABRT" in lost.headline):
+        return _hung(hang)
     if lost is not None:
         return lost
     since = min((seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
@@ -84,6 +94,28 @@ def _too_late(headline: str, pods: list[Object], processes: int) -> Failure:
             who = _who(node_index(pod), processes)
             return Failure(f"{headline}; {who} was still waiting: {found.text}", remedy=found.remedy or MORE_TIME)
     return Failure(headline, remedy=MORE_TIME)
+
+
+def _hung(hang: stalls.Hang, before: str = "") -> Failure:
+    return Failure(
+        f"{before}{hang.text}",
+        hang.rank,
+        where=hang.where,
+        source=hang.source,
+        traceback=hang.stack,
+        remedy=stalls.REMEDY,
+    )
+
+
+def _never_came(missing: str, error: RankError, pods: list[Object], processes: int) -> Failure:
+    """Tell who was missing at the rendezvous, and why as far as its pod says."""
+    held = ((pod, causes.waiting(pod) or causes.taken_away(pod)) for pod in pods)
+    found = next(((pod, cause) for pod, cause in held if cause is not None), None)
+    if found is None:
+        remedy = "Its log says what it did instead; see whether the ranks take equally long to begin."
+        return Failure(missing, traceback=error.traceback, remedy=remedy)
+    who, cause = _who(node_index(found[0]), processes), found[1]
+    return Failure(f"{missing}: {who} {cause.text}", traceback=error.traceback, remedy=cause.remedy)
 
 
 def _raised(error: RankError, trainjob: Object) -> Failure:

@@ -13,7 +13,7 @@ from jupyter_trainjob.metrics.record import RankError, Record
 _FOLLOW_UP = re.compile(
     r"connection (?:was )?(?:closed|reset|refused)(?: by peer)?|broken pipe|socket (?:timeout|is closed|not connected)"
     r"|gloo/transport|\bncclRemoteError\b|\bncclSystemError\b|NCCL communicator was aborted|remote process exited"
-    r"|timed out waiting for (?:recv|send)|TCPStore|store_based_barrier|failed to recv, got 0 bytes"
+    r"|timed out waiting (?:\d+ ?ms )?for (?:recv|send)|TCPStore|store_based_barrier|failed to recv, got 0 bytes"
     r"|wait timeout after \d+ ?ms|process group .* aborted",
     re.IGNORECASE,
 )

@@ -13,6 +13,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from jupyter_trainjob.metrics import usage
 from jupyter_trainjob.metrics.batches import NAN, Attempt, Batch, Lives
@@ -67,6 +68,7 @@ class Record:
         self._errors: dict[tuple[int, int], RankError] = {}
         self._results: dict[int, Message] = {}
         self._raised: dict[int, Message] = {}
+        self._stalls: dict[tuple[int, int], tuple[int, messages.Stall]] = {}
         self.checkpoint: Checkpoint | None = None
         """The newest that a rank has told of."""
         self._step_times: dict[int, tuple[tuple[int, bool, int], list[float]]] = {}
@@ -199,6 +201,11 @@ class Record:
         """Return the newest message with the exception of a rank, unverified."""
         return self._raised.get(rank)
 
+    def stalls(self) -> dict[int, messages.Stall]:
+        """Return the ranks whose newest attempts make no progress, or made none when they were last heard of."""
+        newest = {rank: self._stalls.get((rank, max(lives.attempts))) for rank, lives in self.ranks.items()}
+        return {rank: said[1] for rank, said in newest.items() if said is not None and said[1]["stack"]}
+
     def thinned(self) -> bool:
         """Whether some reports are missing: frames with them are, or there was no room for them."""
         return any(attempt.thinned for lives in self.ranks.values() for attempt in lives.attempts.values())
@@ -225,15 +232,23 @@ class Record:
             seen = Checkpoint(body["count"], str(body["name"]), body["step"], float(body["time"]))
             if self.checkpoint is None or seen.time >= self.checkpoint.time:
                 self.checkpoint = seen
-        elif kind == messages.USAGE:
-            if attempt.usage is None or message.seq > attempt.usage[0]:
-                attempt.usage = message.seq, usage.read(body)
+        elif kind in (messages.USAGE, messages.STALL):
+            self._take_newest(attempt, message, body)
         elif kind == messages.METRICS:
             batch = Batch.of(body)
             lives.add(attempt, message.seq, batch)
             self._changed(*batch.metrics)
         elif kind == messages.HISTORY:
             attempt.checkpoint(message.seq, Batch.of(body))
+
+    def _take_newest(self, attempt: Attempt, message: Message, body: Any) -> None:
+        """Take over what only counts until it is said again."""
+        place = message.rank, message.attempt
+        if message.kind == messages.STALL:
+            if place not in self._stalls or message.seq > self._stalls[place][0]:
+                self._stalls[place] = message.seq, _stall(body)
+        elif attempt.usage is None or message.seq > attempt.usage[0]:
+            attempt.usage = message.seq, usage.read(body)
 
     def _changed(self, *names: str) -> None:
         self.version += 1
@@ -247,6 +262,17 @@ class Record:
 
     def _parts(self, rank: int) -> list[Batch]:
         return self.ranks[rank].newest.parts()
+
+
+def _stall(body: messages.Stall) -> messages.Stall:
+    """Return what a rank says of where it stands, with nothing in it of another type."""
+    return messages.Stall(
+        time=float(body["time"]),
+        quiet=float(body["quiet"]),
+        where=str(body["where"]),
+        source=str(body["source"]),
+        stack=[(str(file), int(line), str(name)) for file, line, name in body["stack"]],
+    )
 
 
 def _sample(parts: list[Batch], window: float) -> list[tuple[float, float]]:

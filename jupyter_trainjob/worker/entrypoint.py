@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import folder, known, pools, program, raising, report, results, streams, tracebacks, usage
+from . import folder, known, pools, program, raising, report, results, stall, streams, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
@@ -61,10 +61,19 @@ def main() -> int:
     # One rank of each node speaks for all of them.
     first = _number("LOCAL_RANK", default=0) == 0
     over = usage.start(speaker.tell, visible=os.environ.get(usage.VISIBLE)) if first else None
-    code, last = _live(manifest, rank)
+    cells = {name: source.label for name, source in manifest.sources.items()}
+    cells[manifest.filename] = manifest.filename
+    standing = stall.start(
+        speaker.tell,
+        progress=lambda: (speaker.reports(1), streams.writes()),
+        reports=lambda: speaker.reports(stall.STEPS),
+        cells=cells,
+    )
+    code, last = _live(manifest, rank, cells)
     report.detach()
-    if over is not None:
-        over.set()
+    for running in (over, standing):
+        if running is not None:
+            running.set()
     if watch is not None:
         watch.look(now=True)
     streams.finish()
@@ -73,9 +82,7 @@ def main() -> int:
     return code
 
 
-def _live(manifest: Manifest, rank: int) -> tuple[int, list[Said]]:
-    cells = {name: source.label for name, source in manifest.sources.items()}
-    cells[manifest.filename] = manifest.filename
+def _live(manifest: Manifest, rank: int, cells: dict[str, str]) -> tuple[int, list[Said]]:
     try:
         value = _run(manifest)
         return 0, [(RESULT, _result(manifest, value, rank))]

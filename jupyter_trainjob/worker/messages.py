@@ -15,6 +15,7 @@ RESULT: Final = "result"
 CHECKPOINT: Final = "checkpoint"
 ERROR: Final = "error"
 RAISED: Final = "raised"
+STALL: Final = "stall"
 END: Final = "end"
 
 
@@ -82,6 +83,19 @@ class Error(TypedDict):
     """That line, without its indentation."""
     traceback: str
     time: float
+
+
+class Stall(TypedDict):
+    """The rank makes no progress; with an empty stack, it does again."""
+
+    time: float
+    quiet: float
+    """Seconds without a report or output."""
+    where: str
+    source: str
+    """As those of an `Error`."""
+    stack: list[tuple[str, int, str]]
+    """File, line and function of the innermost frames, the innermost last."""
 
 
 class End(TypedDict):

@@ -90,7 +90,7 @@ class Speaker:
         self._started = clock()
         self._seq = 0
         self._outbox: deque[bytes] = deque()
-        self._told: deque[Said] = deque(maxlen=1)
+        self._told: dict[str, bytes] = {}
         self._pending: list[Row] = []
         self._history: list[Row] = []
         self._names: set[str] = set()
@@ -113,8 +113,12 @@ class Speaker:
         self._thread.start()
 
     def tell(self, kind: str, body: bytes) -> None:
-        """Say a message soon, from any thread; only the newest one, if several came before its turn."""
-        self._told.append((kind, body))
+        """Say a message soon, from any thread; only the newest of its kind, if several came before its turn."""
+        self._told[kind] = body
+
+    def reports(self, count: int) -> list[float]:
+        """Return the times of the last reports, from any thread."""
+        return [row[0] for row in self._history[-count:]]
 
     def finish(self, last: Sequence[Said], timeout: float = FINISH_TIMEOUT) -> None:
         """Write everything that is left, then the messages of `last`; give up after `timeout` seconds."""
@@ -135,8 +139,8 @@ class Speaker:
             if not self._outbox:  # Else nobody reads: reports wait, and are thinned, until somebody does.
                 self._batch()
                 self._checkpoint()
-                if self._told:
-                    self._say(*self._told.pop())
+                while self._told:
+                    self._say(*self._told.popitem())
         self._close(self._last)
 
     def _sleep(self, seconds: float) -> bytes:

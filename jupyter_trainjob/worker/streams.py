@@ -29,6 +29,7 @@ class Stream(io.BufferedWriter):
         super().__init__(raw)
         self._clock = clock
         self._begun = False
+        self.writes = 0
         self.renew()
 
     def renew(self) -> None:
@@ -42,6 +43,7 @@ class Stream(io.BufferedWriter):
         """Write bytes; the log gets at once what it is to get."""
         if type(data) is not bytes:
             data = bytes(data)
+        self.writes += 1
         if self._plain and b"\r" not in data:
             self._begun = data[-1:] != b"\n"
             return _write(self, data)
@@ -116,6 +118,11 @@ def say_what_is_due() -> None:
     for stream in _streams:
         with contextlib.suppress(OSError, ValueError):  # The cell may have closed it.
             stream.say_what_is_due()
+
+
+def writes() -> int:
+    """Return how often something was written so far."""
+    return sum(stream.writes for stream in _streams)
 
 
 def finish() -> None:

@@ -72,6 +72,16 @@ class NoResult(JobError):
     """The job ended well, but what one of its ranks returned cannot be read: it could not be sent, or is gone."""
 
 
+class NoCheckpoint(UserWarning):
+    """A job was stopped that has written nothing into ``checkpoint_dir()``: resumed, it begins anew."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} has written no checkpoint: resume() begins its cell at the first line. Save into "
+            "checkpoint_dir(), and load from there, to go on."
+        )
+
+
 class JobTimeout(TrainJobError):
     """``wait(timeout=…)`` ran out. The job goes on."""
 

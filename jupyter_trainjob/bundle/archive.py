@@ -13,7 +13,7 @@ import io
 import marshal
 import platform
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ import cloudpickle
 from jupyter_trainjob import worker
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.worker.entrypoint import STAND_IN
-from jupyter_trainjob.worker.manifest import Manifest, Value
+from jupyter_trainjob.worker.manifest import Manifest, Part, Value
 from jupyter_trainjob.worker.protocol import MANIFEST, PACKAGE
 
 _MAIN: Final = f"""\
@@ -74,11 +74,12 @@ def read_manifest(data: bytes) -> Manifest:
         return Manifest.from_json(archived.read(MANIFEST))
 
 
-def readdressed(data: bytes, *, key: bytes, job: str) -> bytes:
-    """Return a ``job.pyz`` that is the same but for the name of its job and its key."""
+def readdressed(data: bytes, *, key: bytes, job: str, changes: Sequence[Part] = ()) -> bytes:
+    """Return a ``job.pyz`` that is the same but for the name of its job, its key, and more `changes` of values."""
     with zipfile.ZipFile(io.BytesIO(data)) as archived:
         files = {name: archived.read(name) for name in archived.namelist()}
-    manifest = Manifest.from_json(files[MANIFEST])._replace(job=job, key=key.hex())
+    manifest = Manifest.from_json(files[MANIFEST])
+    manifest = manifest._replace(job=job, key=key.hex(), changes=(*manifest.changes, *changes))
     return _zip(b"", {**files, MANIFEST: manifest.to_json()})
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import copy
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from jupyter_trainjob.bundle.delivery import FOLDER_VOLUME, KEY_ENTRY, VOLUME, s
 from jupyter_trainjob.bundle.payload import CAPTURES_FILE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
 from jupyter_trainjob.errors import UsageError
-from jupyter_trainjob.worker.manifest import Manifest
+from jupyter_trainjob.worker.manifest import Manifest, Part
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,19 @@ def manifest(secret: Object) -> Manifest | None:
 
 
 def copied(
-    spec: Object, *, find: Callable[[str], Object | None], old: str, new: str, namespace: str, key: bytes
+    spec: Object,
+    *,
+    find: Callable[[str], Object | None],
+    old: str,
+    new: str,
+    namespace: str,
+    key: bytes,
+    changes: bytes = b"",
 ) -> Copied:
     """Return the bundle of the job `old` for the job `new`; `find` gets a Secret by its name.
 
-    Raises `errors.UsageError` where a part of it is gone.
+    `changes` is a pickled dict of values that take the place of captured ones. Raises `errors.UsageError` where a part
+    of the bundle is gone.
     """
     spec = copy.deepcopy(spec)
     secrets = []
@@ -93,7 +102,11 @@ def copied(
         renamed = f"{new}{name.removeprefix(old)}" if name.startswith(f"{old}-") else f"{new}-{name}"
         data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
         if JOB_ARCHIVE in data:
-            data |= {JOB_ARCHIVE: readdressed(data[JOB_ARCHIVE], key=key, job=new), KEY_ENTRY: key}
+            more = _changes(read_manifest(data[JOB_ARCHIVE]), changes)
+            data |= {JOB_ARCHIVE: readdressed(data[JOB_ARCHIVE], key=key, job=new, changes=more), KEY_ENTRY: key}
+            for part in more:
+                data[part.file] = changes
+                source["secret"]["items"].append({"key": part.file, "path": part.file})
         secrets.append(secret_object(renamed, data, job=new, namespace=namespace))
         source["secret"]["name"] = renamed
     folders = {}
@@ -103,6 +116,11 @@ def copied(
             folders[path.with_name(new)] = path
             volume["hostPath"]["path"] = str(path.with_name(new))
     return Copied(secrets, spec, LinkedFiles(folders))
+
+
+def _changes(manifest: Manifest, changes: bytes) -> list[Part]:
+    name = f"changes-{len(manifest.changes)}"
+    return [Part(name, len(changes), hashlib.sha256(changes).hexdigest())] if changes else []
 
 
 def _sources(spec: Object) -> list[Object]:

@@ -79,8 +79,10 @@ def _events(chosen: argparse.Namespace) -> int:
 def _stop(chosen: argparse.Namespace) -> int:
     for name in chosen.jobs:
         job = _job(chosen, name)
-        job.stop()
+        lost = job.halt()
         print(f"{job.name}: {job.status().value}")
+        if lost:
+            print(lost, file=sys.stderr)
     return 0
 
 

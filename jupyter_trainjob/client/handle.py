@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,9 +17,10 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import events, exports, logbook, outcome, rerun, returned
+from jupyter_trainjob.client import events, exports, folder, fork, logbook, outcome, rerun, returned
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.earlier import Earlier, earlier
+from jupyter_trainjob.client.files import Files
 from jupyter_trainjob.client.follow import Follower, follow, known
 from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
@@ -222,13 +224,25 @@ class TrainJob:
         return earlier(self._connection, self._trainjob)
 
     def stop(self) -> None:
-        """Suspend the job: its programs get SIGTERM, what they wrote is read first. It is shown as Stopped."""
+        """Suspend the job: its programs get SIGTERM, what they wrote is read first. It is shown as Stopped.
+
+        Warns (`errors.NoCheckpoint`) where it has written no checkpoint, since `resume` begins its cell anew.
+        """
+        lost = self.halt()
+        if lost is not None:
+            warnings.warn(lost, stacklevel=2)
+
+    def halt(self) -> errors.NoCheckpoint | None:
+        """Stop the job, and return the warning instead of giving it: for those who say it in their own way."""
         follower = self._follow()
-        if follower.state().finished:
-            return
+        state = follower.state()
+        if state.finished:
+            return None
         patch = {"metadata": {"annotations": {STOPPED_BY_ANNOTATION: _user()}}, "spec": {"suspend": True}}
         self._connection.client.patch(TRAINJOBS, self.name, patch, namespace=self.namespace)
         follower.wait(lambda: follower.state() in (State.STOPPED, State.DELETED), STOP_GRACE)
+        lost = state is State.RUNNING and follower.record.checkpoint is None
+        return errors.NoCheckpoint(self.name) if lost else None
 
     def resume(self) -> None:
         """Let a stopped or suspended job start again; its programs begin anew, its metrics and logs are kept.
@@ -273,6 +287,21 @@ class TrainJob:
         came with is gone.
         """
         return TrainJob(self._connection, rerun.rerun(self._connection, self._trainjob))
+
+    @property
+    def files(self) -> Files:
+        """Return what the ranks have written into ``output_dir()`` so far: a mapping of paths to files."""
+        return Files(folder.of(self._connection, self._trainjob))
+
+    def fork(self, from_step: int | None = None, **changes: Any) -> TrainJob:
+        """Send the job once more, with its checkpoints up to `from_step` (all without one) and some `changes`.
+
+        Changes are options of `submit`, such as ``nodes=4``, and values that the job took along, by their names, such
+        as ``lr=0.01``. Raises `errors.UsageError` for others, and where there is no checkpoint of that step.
+        """
+        return TrainJob(
+            self._connection, fork.fork(self._connection, self._trainjob, from_step=from_step, changes=changes)
+        )
 
     def to_yaml(self) -> str:
         """Return the TrainJob as YAML, as ``kubectl create -f`` takes it: without the server's own fields."""

@@ -11,26 +11,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from jupyter_trainjob import errors
-from jupyter_trainjob.api.names import suffix
-from jupyter_trainjob.api.resources import NODES, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
 from jupyter_trainjob.bundle.payload import Place
-from jupyter_trainjob.client import amounts, cells, resources, retries, runtimes
+from jupyter_trainjob.client import cells, runtimes
+from jupyter_trainjob.client.assemble import assemble, new_name
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.create import create
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.options import Options, identifier
 from jupyter_trainjob.cluster.state import state_dir
-from jupyter_trainjob.constants import (
-    DEFAULT_RUNTIME,
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
-    RUNTIME_ANNOTATION,
-    VARIABLE_ANNOTATION,
-)
+from jupyter_trainjob.constants import DEFAULT_RUNTIME
 
 
 @dataclass(frozen=True)
@@ -113,8 +106,7 @@ def prepare_on(connection: Connection, capture: Capture, options: Options) -> Pr
     """Prepare for one cluster, whatever context `options` name."""
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
-    trainer, note = _trainer(connection, options, runtime)
-    name = f"{options.name.lower().replace('_', '-').strip('-') or 'job'}-{suffix()}"
+    name = new_name(options)
     key = secrets.token_bytes(32)
     delivery = deliver(
         capture,
@@ -128,34 +120,17 @@ def prepare_on(connection: Connection, capture: Capture, options: Options) -> Pr
         working_dir=os.getcwd() if connection.embedded else None,  # noqa: PTH109 - as the kernel sees it
         env=options.env,
     )
-    copied = None
-    annotations = {VARIABLE_ANNOTATION: options.name}
-    if options.retries:
-        copied = retries.runtime_with(runtime, retries=options.retries, job=name, namespace=namespace)
-        annotations[RUNTIME_ANNOTATION] = options.runtime
-    spec: Object = {
-        "runtimeRef": {
-            "apiGroup": TRAINJOBS.group,
-            "kind": (copied or runtime)["kind"],
-            "name": (copied or runtime)["metadata"]["name"],
-        },
-        "trainer": {**trainer, "command": delivery.command, "env": delivery.env},
-        "runtimePatches": [delivery.patch],
-    }
-    if options.deadline is not None:
-        spec["activeDeadlineSeconds"] = amounts.duration(options.deadline)
-    trainjob: Object = {
-        "apiVersion": TRAINJOBS.api_version,
-        "kind": TRAINJOBS.kind,
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {MANAGED_BY_LABEL: MANAGED_BY},
-            "annotations": annotations,
-        },
-        "spec": spec,
-    }
-    return Prepared(connection, capture, delivery, trainjob, runtime=copied, note=note)
+    made = assemble(
+        connection,
+        options,
+        runtime,
+        name=name,
+        namespace=namespace,
+        command=delivery.command,
+        env=delivery.env,
+        patches=[delivery.patch],
+    )
+    return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, note=made.note)
 
 
 def send(prepared: Prepared) -> TrainJob:
@@ -170,38 +145,6 @@ def send(prepared: Prepared) -> TrainJob:
     return TrainJob(prepared.connection, stored)
 
 
-def _trainer(connection: Connection, options: Options, runtime: Object) -> tuple[Object, str]:
-    """Return the trainer's size, resources and image, and what may keep it from running.
-
-    Where no node can ever take it, that is an error on this computer; a real cluster may grow, so there it is a note.
-    """
-    trainer: Object = {"numNodes": options.nodes}
-    nodes = _nodes(connection) if options.gpus or options.cpus is not None or options.memory is not None else None
-    container = runtimes.trainer_container(runtime).get("resources") or {}
-    ask = resources.ask(options, runtime=runtime, trainer=container, nodes=nodes)
-    if options.image is not None:
-        trainer["image"] = options.image
-    if ask.resources is not None:
-        trainer["resourcesPerNode"] = ask.resources
-    if ask.procs_per_node is not None:
-        trainer["numProcPerNode"] = ask.procs_per_node
-    where = "this computer" if connection.embedded else connection.name
-    note = resources.misfit(
-        ask.resources, count=options.nodes, nodes=nodes or (), where=where, shared=connection.embedded
-    )
-    if note and connection.embedded:
-        raise errors.UsageError(f"{note} Nothing was sent.")
-    return trainer, f"{note} Until the cluster grows, the job waits." if note else ""
-
-
 def _place(options: Options) -> Place:
     """Return where captured values lie that are too large for Secrets: nowhere, if pods do not see our files."""
     return lambda: state_dir().jobs if connect(options.context).embedded else None
-
-
-def _nodes(connection: Connection) -> list[Object] | None:
-    """Return the nodes of the cluster; None where the right to list them is missing, as it often is."""
-    try:
-        return connection.client.list(NODES).items
-    except errors.Forbidden:
-        return None

@@ -49,8 +49,8 @@ def _detach(job: TrainJob) -> None:
     try:
         time.sleep(SECOND_CHANCE)
     except KeyboardInterrupt:
-        job.stop()
-        print(f"{job.name}: {job.status().value}. `%trainjob resume {job.name}` starts it again.")
+        lost = job.halt()
+        print(f"{job.name}: {job.status().value}. {lost or ''} `%trainjob resume {job.name}` starts it again.")
     else:
         print(f"`%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it.")
 

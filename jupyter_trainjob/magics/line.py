@@ -45,8 +45,8 @@ def _events(chosen: argparse.Namespace) -> None:
 
 def _stop(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
-    job.stop()
-    print(f"{job.name}: {job.status().value}.")
+    lost = job.halt()
+    print(f"{job.name}: {job.status().value}.{f' {lost}' if lost else ''}")
 
 
 def _resume(chosen: argparse.Namespace) -> None:

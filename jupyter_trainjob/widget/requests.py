@@ -19,7 +19,7 @@ Handler = Callable[[Source, Mapping[str, Any]], Answer]
 
 
 def _stop(job: Source, _: Mapping[str, Any]) -> Answer:
-    job.stop()
+    job.halt()  # The question before it said what is lost.
     return {}, []
 
 

@@ -51,7 +51,7 @@ class Source(Protocol):
     def earlier(self) -> list[Earlier]:
         """Return the jobs that this one can be compared with, the most alike first."""
 
-    def stop(self) -> None:
+    def halt(self) -> object:
         """Stop the job."""
 
     def resume(self) -> None:

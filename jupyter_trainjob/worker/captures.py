@@ -41,6 +41,15 @@ def load(manifest: Manifest, folder: Path) -> Iterator[tuple[str, Any]]:
     classes.note_arrived()
 
 
+def changes(manifest: Manifest, folder: Path) -> dict[str, Any]:
+    """Return the values that a fork puts in the place of captured ones."""
+    changed: dict[str, Any] = {}
+    for part in manifest.changes:
+        _check(part, folder)
+        changed |= pickle.loads((folder / part.file).read_bytes())  # noqa: S301 - held against its hash
+    return changed
+
+
 def _next(unpickler: pickle.Unpickler, value: Value) -> Any:
     try:
         return unpickler.load()

@@ -76,6 +76,8 @@ class Manifest(NamedTuple):
     """Of the values, and of what their functions use: for exporting the job as code."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any; on the same lines."""
+    changes: tuple[Part, ...] = ()
+    """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""
@@ -98,5 +100,6 @@ class Manifest(NamedTuple):
             "parts": tuple(Part(**part) for part in fields["parts"]),
             "sources": {name: Source(**source) for name, source in fields["sources"].items()},
             "recipes": tuple(Recipe(*recipe) for recipe in fields.get("recipes", ())),
+            "changes": tuple(Part(*part) for part in fields.get("changes", ())),
         }
         return Manifest(**{**fields, **read})

@@ -26,11 +26,13 @@ def run(manifest: Manifest, place: Path) -> Any:
     for name, source in manifest.sources.items():
         _remember(name, source.text)
     values = dict(captures.load(manifest, place))
+    changes = captures.changes(manifest, place)
     if manifest.kind == FUNCTION:
         *_, call = values.values()
         function, args, kwargs = call
-        return function(*args, **kwargs)
+        return function(*args, **{**kwargs, **changes})
     main.__dict__.update(values)
+    main.__dict__.update(changes)
     _remember(manifest.filename, manifest.source)
     return _run_cell(manifest.python_source or manifest.source, manifest.filename, main.__dict__)
 

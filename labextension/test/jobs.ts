@@ -24,6 +24,7 @@ export function job(part: Partial<Job> = {}): Job {
     progress: 0.72,
     metrics: [['loss', 0.184]],
     ranks_running: 8,
+    checkpoint: null,
     failure: null,
     now: 206.5,
     ...part

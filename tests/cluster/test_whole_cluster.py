@@ -108,7 +108,7 @@ def test_stop_keeps_what_was_written_and_resume_goes_on(place: dict[str, Any]) -
     options = Options(name="long", nodes=1, runtime="ours-plain", **place)
     job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
     wait_for(lambda: (job.snapshot().step or 0) > 5, timeout=120)
-    job.stop()
+    job.halt()
     wait_for(lambda: job.status() is State.STOPPED, timeout=60)
     assert len(job.metrics()["step"]) > 5
     job.resume()

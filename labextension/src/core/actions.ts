@@ -1,6 +1,6 @@
 /** What can be done to a job, and in which words it is offered, asked about, done and refused. */
 import { isLive } from './describe';
-import type { Action, StateName } from './types';
+import type { Action, Job, StateName } from './types';
 
 export interface Words {
   offer: string;
@@ -26,6 +26,15 @@ export const WORDS: Record<Action, Words> = {
     ask: ['Delete it with its logs and curves?', 'Delete job', 'Keep it']
   }
 };
+
+/** What is asked before an action; a job without a checkpoint loses more by being stopped. */
+export function question(action: Action, job: Job): Words['ask'] {
+  const { ask } = WORDS[action];
+  if (ask === undefined || action !== 'stop' || job.checkpoint !== null || job.state !== 'Running') {
+    return ask;
+  }
+  return [`${ask[0]} No checkpoint was written: it could only begin anew.`, ask[1], ask[2]];
+}
 
 /** The one action that is offered first. */
 export function primary(state: StateName): Action | null {

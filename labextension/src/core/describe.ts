@@ -35,7 +35,8 @@ export function facts(job: Job): string[] {
       : rank !== null && nodes * procs > 1
         ? `rank ${rank} of ${count(nodes * procs)} failed first`
         : `${plural(nodes, 'node')} × ${procs}`;
-  return [size, job.runtime, job.place].filter(fact => fact !== '');
+  const checkpoint = job.checkpoint === null ? '' : `checkpoint ${job.checkpoint}`;
+  return [size, job.runtime, job.place, checkpoint].filter(fact => fact !== '');
 }
 
 /** How far it is: `72 %` and `0:41 left`; steps where no total is known; the whole time at the end. */

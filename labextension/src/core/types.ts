@@ -44,6 +44,8 @@ export interface Job {
   /** Last values in the order of first report. Not every number travels in JSON: NaN and infinities are words. */
   metrics: [name: string, value: number | string][];
   ranks_running: number;
+  /** Name of the newest checkpoint. */
+  checkpoint: string | null;
   failure: Failure | null;
   /** The kernel's clock when it sent this. */
   now: number;

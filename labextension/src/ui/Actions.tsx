@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { COPIES, type Form, WORDS, others, primary } from '../core/actions';
+import { COPIES, type Form, WORDS, others, primary, question } from '../core/actions';
 import type { Action, Job, Source } from '../core/types';
 import { CopyBox } from './CopyBox';
 import { Menu } from './Menu';
@@ -51,12 +51,12 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
     );
   };
 
-  const question = asking === null ? undefined : WORDS[asking].ask;
-  if (asking !== null && question !== undefined) {
+  const words = asking === null ? undefined : question(asking, job);
+  if (asking !== null && words !== undefined) {
     return (
       <span className="tj-actions" ref={bar}>
         <Question
-          words={question}
+          words={words}
           onYes={() => {
             ask(null);
             source.act(asking);

@@ -111,7 +111,7 @@ class FakeJob:
             raise errors.UsageError("It was deleted.")
         return self.others[uid]
 
-    def stop(self) -> None:
+    def halt(self) -> None:
         self.do("stop")
 
     def resume(self) -> None:

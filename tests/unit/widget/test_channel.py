@@ -114,7 +114,7 @@ def test_asked_again_while_it_is_done_a_deed_is_done_once_and_answered_twice(fro
         going.set()
         assert go_on.wait(5)
 
-    job.stop = slow  # type: ignore[method-assign]
+    job.halt = slow  # type: ignore[method-assign]
     front.ask("stop", request="1")
     assert going.wait(5)
     front.ask("stop", request="2")
@@ -160,7 +160,7 @@ def test_a_job_that_was_deleted_cannot_be_opened_and_the_page_is_told(front: Fro
 def test_a_slow_deed_to_one_job_holds_up_no_other(front: Front, job: FakeJob) -> None:
     other, go_on = FakeJob(replace(running(), uid="uid-2")), threading.Event()
     job.others["uid-2"] = other
-    job.stop = lambda: assert_set(go_on)  # type: ignore[method-assign]
+    job.halt = lambda: assert_set(go_on)  # type: ignore[method-assign]
     front.ask("stop", request="1")
     front.ask("stop", request="2", job="uid-2")
     assert front.answer("2")["ok"]

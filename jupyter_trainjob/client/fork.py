@@ -1,0 +1,187 @@
+"""A new job that goes on from an older one's checkpoints, with some things changed.
+
+The cell, the captured values and the options are those of the older job, as in `rerun`; of its checkpoints come those
+up to a step. They are shared with it as long as nobody changes them in place, which nobody who writes a checkpoint
+does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.api.resources import SECRETS, Object
+from jupyter_trainjob.bundle import copying, culprit
+from jupyter_trainjob.bundle.capture import ARGUMENT, THE_CALL
+from jupyter_trainjob.bundle.copying import LinkedFiles
+from jupyter_trainjob.bundle.payload import PART_SIZE
+from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
+from jupyter_trainjob.client import exports, folder, runtimes
+from jupyter_trainjob.client.assemble import assemble, new_name
+from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.client.create import create
+from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.constants import PATCH_MANAGER, RERUN_ANNOTATION
+from jupyter_trainjob.worker.folder import Entry, entries
+from jupyter_trainjob.worker.manifest import FUNCTION, Manifest
+from jupyter_trainjob.worker.protocol import CAPTURES_ENV, CHECKPOINTS_FOLDER, FOLDER_ENV
+
+_OPTIONS = frozenset(each.name for each in dataclasses.fields(Options)) - {"context", "namespace", "out"}
+LIMIT = PART_SIZE // 2
+"""Bytes of changed values, which lie beside the archive in one Secret."""
+
+
+@dataclass(frozen=True)
+class ForkedFiles:
+    """The folder of the new job, with checkpoints of the old one."""
+
+    files: LinkedFiles
+    checkpoints: Mapping[Path, Path]
+    """The old ones by the new ones."""
+
+    def write_files(self) -> None:
+        """Make the folder, and let the checkpoints lie in it as well."""
+        self.files.write_files()
+        for new, old in self.checkpoints.items():
+            new.parent.mkdir(exist_ok=True)
+            if old.is_dir():
+                shutil.copytree(old, new, copy_function=_link, symlinks=True)
+            else:
+                _link(str(old), str(new))
+
+    def remove_files(self) -> None:
+        """Remove the folder again."""
+        self.files.remove_files()
+
+
+def fork(connection: Connection, trainjob: Object, *, from_step: int | None, changes: Mapping[str, Any]) -> Object:
+    """Create the new job and return its TrainJob as stored. Raises `errors.UsageError` before anything is sent."""
+    metadata = trainjob["metadata"]
+    old, namespace = str(metadata["name"]), str(metadata["namespace"])
+    manifest = exports.manifest_of(connection, trainjob)
+    if manifest is None:
+        raise errors.UsageError(f"{old} was not sent by a cell or a function, so there is nothing to change in it.")
+    asked = {name: value for name, value in changes.items() if name in _OPTIONS}
+    values = {name: value for name, value in changes.items() if name not in _OPTIONS}
+    _check_names(values, manifest)
+    options = _options(connection, trainjob, asked)
+    name = new_name(options)
+    there = folder.of(connection, trainjob)
+    chosen = _up_to(list(entries(there.local / CHECKPOINTS_FOLDER)) if there else [], from_step, job=old)
+    bundle = copying.copied(
+        trainjob["spec"],
+        find=lambda secret: connection.client.find(SECRETS, secret, namespace=namespace),
+        old=old,
+        new=name,
+        namespace=namespace,
+        key=secrets.token_bytes(32),
+        changes=_pickled(values),
+    )
+    trainer = bundle.spec["trainer"]
+    ours = [each for each in trainer.get("env") or () if each["name"] in (CAPTURES_ENV, FOLDER_ENV)]
+    made = assemble(
+        connection,
+        options,
+        runtimes.find(connection, options.runtime, namespace),
+        name=name,
+        namespace=namespace,
+        command=trainer["command"],
+        env=[*({"name": key, "value": value} for key, value in options.env.items()), *ours],
+        patches=[patch for patch in bundle.spec["runtimePatches"] if patch.get("manager") == PATCH_MANAGER],
+        annotations={RERUN_ANNOTATION: old},
+    )
+    checkpoints = {
+        new / CHECKPOINTS_FOLDER / entry.name: source / CHECKPOINTS_FOLDER / entry.name
+        for new, source in bundle.files.folders.items()
+        for entry in chosen
+    }
+    files = ForkedFiles(bundle.files, checkpoints)
+    return create(connection, made.trainjob, secrets=bundle.secrets, files=files, runtime=made.runtime)
+
+
+def _options(connection: Connection, trainjob: Object, changed: Mapping[str, Any]) -> Options:
+    asked = exports.asked_of(connection, trainjob)
+    known = {
+        "name": asked.name,
+        "runtime": asked.runtime,
+        "nodes": asked.nodes or 1,
+        "gpus": asked.gpus,
+        "cpus": asked.cpus,
+        "memory": asked.memory,
+        "procs_per_node": asked.procs_per_node,
+        "image": asked.image,
+        "env": asked.env,
+        "deadline": asked.deadline,
+        "retries": asked.retries,
+    }
+    if "env" in changed:
+        changed = {**changed, "env": {**asked.env, **changed["env"]}}
+    return Options(**{**known, **changed})
+
+
+def _check_names(values: Mapping[str, Any], manifest: Manifest) -> None:
+    if manifest.kind == FUNCTION:
+        known = [each.name.removeprefix(ARGUMENT) for each in manifest.values if each.name.startswith(ARGUMENT)]
+        known = [name for name in known if name.isidentifier()]
+    else:
+        known = [each.name for each in manifest.values if each.name != THE_CALL]
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise errors.UsageError(
+            f"fork({unknown[0]}=…): that is neither an option nor a value that the job took along. Options: "
+            f"{', '.join(sorted(_OPTIONS))}. Values: {', '.join(known) or 'none'}."
+        )
+
+
+def _up_to(found: Sequence[Entry], step: int | None, *, job: str) -> list[Entry]:
+    """Return the checkpoints of the steps up to `step`, all without one; others only as old as that of the step."""
+    if step is None:
+        return list(found)
+    steps = sorted({entry.step for entry in found if entry.step is not None})
+    if step not in steps:
+        numbers = ", ".join(map(str, steps))
+        there = f"there are those of {numbers}" if steps else "it has none with a step in its name"
+        raise errors.UsageError(f"{job} has no checkpoint of step {step}: {there}. Nothing was sent.")
+    newest = max(entry.time for entry in found if entry.step == step)
+    return [entry for entry in found if (entry.step <= step if entry.step is not None else entry.time <= newest)]
+
+
+def _pickled(values: Mapping[str, Any]) -> bytes:
+    if not values:
+        return b""
+    namespace = vars(sys.modules["__main__"])
+    stream = io.BytesIO()
+    try:
+        NotebookPickler(stream, namespace).dump(dict(values))
+    except Exception as error:
+        for name, value in values.items():
+            if (cause := failure(value, namespace)) is not None:
+                blame = culprit.find(name, value, cause, lambda part: failure(part, namespace))
+                raise errors.CaptureError(
+                    f"{blame.path} cannot travel to the job: it is a {blame.type} ({blame.reason}). {blame.remedy} "
+                    "Nothing was sent."
+                ) from error
+        raise
+    if len(stream.getvalue()) > LIMIT:
+        raise errors.UsageError(
+            f"The changed values are too large for a fork: {len(stream.getvalue()):,} bytes, where {LIMIT:,} are "
+            "possible. Run the cell again, with checkpoint_dir() of the older job."
+        )
+    return stream.getvalue()
+
+
+def _link(old: str, new: str) -> str:
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except OSError:  # Another file system, or one without links.
+        shutil.copy2(old, new, follow_symlinks=False)
+    return new

@@ -1,0 +1,63 @@
+"""Which checkpoints a fork begins with, and what may be changed in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.client import fork
+from jupyter_trainjob.worker.folder import Entry
+from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Value
+
+FOUND = [
+    Entry("step-10", 10, 1.0),
+    Entry("step-20", 20, 2.0),
+    Entry("step-20.opt", 20, 2.5),
+    Entry("config", None, 0.5),
+    Entry("step-30", 30, 3.0),
+    Entry("latest", None, 3.0),
+]
+CHOSEN: dict[str, tuple[int | None, list[str]]] = {
+    "all without a step": (None, [entry.name for entry in FOUND]),
+    "up to a step, and what is as old": (20, ["step-10", "step-20", "step-20.opt", "config"]),
+    "up to the last": (30, [entry.name for entry in FOUND]),
+}
+
+
+@pytest.mark.parametrize(("step", "names"), CHOSEN.values(), ids=CHOSEN.keys())
+def test_checkpoints(step: int | None, names: list[str]) -> None:
+    assert [entry.name for entry in fork._up_to(FOUND, step, job="a")] == names
+
+
+def test_a_step_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(errors.UsageError, match="a has no checkpoint of step 15: there are those of 10, 20, 30"):
+        fork._up_to(FOUND, 15, job="a")
+    with pytest.raises(errors.UsageError, match="it has none with a step in its name"):
+        fork._up_to(FOUND[3:4], 15, job="a")
+
+
+def manifest(kind: str, *names: str) -> Any:
+    class Some:
+        values = tuple(Value(name, "int", 1) for name in names)
+
+    Some.kind = kind  # type: ignore[attr-defined]
+    return Some
+
+
+def test_only_what_the_job_took_along_can_be_changed() -> None:
+    fork._check_names({"lr": 1}, manifest(CELL, "lr", "Net"))
+    with pytest.raises(errors.UsageError, match=r"fork\(rate=…\): that is neither an option nor.*Values: lr, Net"):
+        fork._check_names({"rate": 1}, manifest(CELL, "lr", "Net"))
+    fork._check_names({"lr": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
+    with pytest.raises(errors.UsageError, match="Values: lr"):
+        fork._check_names({"train": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
+
+
+def test_a_value_that_cannot_travel_is_named() -> None:
+    with pytest.raises(errors.CaptureError, match=r"lr\['file'\] cannot travel"), open("/dev/null") as file:  # noqa: PTH123
+        fork._pickled({"lr": {"file": file}})
+    with pytest.raises(errors.UsageError, match="too large for a fork"):
+        fork._pickled({"lr": b"x" * 600_000})
+    assert fork._pickled({}) == b""

@@ -23,7 +23,7 @@ from jupyter_trainjob.client.earlier import Earlier, earlier
 from jupyter_trainjob.client.files import Files
 from jupyter_trainjob.client.follow import Follower, follow, known
 from jupyter_trainjob.client.logbook import LogBook
-from jupyter_trainjob.client.snapshot import LogLine, Snapshot, State
+from jupyter_trainjob.client.snapshot import Failure, LogLine, Snapshot, State
 from jupyter_trainjob.constants import MANAGED_BY, STOPPED_BY_ANNOTATION, VARIABLE_ANNOTATION
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ class TrainJob:
         if follower.state() is not State.FAILED:
             return None
         return outcome.exception(follower.snapshot(), follower.record, self._bundle)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the job failed, as the view says it: headline, rank, line, remedy and traceback; None if it did not."""
+        return self._follow().snapshot().failure
 
     def results(self, timeout: float | None = None) -> list[Any]:
         """Wait for the job and return the values of the cell's last expression on all ranks, by rank.

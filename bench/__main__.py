@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from bench import capture, first_step, load, load_ext, report_call, throughput, widget
+from bench import capture, first_step, load, load_ext, raising, report_call, throughput, widget
 from bench.table import HEAD
 
 _ALL = {
@@ -13,6 +13,7 @@ _ALL = {
     "report": report_call.rows,
     "first_step": first_step.rows,
     "capture": capture.rows,
+    "raise": raising.rows,
     "throughput": throughput.rows,
     "load": load.rows,
     "widget": widget.rows,

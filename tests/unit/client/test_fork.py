@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.bundle.copying import LinkedFiles
 from jupyter_trainjob.client import fork
 from jupyter_trainjob.worker.folder import Entry
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Value
@@ -61,3 +63,18 @@ def test_a_value_that_cannot_travel_is_named() -> None:
     with pytest.raises(errors.UsageError, match="too large for a fork"):
         fork._pickled({"lr": b"x" * 600_000})
     assert fork._pickled({}) == b""
+
+
+def test_what_a_fork_overwrites_stays_as_it_was_in_the_older_job(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    (old / "checkpoints" / "step-10").mkdir(parents=True)
+    for name in ("last.pt", "step-10/part"):
+        (old / "checkpoints" / name).write_text("of the old")
+    (old / "checkpoints" / "newest").symlink_to("step-10")
+    kept = {new / "checkpoints" / name: old / "checkpoints" / name for name in ("last.pt", "step-10", "newest")}
+    fork.ForkedFiles(LinkedFiles({new: old}), kept).write_files()
+
+    for name in ("last.pt", "newest/part"):
+        assert (new / "checkpoints" / name).read_text() == "of the old"
+        (new / "checkpoints" / name).write_text("of the new")
+        assert (old / "checkpoints" / name).read_text() == "of the old"

@@ -101,17 +101,20 @@ def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
     from jupyter_trainjob.widget.show import show
 
     __tracebackhide__ = True
-    view = show(job, wait=chosen.wait)
     if not chosen.wait:
+        show(job)
         return
+    view = None
     try:
+        view = show(job, wait=True)
         job.wait()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # It may come while the view is still being opened.
         _detach(job)
         return
     except errors.JobStopped:
         pass
     finally:
-        view.settle()
+        if view is not None:
+            view.settle()
     if job.status().finished:
         job.result()

@@ -16,7 +16,7 @@ from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
 from jupyter_trainjob.bundle.payload import Place
-from jupyter_trainjob.client import cells, runtimes
+from jupyter_trainjob.client import cells, runtimes, storage
 from jupyter_trainjob.client.assemble import assemble, new_name
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.create import create
@@ -130,7 +130,9 @@ def prepare_on(connection: Connection, capture: Capture, options: Options) -> Pr
         env=delivery.env,
         patches=[delivery.patch],
     )
-    return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, note=made.note)
+    lost = storage.note(capture, shared=connection.embedded)
+    note = " ".join(filter(None, (made.note, lost)))
+    return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, note=note)
 
 
 def send(prepared: Prepared) -> TrainJob:

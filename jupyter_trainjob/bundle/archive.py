@@ -23,7 +23,7 @@ import cloudpickle
 from jupyter_trainjob import worker
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.worker.entrypoint import STAND_IN
-from jupyter_trainjob.worker.manifest import Manifest, Part, Value
+from jupyter_trainjob.worker.manifest import Manifest, Module, Part, Value
 from jupyter_trainjob.worker.protocol import MANIFEST, PACKAGE
 
 _MAIN: Final = f"""\
@@ -64,6 +64,9 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -
         sources=dict(capture.sources),
         recipes=capture.recipes,
         python_source=capture.python_source,
+        code=capture.code.parts() if capture.code is not None else (),
+        files=tuple(capture.files),
+        modules=tuple(Module(each.name, each.version, each.size) for each in capture.modules),
     )
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})
 

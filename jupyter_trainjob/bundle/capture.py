@@ -7,6 +7,7 @@ with the code or its values goes wrong here, before anything is sent: `errors.Us
 
 from __future__ import annotations
 
+import ast
 import inspect
 import keyword
 import sys
@@ -17,12 +18,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from jupyter_trainjob.bundle import culprit, source
+from jupyter_trainjob.bundle.files import chosen, missed, packed
+from jupyter_trainjob.bundle.modules import Module, imported
+from jupyter_trainjob.bundle.modules import found as found_modules
 from jupyter_trainjob.bundle.names import Names, analyse
 from jupyter_trainjob.bundle.notebook import is_history, is_ipythons
 from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
 from jupyter_trainjob.errors import CaptureError, UsageError
+from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Recipe, Source
 
 ARGUMENT: Final = "argument "
@@ -59,6 +64,14 @@ class Capture:
     """Whether functions or classes travel by value."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     recipes: tuple[Recipe, ...] = ()
+    modules: tuple[Module, ...] = ()
+    """That the code imports, with the files of those that travel."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Of ``--file``, by where they lie in the job's working folder."""
+    code: Payload | None = None
+    """The archive with both."""
+    missed: tuple[str, ...] = ()
+    """Files beside the notebook that the cell names, and that do not travel."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any."""
 
@@ -69,6 +82,7 @@ def capture_cell(
     *,
     filename: str,
     out: Sequence[str] = (),
+    files: Sequence[str] = (),
     cells: Mapping[str, str] | None = None,
     place: Place = lambda: None,
 ) -> Capture:
@@ -94,6 +108,8 @@ def capture_cell(
         out=tuple(dict.fromkeys(out)),
         kind=CELL,
         place=place,
+        files=files,
+        tree=parsed.tree,
     )
 
 
@@ -102,6 +118,7 @@ def capture_function(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
     *,
+    files: Sequence[str] = (),
     cells: Mapping[str, str] | None = None,
     place: Place = lambda: None,
 ) -> Capture:
@@ -126,6 +143,7 @@ def capture_function(
         out=(),
         kind=FUNCTION,
         place=place,
+        files=files,
     )
 
 
@@ -175,6 +193,8 @@ def _pack(
     kind: str,
     place: Place,
     python_source: str = "",
+    files: Sequence[str] = (),
+    tree: ast.Module | None = None,
 ) -> Capture:
     payload = Payload(place)
     pickler = NotebookPickler(payload, namespace)
@@ -192,12 +212,19 @@ def _pack(
             payload.discard()
             raise
         names.append(Captured(name, culprit.type_name(value), payload.size - start, _origin(value, cells)))
+    modules = found_modules(pickler.modules.union(imported(tree) if tree is not None else ()))
+    sent = chosen(files, Path.cwd())
+    code = packed(modules, sent)
     sources = {file: Source(cells.get(file) or Path(file).name, text) for file, text in pickler.sources.items()}
     return Capture(
         payload=payload.finish(),
         names=tuple(names),
         source=source_text,
         python_source=python_source,
+        modules=modules,
+        files=sent,
+        missed=tuple(missed(tree, Path.cwd(), sent)) if tree is not None else (),
+        code=Payload.of(code, place, name=CODE) if code else None,
         filename=filename,
         out=out,
         kind=kind,

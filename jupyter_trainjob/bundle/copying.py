@@ -23,6 +23,7 @@ from jupyter_trainjob.bundle.delivery import FOLDER_VOLUME, KEY_ENTRY, VOLUME, s
 from jupyter_trainjob.bundle.payload import CAPTURES_FILE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
 from jupyter_trainjob.errors import UsageError
+from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import Manifest, Part
 
 
@@ -39,8 +40,9 @@ class LinkedFiles:
             if not old.is_dir():
                 raise gone(f"the folder {old} that it came with")
             new.mkdir(parents=True, mode=0o700)
-            if (old / CAPTURES_FILE).exists():
-                _link(old / CAPTURES_FILE, new / CAPTURES_FILE)
+            for name in (CAPTURES_FILE, CODE):
+                if (old / name).is_file():
+                    _link(old / name, new / name)
 
     def remove_files(self) -> None:
         """Remove the new folders again."""

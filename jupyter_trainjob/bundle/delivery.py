@@ -17,7 +17,7 @@ from typing import Final
 
 from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.bundle.capture import Capture
-from jupyter_trainjob.bundle.payload import CAPTURES_FILE, INLINE_LIMIT, PART_SIZE, Payload
+from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
 from jupyter_trainjob.constants import (
     ANCESTOR_LABEL,
     ANCESTOR_TRAINER,
@@ -104,14 +104,15 @@ def deliver(
         )
     if not capture.payload.carried or (folder is None and not capture.payload.inline):
         raise UsageError(_too_large(capture))
-    in_files = None if capture.payload.inline else folder
     stored: dict[str, dict[str, bytes]] = {bundle_secret(name): {JOB_ARCHIVE: job_archive, KEY_ENTRY: key}}
-    if in_files is None:
-        stored |= {f"{name}-{part}": {part: data} for part, data in capture.payload.pieces()}
+    payloads = [capture.payload, *([capture.code] if capture.code is not None else [])]
+    for payload in payloads:
+        if payload.inline:
+            stored |= {f"{name}-{part}": {part: data} for part, data in payload.pieces()}
     variables = dict(env or {})
     if folder is not None:
         variables[FOLDER_ENV] = FOLDER_MOUNT
-    if in_files is not None:
+    if folder is not None and not capture.payload.inline:
         variables[CAPTURES_ENV] = FOLDER_MOUNT
     annotations = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
     return Delivery(
@@ -119,7 +120,7 @@ def deliver(
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
         patch=_patch(runtime, stored, folder, {key: value for key, value in annotations.items() if value}),
-        files={in_files / CAPTURES_FILE: capture.payload} if in_files else {},
+        files={folder / payload.name: payload for payload in payloads if folder is not None and not payload.inline},
         folder=folder,
     )
 

@@ -38,8 +38,10 @@ Place = Callable[[], Path | None]
 class Payload(io.RawIOBase):
     """Takes what a pickler writes. It is whole with `finish`, and then read, moved to its place, or dropped."""
 
-    def __init__(self, place: Place = lambda: None, *, small: int = PART_SIZE) -> None:
+    def __init__(self, place: Place = lambda: None, *, small: int = PART_SIZE, name: str = CAPTURES_FILE) -> None:
         super().__init__()
+        self.name = name
+        """Of the file that it is, if it is one."""
         self.size = 0
         self.broken: OSError | None = None
         """Why no more can be written."""
@@ -54,9 +56,9 @@ class Payload(io.RawIOBase):
         self._drop: Callable[[], object] = lambda: None
 
     @staticmethod
-    def of(data: bytes, place: Place = lambda: None, *, small: int = PART_SIZE) -> Payload:
+    def of(data: bytes, place: Place = lambda: None, *, small: int = PART_SIZE, name: str = CAPTURES_FILE) -> Payload:
         """Return a payload that is whole."""
-        made = Payload(place, small=small)
+        made = Payload(place, small=small, name=name)
         made.write(data)
         return made.finish()
 
@@ -106,12 +108,12 @@ class Payload(io.RawIOBase):
         """Return the files of which it consists in the pods."""
         if self.inline:
             return tuple(Part(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in self.pieces())
-        return (Part(CAPTURES_FILE, self.size, self._digest.hexdigest()),)
+        return (Part(self.name, self.size, self._digest.hexdigest()),)
 
     def pieces(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of each part of a payload that travels in parts."""
         for number, start in enumerate(range(0, len(self._kept), PART_SIZE)):
-            yield f"part-{number:03d}", bytes(self._kept[start : start + PART_SIZE])
+            yield f"{self.name}-{number:03d}", bytes(self._kept[start : start + PART_SIZE])
 
     def open(self) -> BinaryIO:
         """Return all of it for reading."""

@@ -16,11 +16,13 @@ from typing import Any, Final
 
 from cloudpickle import Pickler
 
+from jupyter_trainjob.bundle.modules import imported_by
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.bundle.syntax import names_in
 from jupyter_trainjob.worker.classes import note_superseded, slotted
 from jupyter_trainjob.worker.tensors import Storages
 
+_NAMED: Final = (type, types.FunctionType, types.BuiltinFunctionType)
 SOURCE_LIMIT: Final = 64 * 2**10
 SOURCES_LIMIT: Final = 192 * 2**10
 """Bytes of source text that travel with captured functions, for their tracebacks."""
@@ -42,6 +44,8 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         self.has_code = False
         self.sources: dict[str, str] = {}
         """Source text by the file name that pickled functions carry."""
+        self.modules: set[str] = set()
+        """Modules that what was pickled needs, by their full names."""
         self._namespace = namespace
         self._storages = Storages()
         self.globals_ref[id(namespace)] = _JobGlobals()
@@ -53,6 +57,10 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         reduced = self._storages.reduce(obj)
         if reduced is NotImplemented:
             reduced = super().reducer_override(obj)
+        if isinstance(obj, types.ModuleType):
+            self.modules.add(obj.__name__)
+        elif reduced is NotImplemented and isinstance(obj, _NAMED):
+            self.modules.add(str(getattr(obj, "__module__", None) or ""))
         if isinstance(obj, (type, types.FunctionType)) and isinstance(reduced, tuple) and len(reduced) == 6:
             self.has_code = True
             if isinstance(obj, type):
@@ -63,6 +71,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
         reduced = super()._dynamic_function_reduce(func)
         self._remember_source(func.__code__.co_filename)
+        self.modules |= imported_by(func.__code__)
         if func.__globals__ is self._namespace:
             _, slots = reduced[2]
             taken = slots["__globals__"]

@@ -74,6 +74,7 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
         ("--deadline", None if asked.deadline is None else span(asked.deadline), None),
         ("--retries", asked.retries, 0),
         ("--out", ",".join(manifest.out), ""),
+        *(("--file", name, None) for name in manifest.files),
         ("--context", connection.name, None if not connection.embedded else connection.name),
         ("--namespace", trainjob["metadata"]["namespace"], connection.default_namespace),
     ):

@@ -44,6 +44,8 @@ class Options:
     retries: int = 0
     """How often the whole job starts again after a failure."""
     out: Sequence[str] = ()
+    files: Sequence[str] = ()
+    """Paths or patterns of files and folders that travel; the job then works in a folder that holds just these."""
     context: str | None = None
     namespace: str | None = None
 

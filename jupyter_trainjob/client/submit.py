@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
@@ -55,6 +57,7 @@ def submit(
     env: Mapping[str, str] | None = None,
     deadline: str | float | timedelta | None = None,
     retries: int = 0,
+    files: Sequence[str] = (),
     context: str | None = None,
     namespace: str | None = None,
 ) -> TrainJob:
@@ -76,10 +79,13 @@ def submit(
         env=dict(env or {}),
         deadline=deadline,
         retries=retries,
+        files=files,
         context=context,
         namespace=namespace,
     )
-    capture = capture_function(fn, args, dict(kwargs or {}), cells=cells.names(), place=_place(options))
+    capture = capture_function(
+        fn, args, dict(kwargs or {}), cells=cells.names(), place=_place(options), files=options.files
+    )
     prepared = prepare(capture, options)
     if prepared.note:
         warnings.warn(prepared.note, stacklevel=2)
@@ -92,7 +98,13 @@ def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, optio
     `filename` is what tracebacks call the cell.
     """
     capture = capture_cell(
-        source, variables, filename=filename, out=options.out, cells=cells.names(), place=_place(options)
+        source,
+        variables,
+        filename=filename,
+        out=options.out,
+        files=options.files,
+        cells=cells.names(),
+        place=_place(options),
     )
     return prepare(capture, options)
 
@@ -104,6 +116,7 @@ def prepare(capture: Capture, options: Options) -> Prepared:
 
 def prepare_on(connection: Connection, capture: Capture, options: Options) -> Prepared:
     """Prepare for one cluster, whatever context `options` name."""
+    _check_files(capture, options, embedded=connection.embedded)
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
     name = new_name(options)
@@ -145,6 +158,17 @@ def send(prepared: Prepared) -> TrainJob:
         runtime=prepared.runtime,
     )
     return TrainJob(prepared.connection, stored)
+
+
+def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
+    """Refuse a job that would look for files which stay at home. On this computer, without ``--file``, none do."""
+    if capture.missed and (options.files or not embedded):
+        add = " ".join(f"--file {shlex.quote(name)}" for name in capture.missed)
+        where = "in a folder of its own, which holds just the files of --file" if embedded else "on another computer"
+        raise errors.UsageError(
+            f"The cell names {', '.join(capture.missed)}, which would be missing: the job runs {where}. Add {add}, or "
+            "write the name in another way if it means something else. Nothing was sent."
+        )
 
 
 def _place(options: Options) -> Place:

@@ -72,6 +72,7 @@ def options_of(chosen: argparse.Namespace) -> Options:
         deadline=chosen.deadline,
         retries=chosen.retries,
         out=arguments.names(chosen.out),
+        files=chosen.file,
         context=chosen.context,
         namespace=chosen.namespace,
     )
@@ -93,8 +94,28 @@ def describe(prepared: Prepared) -> str:
     objects = [obj for obj in (prepared.runtime, prepared.trainjob) if obj is not None]
     manifest = yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True)
     return "\n".join(
-        ["Nothing was sent. This would travel:", *(table or ["  no names"]), f"  {total}", "---", manifest]
+        [
+            "Nothing was sent. This would travel:",
+            *(table or ["  no names"]),
+            f"  {total}",
+            *_modules(prepared),
+            "---",
+            manifest,
+        ]
     )
+
+
+def _modules(prepared: Prepared) -> list[str]:
+    """Return the modules and files that travel, and the modules that the job finds where it runs."""
+    modules, files = prepared.capture.modules, prepared.capture.files
+    lines = [
+        f"  module {f'{each.name} {each.version}'.rstrip()}: {len(each.files)} file(s), {each.size:,} B"
+        for each in modules
+        if each.by_value
+    ]
+    lines += [f"  file {name}: {path.stat().st_size:,} B" for name, path in files.items()]
+    named = [f"{each.name} {each.version}".rstrip() for each in modules if not each.by_value]
+    return [*lines, f"  by name, where it runs: {', '.join(named)}"] if named else lines
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:

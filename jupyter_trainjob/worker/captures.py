@@ -33,7 +33,7 @@ def load(manifest: Manifest, folder: Path) -> Iterator[tuple[str, Any]]:
     _check_python(manifest)
     place = Path(os.environ.get(CAPTURES_ENV) or folder)
     for part in manifest.parts:
-        _check(part, place)
+        check(part, place)
     with _open(manifest.parts, place) as stream:
         unpickler = pickle.Unpickler(stream)  # noqa: S301 - our own bundle, held against its hashes
         for value in manifest.values:
@@ -45,7 +45,7 @@ def changes(manifest: Manifest, folder: Path) -> dict[str, Any]:
     """Return the values that a fork puts in the place of captured ones."""
     changed: dict[str, Any] = {}
     for part in manifest.changes:
-        _check(part, folder)
+        check(part, folder)
         changed |= pickle.loads((folder / part.file).read_bytes())  # noqa: S301 - held against its hash
     return changed
 
@@ -67,7 +67,8 @@ def _check_python(manifest: Manifest) -> None:
         )
 
 
-def _check(part: Part, folder: Path) -> None:
+def check(part: Part, folder: Path) -> None:
+    """Hold a part against what was sent; raise `SetupError` if it is something else, or not there."""
     digest, size = hashlib.sha256(), 0
     try:
         with (folder / part.file).open("rb") as file:

@@ -36,6 +36,15 @@ class Value(NamedTuple):
     size: int
 
 
+class Module(NamedTuple):
+    """A module that the job imports."""
+
+    name: str
+    version: str
+    size: int
+    """Bytes that travelled; 0 for one that the job finds where it runs."""
+
+
 class Recipe(NamedTuple):
     """How to write a name of the notebook again as Python: at most one of the ways is filled in."""
 
@@ -76,6 +85,11 @@ class Manifest(NamedTuple):
     """Of the values, and of what their functions use: for exporting the job as code."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any; on the same lines."""
+    code: tuple[Part, ...] = ()
+    """An archive with local modules and the files of ``--file``."""
+    files: tuple[str, ...] = ()
+    """The latter, by where they lie in the job's working folder."""
+    modules: tuple[Module, ...] = ()
     changes: tuple[Part, ...] = ()
     """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
 
@@ -100,6 +114,9 @@ class Manifest(NamedTuple):
             "parts": tuple(Part(**part) for part in fields["parts"]),
             "sources": {name: Source(**source) for name, source in fields["sources"].items()},
             "recipes": tuple(Recipe(*recipe) for recipe in fields.get("recipes", ())),
+            "code": tuple(Part(*part) for part in fields.get("code", ())),
+            "files": tuple(fields.get("files", ())),
+            "modules": tuple(Module(*module) for module in fields.get("modules", ())),
             "changes": tuple(Part(*part) for part in fields.get("changes", ())),
         }
         return Manifest(**{**fields, **read})

@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import captures, folder, report, shell
+from . import captures, files, folder, report, shell
 from .manifest import FUNCTION, Manifest
 
 
@@ -25,6 +25,7 @@ def run(manifest: Manifest, place: Path) -> Any:
     main = _new_main()
     for name, source in manifest.sources.items():
         _remember(name, source.text)
+    files.unpack(manifest, place)
     values = dict(captures.load(manifest, place))
     changes = captures.changes(manifest, place)
     if manifest.kind == FUNCTION:

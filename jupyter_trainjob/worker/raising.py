@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from . import results, tracebacks
+from . import files, results, tracebacks
 
 RAISED: Final = b"x"
 """How the signed body begins: no result can be taken for an exception."""
@@ -79,7 +79,7 @@ def _frames(trace: TracebackType | None) -> list[list[Any]]:
     """Return file, line, name, column, last line and last column of each frame that is not the worker's."""
     found = [
         [
-            frame.filename,
+            files.shown(frame.filename),
             frame.lineno,
             frame.name,
             getattr(frame, "colno", None),

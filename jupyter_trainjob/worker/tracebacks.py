@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from . import files
 from .messages import Error
 
 LIMIT: Final = 32 * 2**10
@@ -48,6 +49,8 @@ def render(error: BaseException, cells: Mapping[str, str]) -> str:
     """Return the traceback as text, with the exceptions that it came from."""
     seen = traceback.TracebackException.from_exception(error)
     _cut(seen, set())
+    for each in seen.stack:
+        each.filename = files.shown(each.filename)
     text = "".join(seen.format())
     for filename, label in cells.items():
         text = re.sub(rf'^(\W*)File "{re.escape(filename)}", line', rf"\1{_literal(label)}, line", text, flags=re.M)

@@ -81,9 +81,9 @@ def test_the_archive_describes_the_job() -> None:
     assert manifest.python == f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert manifest.versions["cloudpickle"]
     assert [(part.file, part.size) for part in manifest.parts] == [
-        ("part-000", PART_SIZE),
-        ("part-001", PART_SIZE),
-        ("part-002", 500_000),
+        ("captures-000", PART_SIZE),
+        ("captures-001", PART_SIZE),
+        ("captures-002", 500_000),
     ]
     assert manifest.parts[2].sha256 == hashlib.sha256(capture.payload.open().read()[2_000_000:]).hexdigest()
 
@@ -92,7 +92,7 @@ def test_secrets_hold_the_archive_the_key_and_the_parts() -> None:
     capture = captured(2_500_000)
     delivery = delivered(capture)
     data = {s["metadata"]["name"]: {k: base64.b64decode(v) for k, v in s["data"].items()} for s in delivery.secrets}
-    assert list(data) == ["job-abcde-bundle", "job-abcde-part-000", "job-abcde-part-001", "job-abcde-part-002"]
+    assert list(data) == ["job-abcde-bundle", "job-abcde-captures-000", "job-abcde-captures-001", "job-abcde-captures-002"]
     assert data[bundle_secret("job-abcde")][KEY_ENTRY] == KEY
     parts = [content for secret in list(data)[1:] for content in data[secret].values()]
     assert b"".join(parts) == capture.payload.open().read()
@@ -106,7 +106,7 @@ def test_the_patch_mounts_everything_but_the_key() -> None:
     template = pod(delivered(captured(), python="/env/bin/python", working_dir="/home/me"))
     (volume,) = template["spec"]["volumes"]
     items = [item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
-    assert items == ["job.pyz", "part-000"]
+    assert items == ["job.pyz", "captures-000"]
     (container,) = template["spec"]["containers"]
     assert container == {
         "name": "node",

@@ -26,8 +26,8 @@ def nowhere() -> Path | None:
 def test_what_is_small_stays_in_memory_and_asks_for_no_place() -> None:
     payload = Payload.of(b"x" * PART_SIZE, nowhere)
     (part,) = payload.parts()
-    assert (part.file, part.size, part.sha256) == ("part-000", PART_SIZE, hashlib.sha256(b"x" * PART_SIZE).hexdigest())
-    assert dict(payload.pieces()) == {"part-000": b"x" * PART_SIZE}
+    assert (part.file, part.size, part.sha256) == ("captures-000", PART_SIZE, hashlib.sha256(b"x" * PART_SIZE).hexdigest())
+    assert dict(payload.pieces()) == {"captures-000": b"x" * PART_SIZE}
 
 
 def test_what_is_larger_is_a_file_where_there_is_a_place(tmp_path: Path) -> None:

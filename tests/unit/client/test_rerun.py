@@ -92,9 +92,9 @@ def test_the_bundle_is_the_same_under_another_name_with_another_key(client: Clie
         {each["metadata"]["name"].removeprefix(job.name): each for each in all_of(client, SECRETS, job.name)}
         for job in (first, again)
     )
-    assert set(old) == set(new) == {"-bundle", "-part-000", "-part-001"}
+    assert set(old) == set(new) == {"-bundle", "-captures-000", "-captures-001"}
     assert {each["metadata"]["ownerReferences"][0]["uid"] for each in new.values()} == {again.uid}
-    for part in ("-part-000", "-part-001"):
+    for part in ("-captures-000", "-captures-001"):
         assert new[part]["data"] == old[part]["data"]
     assert new["-bundle"]["data"][KEY_ENTRY] != old["-bundle"]["data"][KEY_ENTRY]
     before, after = (copying.manifest(secrets["-bundle"]) for secrets in (old, new))

@@ -1,0 +1,105 @@
+"""The files that travel with a job: its local modules, and those of ``--file``, in one archive.
+
+Comes after `modules`; goes into the bundle like captured values. What a cell would miss is found here as well: a file
+beside the notebook that its text names, where the job does not run beside the notebook.
+"""
+
+from __future__ import annotations
+
+import ast
+import glob
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from jupyter_trainjob.bundle.modules import LIMIT, Module
+from jupyter_trainjob.errors import UsageError
+from jupyter_trainjob.worker.files import CODE, FILES
+
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_WRITERS: Final = ("save", "write", "dump", "to_", "mkdir", "touch", "export", "create", "output")
+LARGEST: Final = 3
+
+
+def chosen(patterns: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Return the files of ``--file`` by where they lie in the job's folder: as below `folder`, else by their names.
+
+    Raises `errors.UsageError` for a pattern that nothing matches.
+    """
+    found: dict[str, Path] = {}
+    for pattern in patterns:
+        # Path.glob takes no pattern that is absolute or goes up.
+        matches = glob.glob(str(folder / Path(pattern).expanduser()), recursive=True)  # noqa: PTH207
+        paths = [Path(each) for each in sorted(matches)]
+        if not paths:
+            raise UsageError(f"--file {pattern}: there is no such file in {folder}. Nothing was sent.")
+        for path in paths:
+            base = folder if path.resolve().is_relative_to(folder.resolve()) else path.parent
+            for each in _below(path):
+                found[each.resolve().relative_to(base.resolve()).as_posix()] = each
+    return found
+
+
+def packed(modules: Iterable[Module], files: dict[str, Path]) -> bytes:
+    """Return the archive; empty if there is nothing to send. Raises `errors.UsageError` for what is too large."""
+    entries = {f"{CODE}/{name}": path for module in modules for name, path in _checked(module).files}
+    entries |= {f"{FILES}/{name}": path for name, path in files.items()}
+    if not entries:
+        return b""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in sorted(entries):
+            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+            entry.external_attr = (0o755 if entries[name].stat().st_mode & 0o100 else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with entries[name].open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                while chunk := source.read(2**20):
+                    target.write(chunk)
+    return stream.getvalue()
+
+
+def missed(tree: ast.Module, folder: Path, sent: Iterable[str]) -> list[str]:
+    """Return the files of `folder` that a cell's texts name, and that are not `sent`; without those that it writes."""
+    have = set(sent)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    written = {id(node) for call in calls if _writes(call) for node in call.args}
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in written:
+            text = node.value
+            if _may_be_path(text) and text not in have and (folder / text).is_file():
+                found[text] = None
+    return list(found)
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from (each for each in sorted(path.rglob("*")) if each.is_file())
+
+
+def _checked(module: Module) -> Module:
+    if module.size > LIMIT:
+        largest = sorted(module.files, key=lambda file: file[1].stat().st_size, reverse=True)[:LARGEST]
+        named = ", ".join(f"{name} ({path.stat().st_size / 1e6:,.1f} MB)" for name, path in largest)
+        raise UsageError(
+            f"The package {module.name} travels with the job, since it is not installed, and is too large for that: "
+            f"{module.size / 1e6:,.1f} MB, where {LIMIT / 1e6:,.0f} MB are possible. The largest: {named}. Move data "
+            f"out of it, or install it in the runtime's image. Nothing was sent."
+        )
+    return module
+
+
+def _may_be_path(text: str) -> bool:
+    return 0 < len(text) < 256 and "\n" not in text and "://" not in text and ("." in text or "/" in text)
+
+
+def _writes(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name == "open":
+        modes = [*call.args[1:2], *(each.value for each in call.keywords if each.arg == "mode")]
+        return any(isinstance(mode, ast.Constant) and set(str(mode.value)) & set("wax") for mode in modes)
+    return any(name.startswith(each) for each in _WRITERS)

@@ -1,0 +1,94 @@
+"""Modules beside the notebook and files travel with a job, as they were when it was sent."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+from IPython.core.error import UsageError
+
+from jupyter_trainjob.cluster.state import StateDir
+from tests.magics.conftest import Shell
+
+pytestmark = pytest.mark.timeout(120)
+
+HELPER = """
+from pathlib import Path
+
+class Box:
+    def __init__(self, value):
+        self.value = value
+
+def greeting():
+    return Path(__file__).with_name("words.txt").read_text()
+
+def fails():
+    raise ValueError("in the module")
+"""
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a package, in which the notebook lies."""
+    (tmp_path / "own_helpers").mkdir()
+    (tmp_path / "own_helpers" / "__init__.py").write_text(HELPER)
+    (tmp_path / "own_helpers" / "words.txt").write_text("hello")
+    (tmp_path / "table.csv").write_text("1,2")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_helpers", raising=False)
+    return tmp_path
+
+
+def test_a_package_travels_with_its_data_as_it_was(cluster: StateDir, shell: Shell, beside: Path) -> None:
+    shell.run("import own_helpers\nfrom own_helpers import Box, greeting")
+    shell.run("%%trainjob first --runtime plain\n(greeting(), Box(3), own_helpers.__file__)")
+    (beside / "own_helpers" / "words.txt").write_text("changed")
+    said, box, path = shell.names["first"].result(timeout=60)
+    assert (said, type(box), box.value) == ("hello", shell.names["Box"], 3)
+    assert not path.startswith(str(beside))
+    again = shell.names["first"].rerun()
+    assert again.result(timeout=60)[0] == "hello"
+
+
+def test_a_module_that_only_the_cell_imports_travels(cluster: StateDir, shell: Shell, beside: Path) -> None:
+    shell.run("%%trainjob only --runtime plain --file table.csv\nfrom own_helpers import greeting\ngreeting()")
+    assert shell.names["only"].result(timeout=60) == "hello"
+
+
+def test_a_traceback_shows_the_modules_own_lines(cluster: StateDir, shell: Shell, beside: Path) -> None:
+    shell.run("%%trainjob bad --runtime plain\nimport own_helpers\nown_helpers.fails()")
+    with pytest.raises(ValueError, match="in the module") as raised:
+        shell.names["bad"].result(timeout=60)
+    last = traceback.extract_tb(raised.value.__traceback__)[-1]
+    assert (last.filename, last.lineno) == ("own_helpers/__init__.py", 12)
+    assert last.line == 'raise ValueError("in the module")'
+
+
+def test_with_files_a_job_works_in_a_folder_that_holds_just_these(
+    cluster: StateDir, shell: Shell, beside: Path
+) -> None:
+    shell.run("import os")
+    cell = "sorted(os.listdir()), open('table.csv').read(), os.listdir('own_helpers')"
+    shell.run(f"%%trainjob own --runtime plain --file table.csv --file own_helpers/words.txt\n{cell}")
+    assert shell.names["own"].result(timeout=60) == (["own_helpers", "table.csv"], "1,2", ["words.txt"])
+
+
+def test_a_file_that_would_be_missing_is_named(cluster: StateDir, shell: Shell, beside: Path) -> None:
+    with pytest.raises(UsageError, match=r"names table\.csv, which would be missing.*--file table\.csv"):
+        shell.run("%%trainjob lost --runtime plain --file own_helpers\nopen('table.csv').read()")
+    shell.run("%%trainjob found --runtime plain\nopen('table.csv').read()")
+    assert shell.names["found"].result(timeout=60) == "1,2"
+
+
+def test_a_dry_run_lists_modules_and_files(
+    cluster: StateDir, shell: Shell, beside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("import numpy as np, own_helpers")
+    shell.run("%%trainjob --dry-run --file table.csv\n(np.zeros(1), own_helpers.greeting())")
+    said = capsys.readouterr().out
+    assert "module own_helpers: 2 file(s)" in said
+    assert "file table.csv: 3 B" in said
+    assert "by name, where it runs: numpy " in said

@@ -1,0 +1,77 @@
+"""Files that travel, and files that would be missing."""
+
+from __future__ import annotations
+
+import ast
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.bundle import files
+from jupyter_trainjob.bundle.modules import Module
+from jupyter_trainjob.errors import UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    here = tmp_path / "here"
+    for name in ("here/a.csv", "here/data/b.csv", "here/data/deep/c.txt", "away/d.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return here
+
+
+CHOSEN: dict[str, tuple[list[str], list[str]]] = {
+    "a file": (["a.csv"], ["a.csv"]),
+    "a folder": (["data"], ["data/b.csv", "data/deep/c.txt"]),
+    "a pattern": (["**/*.csv"], ["a.csv", "data/b.csv"]),
+    "one from elsewhere, by its name": (["../away/d.csv"], ["d.csv"]),
+    "a folder from elsewhere": (["../away"], ["away/d.csv"]),
+    "one twice": (["a.csv", "./a.csv"], ["a.csv"]),
+}
+
+
+@pytest.mark.parametrize(("patterns", "names"), CHOSEN.values(), ids=CHOSEN.keys())
+def test_chosen(folder: Path, patterns: list[str], names: list[str]) -> None:
+    assert sorted(files.chosen(patterns, folder)) == names
+
+
+def test_a_file_that_is_not_there_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"--file b\.csv: there is no such file"):
+        files.chosen(["b.csv"], folder)
+
+
+def test_packed_is_the_same_for_the_same_files(folder: Path) -> None:
+    chosen = files.chosen(["data"], folder)
+    data = files.packed([], chosen)
+    assert data == files.packed([], chosen)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["files/data/b.csv", "files/data/deep/c.txt"]
+    assert files.packed([], {}) == b""
+
+
+def test_a_package_that_is_too_large_names_its_largest_files(tmp_path: Path) -> None:
+    large = tmp_path / "weights.bin"
+    with large.open("wb") as file:
+        file.truncate(20 * 2**20)
+    with pytest.raises(UsageError, match=r"The package net .*21\.0 MB, where 10 MB.*net/weights\.bin \(21\.0 MB\)"):
+        files.packed([Module("net", by_value=True, files=(("net/weights.bin", large),))], {})
+
+
+MISSED: dict[str, tuple[str, list[str]]] = {
+    "one that is read": ("open('a.csv')", ["a.csv"]),
+    "one in a folder": ("pd.read_csv('data/b.csv')", ["data/b.csv"]),
+    "one that is sent": ("open('data/deep/c.txt')", []),
+    "one that is written": ("df.to_csv('a.csv'); open('a.csv', 'w'); np.save('a.csv', x)", []),
+    "a URL": ("read('https://a.csv')", []),
+    "a text": ("print('a.csv is read')", []),
+    "none": ("open('b.csv')", []),
+}
+
+
+@pytest.mark.parametrize(("source", "names"), MISSED.values(), ids=MISSED.keys())
+def test_missed(folder: Path, source: str, names: list[str]) -> None:
+    assert files.missed(ast.parse(source), folder, ["data/deep/c.txt"]) == names

@@ -271,7 +271,7 @@ def test_a_large_result_arrives_whole(notebook: Notebook) -> None:
 def test_a_changed_part_is_not_unpickled(notebook: Notebook) -> None:
     notebook.run("data = [1, 2, 3]")
     path = notebook.put(notebook.capture("data"))
-    part = path.with_name("part-000")
+    part = path.with_name("captures-000")
     part.write_bytes(part.read_bytes()[:-1] + b"x")
     ran = launch([sys.executable, str(path)], path.parent.parent)
     assert ran.code == EXIT_SETUP
@@ -279,7 +279,7 @@ def test_a_changed_part_is_not_unpickled(notebook: Notebook) -> None:
     part.unlink()
     ran = launch([sys.executable, str(path)], path.parent.parent)
     assert ran.code == EXIT_SETUP
-    assert "part-000: No such file or directory" in ran.stderr
+    assert "captures-000: No such file or directory" in ran.stderr
 
 
 def test_values_beyond_all_secrets_are_read_from_the_folder_that_the_environment_names(

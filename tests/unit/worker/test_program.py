@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
 import pytest
@@ -301,15 +302,12 @@ def test_lines_of_several_ranks_stay_whole_under_an_unbuffered_python(notebook: 
     assert ran.stdout.count("\n") <= 301
 
 
-def test_a_module_that_the_image_lacks_is_named(notebook: Notebook, tmp_path: Path) -> None:
-    (tmp_path / "only_here.py").write_text("class Thing: ...")
-    sys.path.insert(0, str(tmp_path))
-    try:
-        notebook.run("import only_here\nthing = only_here.Thing()")
-        ran = notebook.job("thing")
-    finally:
-        sys.path.remove(str(tmp_path))
-        del sys.modules["only_here"]
+def test_a_module_that_the_image_lacks_is_named(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_here = types.ModuleType("only_here")  # With a file it would travel.
+    exec("class Thing: ...", vars(only_here))
+    monkeypatch.setitem(sys.modules, "only_here", only_here)
+    notebook.run("import only_here\nthing = only_here.Thing()")
+    ran = notebook.job("thing")
     assert ran.code == EXIT_SETUP
     assert "The notebook's 'thing' (only_here.Thing) cannot be loaded here" in ran.error["message"]
     assert "has no module 'only_here'" in ran.error["message"]

@@ -43,8 +43,8 @@ from jupyter_trainjob.worker.report import report
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
-def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -> bytes:
-    """Return ``job.pyz`` for a capture. `key` signs the results of the job.
+def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, seed: int | None = None) -> bytes:
+    """Return ``job.pyz`` for a capture. `key` signs the results of the job, `seed` makes its random numbers.
 
     With `compiled` it also holds byte code for this very Python, which makes it larger and saves a rank of the same
     Python 50 ms: for pods of this computer, whose frameworks are warm already.
@@ -67,6 +67,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False) -
         code=capture.code.parts() if capture.code is not None else (),
         files=tuple(capture.files),
         modules=tuple(Module(each.name, each.version, each.size) for each in capture.modules),
+        seed=seed,
     )
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})
 

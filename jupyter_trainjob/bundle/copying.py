@@ -19,7 +19,7 @@ from pathlib import Path
 
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle.archive import read_manifest, readdressed
-from jupyter_trainjob.bundle.delivery import FOLDER_VOLUME, KEY_ENTRY, VOLUME, secret_object
+from jupyter_trainjob.bundle.delivery import FOLDER_VOLUME, KEY_ENTRY, RECORD_ENTRY, VOLUME, secret_object
 from jupyter_trainjob.bundle.payload import CAPTURES_FILE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
 from jupyter_trainjob.errors import UsageError
@@ -88,10 +88,12 @@ def copied(
     namespace: str,
     key: bytes,
     changes: bytes = b"",
+    record: Callable[[bytes], bytes] = lambda data: data,
 ) -> Copied:
     """Return the bundle of the job `old` for the job `new`; `find` gets a Secret by its name.
 
-    `changes` is a pickled dict of values that take the place of captured ones. Raises `errors.UsageError` where a part
+    `changes` is a pickled dict of values that take the place of captured ones, `record` makes
+    the new job's record of the old one's. Raises `errors.UsageError` where a part
     of the bundle is gone.
     """
     spec = copy.deepcopy(spec)
@@ -103,6 +105,8 @@ def copied(
             raise gone(f"the Secret {name} that it came with")
         renamed = f"{new}{name.removeprefix(old)}" if name.startswith(f"{old}-") else f"{new}-{name}"
         data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
+        if RECORD_ENTRY in data:
+            data[RECORD_ENTRY] = record(data[RECORD_ENTRY])
         if JOB_ARCHIVE in data:
             more = _changes(read_manifest(data[JOB_ARCHIVE]), changes)
             data |= {JOB_ARCHIVE: readdressed(data[JOB_ARCHIVE], key=key, job=new, changes=more), KEY_ENTRY: key}

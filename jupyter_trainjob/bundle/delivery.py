@@ -39,8 +39,11 @@ from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV
 
 KEY_ENTRY: Final = "key"
 """Entry of the bundle's Secret with the key that signs results; it is not mounted."""
+RECORD_ENTRY: Final = "record"
+"""Entry of the same Secret with the record of how the job was made; it is not mounted either."""
 VOLUME: Final = "trainjob"
 FOLDER_VOLUME: Final = "trainjob-folder"
+_KEPT: Final = (KEY_ENTRY, RECORD_ENTRY)
 LARGEST: Final = 5
 """How many values an error over the limit names."""
 
@@ -90,6 +93,7 @@ def deliver(
     python: str | None = None,
     working_dir: str | None = None,
     env: Mapping[str, str] | None = None,
+    record: bytes = b"",
 ) -> Delivery:
     """Address a bundle to the pods of the TrainJob `name`.
 
@@ -105,6 +109,8 @@ def deliver(
     if not capture.payload.carried or (folder is None and not capture.payload.inline):
         raise UsageError(_too_large(capture))
     stored: dict[str, dict[str, bytes]] = {bundle_secret(name): {JOB_ARCHIVE: job_archive, KEY_ENTRY: key}}
+    if record:
+        stored[bundle_secret(name)][RECORD_ENTRY] = record
     payloads = [capture.payload, *([capture.code] if capture.code is not None else [])]
     for payload in payloads:
         if payload.inline:
@@ -149,7 +155,7 @@ def _patch(
     runtime: Object, stored: Mapping[str, Mapping[str, bytes]], folder: Path | None, annotations: Mapping[str, str]
 ) -> Object:
     sources = [
-        {"secret": {"name": secret, "items": [{"key": entry, "path": entry} for entry in data if entry != KEY_ENTRY]}}
+        {"secret": {"name": secret, "items": [{"key": entry, "path": entry} for entry in data if entry not in _KEPT]}}
         for secret, data in stored.items()
     ]
     volumes: list[Object] = [{"name": VOLUME, "projected": {"sources": sources}}]

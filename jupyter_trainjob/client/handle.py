@@ -17,7 +17,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import events, exports, folder, fork, logbook, outcome, rerun, returned
+from jupyter_trainjob.client import events, exports, folder, fork, logbook, outcome, record, rerun, returned
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.earlier import Earlier, earlier
 from jupyter_trainjob.client.files import Files
@@ -292,6 +292,14 @@ class TrainJob:
         came with is gone.
         """
         return TrainJob(self._connection, rerun.rerun(self._connection, self._trainjob))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Return how the job was made: cell, notebook, git, packages, runtime, options, arguments, seed, user, time.
+
+        Empty for a job that was not sent from a notebook, and for one whose bundle is gone.
+        """
+        return record.of(self._connection, self._trainjob)
 
     @property
     def files(self) -> Files:

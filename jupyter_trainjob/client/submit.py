@@ -18,7 +18,7 @@ from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
 from jupyter_trainjob.bundle.payload import Place
-from jupyter_trainjob.client import cells, runtimes, storage
+from jupyter_trainjob.client import cells, record, runtimes, storage
 from jupyter_trainjob.client.assemble import assemble, new_name
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.create import create
@@ -83,10 +83,11 @@ def submit(
         context=context,
         namespace=namespace,
     )
+    begun = record.begin(vars(sys.modules["__main__"]))
     capture = capture_function(
         fn, args, dict(kwargs or {}), cells=cells.names(), place=_place(options), files=options.files
     )
-    prepared = prepare(capture, options)
+    prepared = prepare(capture, options, begun)
     if prepared.note:
         warnings.warn(prepared.note, stacklevel=2)
     return send(prepared)
@@ -97,6 +98,7 @@ def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, optio
 
     `filename` is what tracebacks call the cell.
     """
+    begun = record.begin(variables)
     capture = capture_cell(
         source,
         variables,
@@ -106,24 +108,28 @@ def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, optio
         cells=cells.names(),
         place=_place(options),
     )
-    return prepare(capture, options)
+    return prepare(capture, options, begun)
 
 
-def prepare(capture: Capture, options: Options) -> Prepared:
+def prepare(capture: Capture, options: Options, begun: record.Begun) -> Prepared:
     """Make the Secrets and the TrainJob that carry `capture`, without sending anything."""
-    return prepare_on(connect(options.context), capture, options)
+    return prepare_on(connect(options.context), capture, options, begun)
 
 
-def prepare_on(connection: Connection, capture: Capture, options: Options) -> Prepared:
+def prepare_on(
+    connection: Connection, capture: Capture, options: Options, begun: record.Begun = record.NOTHING
+) -> Prepared:
     """Prepare for one cluster, whatever context `options` name."""
     _check_files(capture, options, embedded=connection.embedded)
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
     name = new_name(options)
-    key = secrets.token_bytes(32)
+    key, seed = secrets.token_bytes(32), secrets.randbits(31)
+    kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)
     delivery = deliver(
         capture,
-        job_archive=archive(capture, key=key, job=name, compiled=connection.embedded),
+        job_archive=archive(capture, key=key, job=name, compiled=connection.embedded, seed=seed),
+        record=record.packed(kept),
         key=key,
         name=name,
         namespace=namespace,

@@ -84,7 +84,7 @@ def main() -> int:
 
 def _live(manifest: Manifest, rank: int, cells: dict[str, str]) -> tuple[int, list[Said]]:
     try:
-        value = _run(manifest)
+        value = _run(manifest, rank)
         return 0, [(RESULT, _result(manifest, value, rank))]
     except BaseException as error:  # noqa: BLE001 - all that can end a program
         code = _exit_code(error)
@@ -112,9 +112,9 @@ def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
         return results.refuse(str(error), key=key, rank=rank)
 
 
-def _run(manifest: Manifest) -> Any:
+def _run(manifest: Manifest, rank: int) -> Any:
     try:
-        return program.run(manifest, ARCHIVE.parent)
+        return program.run(manifest, ARCHIVE.parent, rank=rank)
     except SystemExit as left:
         if left.code in (None, 0):
             return None

@@ -92,6 +92,8 @@ class Manifest(NamedTuple):
     modules: tuple[Module, ...] = ()
     changes: tuple[Part, ...] = ()
     """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
+    seed: int | None = None
+    """What the ranks' random numbers begin from, see `seeds`; None: each begins somewhere else every time."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""

@@ -16,11 +16,11 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import captures, files, folder, report, shell
+from . import captures, files, folder, report, seeds, shell
 from .manifest import FUNCTION, Manifest
 
 
-def run(manifest: Manifest, place: Path) -> Any:
+def run(manifest: Manifest, place: Path, *, rank: int = 0) -> Any:
     """Run the job's program to its end; return the value of its last expression, or what its function returned."""
     main = _new_main()
     for name, source in manifest.sources.items():
@@ -28,6 +28,8 @@ def run(manifest: Manifest, place: Path) -> Any:
     files.unpack(manifest, place)
     values = dict(captures.load(manifest, place))
     changes = captures.changes(manifest, place)
+    if manifest.seed is not None:
+        seeds.install(manifest.seed, rank=rank)
     if manifest.kind == FUNCTION:
         *_, call = values.values()
         function, args, kwargs = call

@@ -163,7 +163,7 @@ def _values(found: Names, namespace: dict[str, Any]) -> dict[str, Any]:
 def _check_history(found: Names, namespace: Mapping[str, Any], filename: str) -> None:
     """Refuse what only the notebook has: its last values and its cells."""
     for name in found.needed:
-        if name in namespace and is_history(name):
+        if name in namespace and is_history(name) and is_ipythons(name, namespace[name]):
             raise UsageError(
                 f"{filename} uses {name}, which is the notebook's own record of its cells. A job has none: give the "
                 f"value a name in the cell that makes it, and use that. Nothing was sent."

@@ -20,6 +20,8 @@ def is_history(name: str) -> bool:
 
 def is_ipythons(name: str, value: Any) -> bool:
     """Whether IPython, or Python itself, put `name` into the namespace."""
+    if name in ("In", "Out"):
+        return isinstance(value, (list, dict))  # A class of the user's may be called so.
     if name in _DUNDERS or _HISTORY.match(name):
         return True
     if name == "open":  # IPython's own, which refuses the descriptors of the kernel, says that it is Python's.

@@ -19,6 +19,7 @@ from cloudpickle import Pickler
 from jupyter_trainjob.bundle.modules import imported_by
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.bundle.syntax import names_in
+from jupyter_trainjob.worker import rebuilt
 from jupyter_trainjob.worker.classes import note_superseded, slotted
 from jupyter_trainjob.worker.tensors import Storages
 
@@ -56,6 +57,8 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             raise pickle.PicklingError(f"an open file cannot travel: {getattr(obj, 'name', type(obj).__qualname__)}")
         reduced = self._storages.reduce(obj)
         if reduced is NotImplemented:
+            reduced = rebuilt.reduced(obj)
+        if reduced is NotImplemented:
             reduced = super().reducer_override(obj)
         if isinstance(obj, types.ModuleType):
             self.modules.add(obj.__name__)
@@ -69,7 +72,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         return reduced
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
-        reduced = super()._dynamic_function_reduce(func)
+        reduced = rebuilt.with_cells(super()._dynamic_function_reduce(func), func)
         self._remember_source(func.__code__.co_filename)
         self.modules |= imported_by(func.__code__)
         if func.__globals__ is self._namespace:

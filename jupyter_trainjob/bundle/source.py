@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Final
 from jupyter_trainjob.bundle import syntax
 from jupyter_trainjob.errors import UsageError
 
+_HAS_TEXT: Final = re.compile(r"\b(?:get_ipython|exec|eval)\b")
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DOES_NOTHING: Final = (*_DEFINITIONS, ast.Import, ast.ImportFrom, ast.Pass)
 
@@ -37,7 +39,7 @@ def parse(source: str, filename: str) -> Source:
         raise UsageError(_explain(error, source, filename)) from None
     except ValueError as error:  # A null byte, before Python 3.12.
         raise UsageError(f"{filename} cannot be sent: {error}.") from None
-    return Source(text, syntax.unfolded(tree) if "get_ipython" in text else tree)
+    return Source(text, syntax.unfolded(tree) if _HAS_TEXT.search(text) else tree)
 
 
 def check_that_it_acts(tree: ast.Module, *, out: Collection[str], filename: str) -> None:

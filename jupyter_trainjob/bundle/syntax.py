@@ -194,16 +194,18 @@ class _Unfold(ast.NodeTransformer):
         """Put the statements of a command in its place."""
         found = _command(node.value)
         if found is None:
-            return self.generic_visit(node)
+            text = _executed(node.value)
+            return self.generic_visit(node) if text is None else self._parsed(text)
         return self._statements(found)
 
     def visit_Call(self, node: ast.Call) -> Any:
         """Put an expression of what a command reads in its place, where its value is used."""
         found = _command(node)
-        if found is None:
+        text = _executed(node)
+        if found is None and text is None:
             return self.generic_visit(node)
         reads: list[ast.expr] = []
-        for statement in self._statements(found):
+        for statement in self._statements(found) if found is not None else self._parsed(str(text)):
             reads += [each for each in ast.walk(statement) if isinstance(each, ast.expr) and _is_read(each)]
         return ast.Tuple(elts=reads, ctx=ast.Load())
 
@@ -213,14 +215,25 @@ class _Unfold(ast.NodeTransformer):
             code = command.body if command.method == "run_cell_magic" else _code(command.text)[1]
             if command.method == "run_cell_magic" and command.name == "timeit":
                 code = f"{_code(f'{command.text} ')[1]}\n{code}"
-            try:
-                made = [*self.visit(ast.parse(code)).body]
-            except SyntaxError:
-                made = []
+            made = self._parsed(code)
         if command.name == "capture":
             words = [word for word in shlex.split(command.text) if not word.startswith("-")]
             made += [ast.Assign([ast.Name(id=word, ctx=ast.Store())], ast.Constant(None)) for word in words[:1]]
         return made or [ast.Pass()]
+
+    def _parsed(self, code: str) -> list[ast.stmt]:
+        try:
+            return [*self.visit(ast.parse(code)).body] or [ast.Pass()]
+        except (SyntaxError, ValueError):
+            return [ast.Pass()]
+
+
+def _executed(node: ast.AST) -> str | None:
+    """Return the text of ``exec("…")`` and ``eval("…")``, where it stands there."""
+    match node:
+        case ast.Call(func=ast.Name(id="exec" | "eval"), args=[ast.Constant(value=str(text))]):
+            return str(text)
+    return None
 
 
 def _is_read(node: ast.expr) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from . import classes
+from . import classes, rebuilt
 from .sealed import Sealer, flat
 from .tensors import Storages
 
@@ -122,6 +122,8 @@ def pickler(stream: Any) -> Any:
         def reducer_override(self, obj: Any) -> Any:
             reduced = self._storages.reduce(obj)
             if reduced is NotImplemented:
+                reduced = rebuilt.reduced(obj)
+            if reduced is NotImplemented:
                 reduced = super().reducer_override(obj)
             if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == 6:
                 return classes.reduced(obj, reduced)
@@ -161,9 +163,9 @@ def _too_large(size: int, sizes: Mapping[str, int], limit: int) -> ResultError:
     largest = max(sizes, key=lambda what: sizes[what])
     return ResultError(
         f"The result is too large to be sent back through the log: {size:,} bytes, where at most {limit:,} are "
-        f"possible. Its largest part is {largest} ({sizes[largest]:,} bytes). The job has no folder here that "
-        f"carries more: save that to a file or a bucket inside the cell and return its path. If you need no result, "
-        f"end the cell with None."
+        f"possible. Its largest part is {largest} ({sizes[largest]:,} bytes). The job has no folder that the "
+        f"notebook can read: send it with --storage URL (s3://…, gs://…), or save that to a file or a bucket inside "
+        f"the cell and return its path. If you need no result, end the cell with None."
     )
 
 

@@ -32,8 +32,8 @@ LINE: Final = (
     | SILENT
 )
 CELL: Final = frozenset({"time", "timeit", "capture", "bash", "sh", "sx", "system", "writefile", "file"}) | SILENT
-DOLLAR: Final = re.compile(r"\$(\$?[^\W\d][\w.]*)")
-"""A name after a dollar sign; two dollar signs are one."""
+DOLLAR: Final = re.compile(r"\$(\$?[\w.]+)(?=(?:[^']*'[^']*')*[^']*\Z)")
+"""A name after a dollar sign, outside of single quotes; two dollar signs are one."""
 
 
 def get_ipython() -> Shell:

@@ -71,8 +71,12 @@ def test_notebook_machinery_stays_at_home() -> None:
 @pytest.mark.parametrize("name", ["In", "Out", "_", "___", "_i3", "_12", "_ih"])
 def test_the_notebooks_own_record_is_refused_in_words(name: str) -> None:
     with pytest.raises(UsageError, match=f"Cell .* uses {name}, which is the notebook's own record"):
-        capture(f"print({name})", notebook("", **{name: 1}))
-    assert names(capture(f"for {name} in range(3): print({name})", notebook("", **{name: 1}))) == []
+        capture(f"print({name})", notebook("", **{name: []}))
+    assert names(capture(f"for {name} in range(3): print({name})", notebook("", **{name: []}))) == []
+
+
+def test_a_class_of_the_users_own_may_be_called_like_the_record() -> None:
+    assert names(capture("Out()", notebook("class Out: pass"))) == ["Out"]
 
 
 def test_a_name_of_the_users_own_that_ipython_has_too_travels() -> None:

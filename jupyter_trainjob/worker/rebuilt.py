@@ -1,0 +1,105 @@
+"""How some values of Python's own library are made again that their own pickling cannot bring across.
+
+Caches, new types and the like name themselves as if whoever reads could import them, locks lie within some, and a cell
+that two closures share became two. `reduced` says how each travels; the functions that make them again are named in
+pickles, by the name that this module has in the notebook.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+import typing
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+NAME: Final = "jupyter_trainjob.worker.rebuilt"
+_BY_NAME: Final = tuple(
+    kind for name in ("NewType", "ParamSpec", "TypeVarTuple") if (kind := getattr(typing, name, None)) is not None
+)
+_WEAK: Final = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+
+
+def reduced(obj: Any) -> Any:
+    """Return how `obj` is pickled; `NotImplemented` for all that pickle and cloudpickle know how to."""
+    if isinstance(obj, types.CellType):
+        return _of_cell(obj)
+    if isinstance(obj, functools._lru_cache_wrapper):  # noqa: SLF001 - it has no other name
+        return (cached, (obj.__wrapped__, obj.cache_parameters())) if _is_own(obj) else NotImplemented
+    if isinstance(obj, functools.cached_property):
+        return cached_property, (obj.func, obj.attrname)
+    if isinstance(obj, _BY_NAME) and getattr(obj, "__module__", None) == "__main__":
+        return type_by_name, (type(obj).__name__, obj.__name__, getattr(obj, "__supertype__", None))
+    if type(obj) in _WEAK:
+        return type(obj), (list(obj) if isinstance(obj, weakref.WeakSet) else dict(obj),)
+    if type(obj) is weakref.ref:
+        return reference, (obj(),)
+    return NotImplemented
+
+
+def with_cells(how: tuple[Any, ...], function: types.FunctionType) -> tuple[Any, ...]:
+    """Return how cloudpickle pickles a function, with its own cells in place of new ones: others may share them."""
+    if function.__closure__ is None:
+        return how
+    make, arguments, *rest = how
+    return make, (*arguments[:-1], function.__closure__), *rest
+
+
+def fill(cell: types.CellType, holder: tuple[Any]) -> types.CellType:
+    """Give a cell its content, which may lead back to it."""
+    cell.cell_contents = holder[0]
+    return cell
+
+
+def cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    """Return a function with an empty cache."""
+    return functools.lru_cache(**parameters)(function)
+
+
+def cached_property(function: Callable[[Any], Any], name: str | None) -> Any:
+    """Return a cached property with a lock of its own, where it has one."""
+    made = functools.cached_property(function)
+    if name is not None:
+        made.__set_name__(object, name)
+    return made
+
+
+def type_by_name(kind: str, name: str, base: Any) -> Any:
+    """Return what ``NewType`` and its like make."""
+    make = getattr(typing, kind)
+    made = make(name) if base is None else make(name, base)
+    made.__module__ = "__main__"
+    return made
+
+
+def reference(target: Any) -> Any:
+    """Return a weak reference; one to nothing where nothing else holds its target."""
+    return weakref.ref(target if target is not None else _Gone())
+
+
+class _Gone:
+    """Nobody holds it."""
+
+
+def _of_cell(cell: types.CellType) -> tuple[Any, ...]:
+    from cloudpickle.cloudpickle import _make_empty_cell
+
+    try:
+        return _make_empty_cell, (), (cell.cell_contents,), None, None, fill
+    except ValueError:
+        return _make_empty_cell, ()
+
+
+def _is_own(value: Any) -> bool:
+    """Whether nobody could import it."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    found: Any = sys.modules.get(str(module))
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return module == "__main__" or found is not value
+
+
+for _each in (fill, cached, cached_property, type_by_name, reference):
+    _each.__module__ = NAME

@@ -1,0 +1,23 @@
+"""One cell with what comes before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell that ends with its value."""
+
+    cell: str
+    before: tuple[str, ...] = ()
+    """Cells that the notebook runs first."""
+    options: str = ""
+    """Of ``%%trainjob``."""
+    expected: str = ""
+    """Python for the value, where a notebook cannot run the cell itself."""
+
+
+def case(*cells: str, options: str = "", expected: str = "") -> Case:
+    """Return the case of the last of some cells."""
+    return Case(cells[-1].strip("\n"), tuple(each.strip("\n") for each in cells[:-1]), options, expected)

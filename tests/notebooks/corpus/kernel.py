@@ -1,0 +1,86 @@
+"""Runs cases in a real kernel: the cells before, the cell as a job, the cell itself, and compares what they give."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from .case import Case
+
+TIMEOUT = 120.0
+ROOT = Path(__file__).parents[3]
+_PREPARE = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+%load_ext jupyter_trainjob
+import tests.notebooks.corpus.compare
+"""
+_FORGET = "get_ipython().reset(new_session=False)\nimport sys"
+_COMPARE = """
+_theirs_ = sys.modules["tests.notebooks.corpus.compare"].difference({ours}, job.result(timeout=90))
+print("DIFFERENCE", _theirs_)
+"""
+
+
+class CellError(Exception):
+    """A cell raised; carries what it said."""
+
+
+class Kernel:
+    """A kernel that runs one cell after the other."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self._client = client
+
+    def run(self, source: str) -> tuple[int, str]:
+        """Run a cell; return its number and what it printed. Raises `CellError`."""
+        printed: list[str] = []
+
+        def hook(message: Mapping[str, Any]) -> None:
+            if message["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
+
+        reply = self._client.execute_interactive(source, timeout=TIMEOUT, output_hook=hook, allow_stdin=False)
+        content = reply["content"]
+        if content["status"] != "ok":
+            raise CellError(f"{content.get('ename')}: {content.get('evalue')}")
+        return int(content["execution_count"]), "".join(printed)
+
+    def difference(self, case: Case) -> str:
+        """Return how the job's value differs from the notebook's own; empty if it does not."""
+        self.run(_FORGET)
+        for cell in case.before:
+            self.run(cell)
+        self.run(f"%%trainjob job --runtime plain {case.options}\n{case.cell}")
+        if case.expected:
+            ours = f"({case.expected})"
+        else:
+            number, _ = self.run(case.cell)
+            ours = f"_oh.get({number})"
+        _, said = self.run(_COMPARE.format(ours=ours))
+        return said.partition("DIFFERENCE ")[2].strip()
+
+
+@contextmanager
+def started(folder: Path, *, python: Path | None = None) -> Iterator[Kernel]:
+    """Start a kernel in a folder, of this Python or another."""
+    manager = KernelManager(kernel_name="python3")
+    if python is not None:
+        manager.kernel_spec.argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.start_kernel(cwd=str(folder), env=dict(os.environ))
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=TIMEOUT)
+        kernel = Kernel(client)
+        kernel.run(_PREPARE)
+        yield kernel
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

@@ -1,0 +1,78 @@
+"""Whatever works in the notebook works in a job, and gives the same value: by a corpus of cells, in real kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import embedded_cluster
+from tests.notebooks.corpus import beside, cells, classes, data, functions
+from tests.notebooks.corpus.case import Case
+from tests.notebooks.corpus.environments import environment
+from tests.notebooks.corpus.kernel import CellError, Kernel, started
+
+TOPICS: dict[str, dict[str, Case]] = {
+    "functions": functions.CASES,
+    "classes": classes.CASES,
+    "data": data.CASES,
+    "cells": cells.CASES,
+    "beside": beside.CASES,
+}
+LEAST = 150
+SUBSET = {
+    topic: dict(list(cases.items())[::step])
+    for topic, cases, step in (
+        ("functions", functions.CASES, 4),
+        ("classes", classes.CASES, 4),
+        ("data", data.PLAIN, 4),
+        ("cells", cells.CASES, 10),
+    )
+}
+"""For other versions of Python, with nothing installed but what the project needs."""
+OTHERS = ["3.10", "3.13"]
+NEEDED = ["ipykernel", "tqdm"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
+    with embedded_cluster(tmp_path_factory.mktemp("corpus") / "state") as state:
+        yield state
+
+
+def test_there_are_enough_of_them() -> None:
+    assert sum(map(len, TOPICS.values())) >= LEAST
+    assert sum(map(len, SUBSET.values())) >= 30
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_notebook_and_the_job_agree(cluster: StateDir, tmp_path: Path, topic: str) -> None:
+    with started(tmp_path) as kernel:
+        problems = [found for name, case in TOPICS[topic].items() if (found := _problem(kernel, name, case))]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", OTHERS)
+def test_they_agree_in_other_versions_of_python(cluster: StateDir, tmp_path: Path, version: str) -> None:
+    python = environment(tmp_path / "environment", version, packages=NEEDED)
+    (tmp_path / "place").mkdir()
+    with started(tmp_path / "place", python=python) as kernel:
+        problems = [
+            found
+            for topic in SUBSET.values()
+            for name, case in topic.items()
+            if (found := _problem(kernel, name, case))
+        ]
+    assert not problems, "\n".join(problems)
+
+
+def _problem(kernel: Kernel, name: str, case: Case) -> str:
+    try:
+        found = kernel.difference(case)
+    except CellError as error:
+        found = str(error)
+    return f"{name}: {found}" if found else ""

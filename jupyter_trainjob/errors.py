@@ -82,6 +82,10 @@ class NoCheckpoint(UserWarning):
         )
 
 
+class RunsDifferently(UserWarning):
+    """A job was sent again, and something that it runs with is not as it was."""
+
+
 class JobTimeout(TrainJobError):
     """``wait(timeout=…)`` ran out. The job goes on."""
 

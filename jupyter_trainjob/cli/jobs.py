@@ -1,4 +1,4 @@
-"""``jupyter trainjob list|get|logs|events|stop|resume|delete|runtimes``: jobs of any kernel, from a shell."""
+"""``jupyter trainjob list|get|logs|events|stop|resume|rerun|delete|runtimes``: jobs of any kernel, from a shell."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def add(commands: Commands) -> None:
     placed(formed(_of_a_job(commands.add("events", _events, "Print what the cluster says about a job and its pods."))))
     placed(_of_jobs(commands.add("stop", _stop, "Stop jobs; their metrics and logs are kept.")))
     placed(_of_jobs(commands.add("resume", _resume, "Start stopped jobs again, from their beginning.")))
+    again = "Send the very same job again: cell, captured values, seed and runtime. Prints the new name."
+    placed(_of_a_job(commands.add("rerun", _rerun, again)))
     placed(_of_jobs(commands.add("delete", _delete, "Delete jobs with their logs and history.")))
     placed(formed(commands.add("runtimes", _runtimes, "List the runtimes that --runtime can name.")))
 
@@ -91,6 +93,14 @@ def _resume(chosen: argparse.Namespace) -> int:
         job = _job(chosen, name)
         job.resume()
         print(f"{job.name}: {job.status().value}")
+    return 0
+
+
+def _rerun(chosen: argparse.Namespace) -> int:
+    job, differences = _job(chosen, chosen.job).again()
+    print(job.name)
+    for each in differences:
+        print(f"Not as it was: {each}", file=sys.stderr)
     return 0
 
 

@@ -50,7 +50,7 @@ def assemble(
     copied = None
     noted = {VARIABLE_ANNOTATION: options.name, **(annotations or {})}
     if options.retries:
-        copied = retries.runtime_with(runtime, retries=options.retries, job=name, namespace=namespace)
+        copied = retries.own_copy(runtime, retries=options.retries, job=name, namespace=namespace)
         noted[RUNTIME_ANNOTATION] = options.runtime
     spec: Object = {
         "runtimeRef": {

@@ -25,7 +25,7 @@ from jupyter_trainjob.bundle.capture import ARGUMENT, THE_CALL
 from jupyter_trainjob.bundle.copying import LinkedFiles
 from jupyter_trainjob.bundle.payload import PART_SIZE
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
-from jupyter_trainjob.client import exports, folder, runtimes
+from jupyter_trainjob.client import exports, folder, record, runtimes
 from jupyter_trainjob.client.assemble import assemble, new_name
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.create import create
@@ -79,6 +79,7 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
     _check_names(values, manifest)
     options = _options(connection, trainjob, asked)
     name = new_name(options)
+    runtime = runtimes.find(connection, options.runtime, namespace)
     there = folder.of(connection, trainjob)
     chosen = _up_to(list(entries(there.local / CHECKPOINTS_FOLDER)) if there else [], from_step, job=old)
     bundle = copying.copied(
@@ -89,13 +90,14 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
         namespace=namespace,
         key=secrets.token_bytes(32),
         changes=_pickled(values),
+        record=lambda data: record.again(data, of=old, runtime=runtime, options=record.asked(options)),
     )
     trainer = bundle.spec["trainer"]
     ours = [each for each in trainer.get("env") or () if each["name"] in (CAPTURES_ENV, FOLDER_ENV)]
     made = assemble(
         connection,
         options,
-        runtimes.find(connection, options.runtime, namespace),
+        runtime,
         name=name,
         namespace=namespace,
         command=trainer["command"],

@@ -286,12 +286,21 @@ class TrainJob:
             self._connection.history.forget(self.uid)
 
     def rerun(self) -> TrainJob:
-        """Send the very same job again, cell and captured values, under a new name, and return its handle at once.
+        """Send the very same job again under a new name, and return its handle at once.
 
-        Works in any kernel, for a job that is over as for one that goes on. Raises `errors.UsageError` if what the job
-        came with is gone.
+        Cell, captured values, seed and runtime are the same, whatever has become of the notebook's and the cluster's;
+        what is not as it was comes as a warning (`errors.RunsDifferently`). Works in any kernel, for a job that is over
+        as for one that goes on. Raises `errors.UsageError` if what the job came with is gone.
         """
-        return TrainJob(self._connection, rerun.rerun(self._connection, self._trainjob))
+        job, differences = self.again()
+        if differences:
+            warnings.warn(errors.RunsDifferently(" ".join(differences)), stacklevel=2)
+        return job
+
+    def again(self) -> tuple[TrainJob, list[str]]:
+        """Send the job again, and return what is different with it: for those who say it in their own way."""
+        made = rerun.rerun(self._connection, self._trainjob)
+        return TrainJob(self._connection, made.trainjob), made.differences
 
     @property
     def record(self) -> dict[str, Any]:

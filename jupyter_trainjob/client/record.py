@@ -132,6 +132,16 @@ def packages(capture: Capture) -> dict[str, str]:
     return {**versions, "jupyter_trainjob": VERSION}
 
 
+def here(then: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record says of Python, packages and folder as these are now: what a new process would find."""
+    packages = then["packages"]
+    versions = {name: _installed(name) for name in packages} | {"jupyter_trainjob": VERSION}
+    if not all(versions.values()):  # A module may be called otherwise than what it comes with; looking takes long.
+        names = metadata.packages_distributions()
+        versions = {name: found or _installed(*names.get(name, ())) for name, found in versions.items()}
+    return {"python": platform.python_version(), "packages": versions, "git": git.start(Path(then["folder"]))()}
+
+
 def snapshot(runtime: Object) -> Object:
     """Return a runtime as it is now, without what the server says of it."""
     found = runtime["metadata"]
@@ -159,6 +169,12 @@ def arguments(capture: Capture) -> dict[str, str]:
             text = texts.get(value.name) or f"<{value.type}, {value.size:,} B>"
             found[value.name.removeprefix(ARGUMENT)] = text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
     return found
+
+
+def _installed(*names: str) -> str:
+    with contextlib.suppress(metadata.PackageNotFoundError, IndexError):
+        return metadata.version(names[0])
+    return ""
 
 
 def _read(data: bytes) -> dict[str, Any]:

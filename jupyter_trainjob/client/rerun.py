@@ -1,7 +1,8 @@
 """The same job once more: its stored TrainJob and bundle under a new name, with a new key.
 
 Works from any kernel, and for jobs that were written in YAML: nothing of the notebook is needed. What a controller or a
-stop wrote on the old job does not come along.
+stop wrote on the old job does not come along. The runtime is the one that the old job ran in: where the cluster's has
+changed or gone since, the new job gets what the record keeps of it as a runtime of its own, as with ``--retries``.
 """
 
 from __future__ import annotations
@@ -9,16 +10,23 @@ from __future__ import annotations
 import copy
 import re
 import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from jupyter_trainjob.api.names import suffix
-from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, SECRETS, TRAININGRUNTIMES, TRAINJOBS, Object
 from jupyter_trainjob.api.trainjobs import timeless
 from jupyter_trainjob.bundle import copying
+from jupyter_trainjob.client import record, retries
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.create import create
 from jupyter_trainjob.client.options import LONGEST_NAME
 from jupyter_trainjob.constants import (
-    BUNDLE_LABEL,
+    FRAMEWORK_LABEL,
+    PATCH_MANAGER,
+    PYTHON_ANNOTATION,
     RERUN_ANNOTATION,
     RUNTIME_ANNOTATION,
     STOPPED_BY_ANNOTATION,
@@ -32,8 +40,18 @@ QUEUEING = "kueue.x-k8s.io/"
 _SUFFIX = re.compile(r"-[a-z0-9]{5}\Z")
 
 
-def rerun(connection: Connection, trainjob: Object) -> Object:
-    """Create the copy of a job and return its TrainJob as stored.
+@dataclass(frozen=True)
+class Again:
+    """A job that was sent again."""
+
+    trainjob: Object
+    """As stored."""
+    differences: list[str]
+    """What is not as it was, in words."""
+
+
+def rerun(connection: Connection, trainjob: Object) -> Again:
+    """Create the copy of a job.
 
     Raises `errors.UsageError` if what the job came with is gone.
     """
@@ -49,10 +67,58 @@ def rerun(connection: Connection, trainjob: Object) -> Object:
         new=name,
         namespace=namespace,
         key=secrets.token_bytes(32),
+        record=lambda data: record.again(data, of=old),
     )
-    runtime = _own_runtime(connection, trainjob, name)
+    kept = record.of(connection, trainjob)
+    runtime, why = _runtime(connection, trainjob, name, kept)
     again = renamed(trainjob, bundle.spec, name=name, own_runtime=runtime is not None)
-    return create(connection, again, secrets=bundle.secrets, files=bundle.files, runtime=runtime)
+    found = [why] if why else []
+    if kept and connection.embedded:
+        found += differences(kept, record.here(kept), interpreter=_interpreter(trainjob["spec"]))
+    stored = create(connection, again, secrets=bundle.secrets, files=bundle.files, runtime=runtime)
+    return Again(stored, found)
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, interpreter: str | None) -> list[str]:
+    """Return what is not as it was, of jobs that run in this computer's Python, from their folder's files.
+
+    `then` is the record, `now` what it would be by now. Another `interpreter` than this one is not looked into.
+    """
+    found = []
+    if interpreter in (None, sys.executable):
+        old, new = ({"Python": each["python"], **each["packages"]} for each in (then, now))
+        changed = [
+            f"{name} {new.get(name) or 'is missing'} (was {was})"
+            for name, was in old.items()
+            # Some say more of themselves when they are asked, such as 2.15.0+cpu.
+            if was and was.partition("+")[0] != new.get(name, "").partition("+")[0]
+        ]
+        if changed:
+            found.append(f"Installed now: {', '.join(changed)}.")
+    if then.get("git") and not then["options"].get("files"):
+        found += _commit(then["git"], now.get("git"), folder=then["folder"])
+    return found
+
+
+def _commit(then: Mapping[str, Any], now: Mapping[str, Any] | None, *, folder: str) -> list[str]:
+    if now is None:
+        return [f"{folder} is no git repository any more; it was at {then['commit'][:10]}."]
+    if now["commit"] != then["commit"]:
+        return [f"Files of {folder} are those of commit {now['commit'][:10]} (was {then['commit'][:10]})."]
+    if now["diff"] != then["diff"]:
+        return [f"Files of {folder} have other changes since commit {now['commit'][:10]} than they had."]
+    return []
+
+
+def _interpreter(spec: Object) -> str | None:
+    """Return the interpreter that the embedded cluster runs a job with."""
+    for patch in spec.get("runtimePatches") or ():
+        if patch.get("manager") == PATCH_MANAGER:
+            for job in patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]:
+                annotations = (job["template"]["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+                if PYTHON_ANNOTATION in annotations:
+                    return str(annotations[PYTHON_ANNOTATION])
+    return None
 
 
 def base_name(trainjob: Object) -> str:
@@ -77,7 +143,8 @@ def renamed(trainjob: Object, spec: Object, *, name: str, own_runtime: bool) -> 
     if patches:
         spec["runtimePatches"] = patches
     if own_runtime:
-        spec["runtimeRef"]["name"] = name
+        annotations.setdefault(RUNTIME_ANNOTATION, spec["runtimeRef"]["name"])
+        spec["runtimeRef"] = {"apiGroup": TRAININGRUNTIMES.group, "kind": TRAININGRUNTIMES.kind, "name": name}
     made: Object = {"name": name, "namespace": metadata["namespace"]}
     if metadata.get("labels"):
         made["labels"] = dict(metadata["labels"])
@@ -85,19 +152,30 @@ def renamed(trainjob: Object, spec: Object, *, name: str, own_runtime: bool) -> 
     return {"apiVersion": trainjob["apiVersion"], "kind": trainjob["kind"], "metadata": made, "spec": spec}
 
 
-def _own_runtime(connection: Connection, trainjob: Object, name: str) -> Object | None:
-    """Return the copy of the job's own runtime, where ``--retries`` gave it one."""
-    metadata = trainjob["metadata"]
-    if RUNTIME_ANNOTATION not in (metadata.get("annotations") or {}):
-        return None
-    own = trainjob["spec"]["runtimeRef"]["name"]
-    found = connection.client.find(TRAININGRUNTIMES, own, namespace=metadata["namespace"])
-    if found is None:
-        raise copying.gone(f"its runtime {own}")
-    labels = {**(found["metadata"].get("labels") or {}), BUNDLE_LABEL: name}
-    return {
-        "apiVersion": found["apiVersion"],
-        "kind": found["kind"],
-        "metadata": {"name": name, "namespace": metadata["namespace"], "labels": labels},
-        "spec": found["spec"],
-    }
+def _runtime(connection: Connection, trainjob: Object, name: str, kept: Mapping[str, Any]) -> tuple[Object | None, str]:
+    """Return the new job's own runtime, None where it takes the cluster's, and why that is not the old job's."""
+    metadata, reference = trainjob["metadata"], trainjob["spec"]["runtimeRef"]
+    chosen = (metadata.get("annotations") or {}).get(RUNTIME_ANNOTATION)
+    resource = TRAININGRUNTIMES if reference.get("kind") == TRAININGRUNTIMES.kind else CLUSTERTRAININGRUNTIMES
+    namespace = metadata["namespace"] if resource is TRAININGRUNTIMES else None
+    found = connection.client.find(resource, reference["name"], namespace=namespace)
+    snapshot = kept.get("runtime")
+    if chosen is not None and found is not None:
+        return retries.own_copy(found, job=name, namespace=metadata["namespace"]), ""
+    if snapshot is None:
+        if found is None:
+            raise copying.gone(f"its runtime {reference['name']}")
+        return None, ""
+    if found is not None and not _has_changed(snapshot, found):
+        return None, ""
+    restarts = int(kept["options"].get("retries") or 0)
+    own = retries.own_copy(snapshot, job=name, namespace=metadata["namespace"], retries=restarts)
+    how = "has changed" if found is not None else "is gone"
+    why = f"The runtime {reference['name']} {how} since; this job has a copy of it as it was."
+    return own, "" if chosen is not None else why
+
+
+def _has_changed(then: Object, now: Object) -> bool:
+    label = FRAMEWORK_LABEL
+    frameworks = [(each["metadata"].get("labels") or {}).get(label) for each in (then, now)]
+    return bool(then["spec"] != now["spec"] or frameworks[0] != frameworks[1])

@@ -1,6 +1,7 @@
-"""``--retries N``: the job's own copy of its runtime, with ``failurePolicy.maxRestarts: N``.
+"""A job's own copy of its runtime: for ``--retries N``, and for a job run again whose runtime is another by now.
 
-A TrainJob has no field for it; JobSet has, and a JobSet comes from a runtime. The copy is a namespaced TrainingRuntime
+A TrainJob has no field for restarts; JobSet has (``failurePolicy.maxRestarts``), and a JobSet comes from a runtime. The
+copy is a namespaced TrainingRuntime
 with the job's name, made before the TrainJob, which names it, and owned by it afterwards, so that it goes with the job.
 """
 
@@ -19,11 +20,12 @@ SEEN_WITHIN = 10.0
 LOOK_AGAIN = 0.1
 
 
-def runtime_with(runtime: Object, *, retries: int, job: str, namespace: str) -> Object:
-    """Return the copy of `runtime` for the TrainJob `job`; what else its failure policy says stays."""
+def own_copy(runtime: Object, *, job: str, namespace: str, retries: int = 0) -> Object:
+    """Return the copy of `runtime` for the TrainJob `job`, which starts again so often, or as `runtime` says."""
     spec = copy.deepcopy(runtime["spec"])
-    template = spec["template"]["spec"]
-    template["failurePolicy"] = {**(template.get("failurePolicy") or {}), "maxRestarts": retries}
+    if retries:
+        template = spec["template"]["spec"]
+        template["failurePolicy"] = {**(template.get("failurePolicy") or {}), "maxRestarts": retries}
     return {
         "apiVersion": TRAININGRUNTIMES.api_version,
         "kind": TRAININGRUNTIMES.kind,
@@ -47,9 +49,9 @@ def create(client: Client, runtime: Object) -> None:
         client.create(TRAININGRUNTIMES, runtime)
     except errors.Forbidden as error:
         raise errors.UsageError(
-            f"--retries needs the right to create {TRAININGRUNTIMES.qualified} in namespace {namespace}, since the "
-            f"number of restarts is a property of a runtime. The server says: {error}. Ask for that right, or leave "
-            "--retries out. Nothing was sent."
+            f"--retries needs the right to create {TRAININGRUNTIMES.qualified} in namespace {namespace}, and so does "
+            "running a job again whose runtime has changed since: such a job has a runtime of its own. The server "
+            f"says: {error}. Ask for that right, or leave --retries out. Nothing was sent."
         ) from error
 
 

@@ -95,7 +95,7 @@ def line_parser() -> Parser:
     _where(command("events", "Print what the cluster says about a job and its pods."))
     _where(command("stop", "Stop a job; its metrics and logs are kept."))
     _where(command("resume", "Start a stopped job again, from its beginning."))
-    _where(command("rerun", "Send the very same job again, cell and captured values, under a new name."))
+    _where(command("rerun", "Send the very same job again: cell, captured values, seed and runtime."))
     _where(command("delete", "Delete a job with its logs and history."))
     _where(command("runtimes", "List the runtimes that --runtime can name.", job=False))
     doctor = command("doctor", "Look at this computer and the clusters, and say what is wrong.", job=False)

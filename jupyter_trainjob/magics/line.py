@@ -59,9 +59,11 @@ def _rerun(chosen: argparse.Namespace) -> None:
     from jupyter_trainjob.widget.show import show
 
     old = _job(chosen)
-    job = old.rerun()
+    job, differences = old.again()
     named = _assign(old.variable, job)
     print(f"{job.name} is {old.name} sent again{f'; {named} holds it' if named else ''}.")
+    for each in differences:
+        print(f"Not as it was: {each}")
     show(job)
 
 

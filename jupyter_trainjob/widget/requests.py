@@ -34,7 +34,7 @@ def _delete(job: Source, _: Mapping[str, Any]) -> Answer:
 
 
 def _rerun(job: Source, _: Mapping[str, Any]) -> Answer:
-    again = job.rerun()
+    again, _ = job.again()
     return {"uid": again.uid, "name": clean(again.name)}, []
 
 

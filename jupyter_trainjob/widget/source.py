@@ -60,8 +60,8 @@ class Source(Protocol):
     def delete(self) -> None:
         """Delete the job with all that is kept of it."""
 
-    def rerun(self) -> Source:
-        """Send the very same job again, and return the new one."""
+    def again(self) -> tuple[Source, list[str]]:
+        """Send the very same job again, and return the new one with what is not as it was."""
 
     def to_magic(self) -> str:
         """Return the cell that sends the job again."""

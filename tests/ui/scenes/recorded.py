@@ -58,13 +58,13 @@ class Recorded:
     def other(self, uid: str) -> Source:
         return self
 
-    def rerun(self) -> Source:
-        return self
+    def again(self) -> tuple[Source, list[str]]:
+        return self, []
 
     def earlier(self) -> list[Earlier]:
         return []
 
-    def stop(self) -> None: ...
+    def halt(self) -> None: ...
 
     def resume(self) -> None: ...
 

@@ -29,7 +29,7 @@ from jupyter_trainjob.bundle.payload import Payload
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.options import LONGEST_NAME, Options
-from jupyter_trainjob.client.rerun import base_name, renamed
+from jupyter_trainjob.client.rerun import base_name, differences, renamed
 from jupyter_trainjob.client.submit import prepare_on, send
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.store import Store
@@ -137,9 +137,6 @@ def test_a_job_with_retries_brings_its_own_runtime_along(client: Client) -> None
     assert own["metadata"]["ownerReferences"][0]["uid"] == again.uid
     stored = client.get(TRAINJOBS, again.name, namespace="default")
     assert stored["spec"]["runtimeRef"]["name"] == again.name
-    client.delete(TRAININGRUNTIMES, first.name, namespace="default")
-    with pytest.raises(errors.UsageError, match=f"its runtime {first.name} is gone"):
-        first.rerun()
 
 
 def test_a_job_in_yaml_is_sent_as_its_user_wrote_it(client: Client) -> None:
@@ -208,3 +205,86 @@ def test_an_archive_that_is_readdressed_is_what_would_have_been_packed() -> None
     old = archive.archive(capture, key=b"k" * 32, job="a", compiled=True)
     new = archive.archive(capture, key=b"n" * 32, job="b", compiled=True)
     assert files(archive.readdressed(old, key=b"n" * 32, job="b")) == files(new)
+
+
+def test_a_rerun_has_the_same_seed_and_its_record_says_of_what_it_is_one(client: Client) -> None:
+    first = sent(client)
+    again = first.rerun()
+    seeds = []
+    for job in (first, again):
+        manifest = copying.manifest(client.get(SECRETS, bundle_secret(job.name), namespace="default"))
+        assert manifest is not None
+        seeds.append(manifest.seed)
+    assert seeds[0] == seeds[1] == first.record["seed"] is not None
+    made = {key: value for key, value in again.record.items() if not key.startswith("rerun_")}
+    assert made == first.record
+    assert again.record["rerun_of"] == first.name
+    mounts = client.get(TRAINJOBS, again.name, namespace="default")["spec"]["runtimePatches"]
+    assert '"record"' not in str(mounts).replace("'", '"'), "no pod sees it"
+
+
+def test_where_the_clusters_runtime_has_changed_the_job_gets_it_as_it_was(client: Client) -> None:
+    first = sent(client)
+    client.patch(CLUSTERTRAININGRUNTIMES, "plain", {"spec": {"mlPolicy": {"numNodes": 4}}})
+    with pytest.warns(errors.RunsDifferently, match="The runtime plain has changed since; .* as it was"):
+        again = first.rerun()
+    (own,) = all_of(client, TRAININGRUNTIMES, again.name)
+    assert own["spec"] == first.record["runtime"]["spec"]
+    assert own["metadata"]["labels"]["trainer.kubeflow.org/framework"] == "plain"
+    stored = client.get(TRAINJOBS, again.name, namespace="default")
+    assert stored["spec"]["runtimeRef"]["kind"] == "TrainingRuntime"
+    assert stored["spec"]["runtimeRef"]["name"] == again.name
+    assert stored["metadata"]["annotations"]["jupyter-trainjob.org/runtime"] == "plain"
+    assert all_of(client, TRAININGRUNTIMES, again.rerun().name), "and so does the next"
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_where_the_runtime_is_gone_the_record_has_it(client: Client, retries: int) -> None:
+    first = sent(client, retries=retries)
+    client.delete(CLUSTERTRAININGRUNTIMES, "plain")
+    if retries:
+        client.delete(TRAININGRUNTIMES, first.name, namespace="default")
+        again = first.rerun()
+    else:
+        with pytest.warns(errors.RunsDifferently, match="The runtime plain is gone"):
+            again = first.rerun()
+    (own,) = all_of(client, TRAININGRUNTIMES, again.name)
+    assert (own["spec"]["template"]["spec"].get("failurePolicy") or {}).get("maxRestarts", 0) == retries
+
+
+def test_where_nothing_has_changed_the_runtime_is_the_clusters(client: Client) -> None:
+    again = sent(client).rerun()
+    assert all_of(client, TRAININGRUNTIMES, "") == []
+    assert client.get(TRAINJOBS, again.name, namespace="default")["spec"]["runtimeRef"]["name"] == "plain"
+
+
+THEN = {
+    "python": "3.11.7",
+    "packages": {"numpy": "2.4.6", "torch": "2.15.0+cpu", "own": ""},
+    "git": {"commit": "a" * 40, "diff": ""},
+    "options": {},
+    "folder": "/work",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "interpreter", "told"),
+    [
+        pytest.param({}, None, [], id="nothing is different"),
+        pytest.param({"python": "3.13.1"}, None, ["Python 3.13.1 (was 3.11.7)"], id="another Python"),
+        pytest.param({"python": "3.13.1"}, "/other/python", [], id="the job has an interpreter of its own"),
+        pytest.param({"packages": {"numpy": "3.0"}}, None, ["3.0 (was 2.4.6), torch is missing"], id="other packages"),
+        pytest.param(
+            {"packages": {"numpy": "2.4.6", "torch": "2.15.0"}}, None, [], id="how a version was built is no difference"
+        ),
+        pytest.param({"git": {"commit": "b" * 40, "diff": ""}}, None, ["commit bbbbbbbbbb (was"], id="another commit"),
+        pytest.param({"git": {"commit": "a" * 40, "diff": "+1"}}, None, ["other changes"], id="files were edited"),
+        pytest.param({"git": None}, None, ["no git repository"], id="the repository is gone"),
+        pytest.param({"options": {"files": ["a"]}, "git": None}, None, [], id="with --file the folder is not used"),
+    ],
+)
+def test_what_is_not_as_it_was_is_told(changed: Object, interpreter: str | None, told: list[str]) -> None:
+    then = {**THEN, "options": changed.get("options", {})}
+    found = differences(then, {**THEN, **changed}, interpreter=interpreter)
+    assert len(found) == len(told)
+    assert all(part in text for part, text in zip(told, found, strict=True))

@@ -103,7 +103,7 @@ def names(client: Client) -> list[str]:
 def test_the_copy_is_the_runtime_but_for_its_restarts() -> None:
     rules: Object = {"failurePolicy": {"rules": [{"action": "FailJobSet"}]}}
     runtime = {**RUNTIME, "spec": {"template": {"spec": {**RUNTIME["spec"]["template"]["spec"], **rules}}}}
-    copied = retries.runtime_with(runtime, retries=3, job="a-b", namespace="n")
+    copied = retries.own_copy(runtime, retries=3, job="a-b", namespace="n")
     assert copied["kind"] == "TrainingRuntime"
     assert copied["spec"]["template"]["spec"].pop("failurePolicy") == {**rules["failurePolicy"], "maxRestarts": 3}
     expected = {**runtime["spec"]["template"]["spec"]}

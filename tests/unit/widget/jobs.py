@@ -120,11 +120,11 @@ class FakeJob:
     def delete(self) -> None:
         self.do("delete")
 
-    def rerun(self) -> FakeJob:
+    def again(self) -> tuple[FakeJob, list[str]]:
         self.do("rerun")
         again = FakeJob(replace(self.now, uid="uid-2", name="digits-again"))
         self.others[again.uid] = again
-        return again
+        return again, []
 
     def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.over.append(callback)

@@ -86,6 +86,8 @@ BUNDLE_MOUNT: Final = "/trainjob"
 JOB_ARCHIVE: Final = "job.pyz"
 FOLDER_MOUNT: Final = "/trainjob-folder"
 """Where the folder lies that all ranks of a job share, and that outlives them."""
+FILES_MOUNT: Final = "/trainjob-files"
+"""Where large captured values lie if the folder is one of ``--storage``."""
 
 # The embedded cluster
 DRAFT_PREFIX: Final = ".sending-"

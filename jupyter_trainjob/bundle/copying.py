@@ -18,13 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle import storage as storages
 from jupyter_trainjob.bundle.archive import read_manifest, readdressed
-from jupyter_trainjob.bundle.delivery import FOLDER_VOLUME, KEY_ENTRY, RECORD_ENTRY, VOLUME, secret_object
+from jupyter_trainjob.bundle.delivery import (
+    FOLDER_VOLUME,
+    KEY_ENTRY,
+    RECORD_ENTRY,
+    STORAGE_VOLUME,
+    VOLUME,
+    secret_object,
+)
 from jupyter_trainjob.bundle.payload import CAPTURES_FILE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import Manifest, Part
+from jupyter_trainjob.worker.protocol import STORAGE_ENV
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ def copied(
                 source["secret"]["items"].append({"key": part.file, "path": part.file})
         secrets.append(secret_object(renamed, data, job=new, namespace=namespace))
         source["secret"]["name"] = renamed
+    _move_storage(spec, new)
     folders = {}
     for volume in _volumes(spec):
         if volume["name"] == FOLDER_VOLUME and "hostPath" in volume:
@@ -122,6 +132,22 @@ def copied(
             folders[path.with_name(new)] = path
             volume["hostPath"]["path"] = str(path.with_name(new))
     return Copied(secrets, spec, LinkedFiles(folders))
+
+
+def _move_storage(spec: Object, new: str) -> None:
+    """Let the folder of ``--storage`` be that of the job `new`."""
+    storage = storages.of(spec)
+    if storage is None:
+        return
+    moved = storage.above().of_job(new)
+    for each in spec["trainer"]["env"]:
+        if each["name"] == STORAGE_ENV:
+            each["value"] = moved.url
+    for pod in _pods(spec):
+        for container in pod.get("containers") or ():
+            for mount in container.get("volumeMounts") or ():
+                if mount["name"] == STORAGE_VOLUME and "subPath" in mount:
+                    mount["subPath"] = moved.path
 
 
 def _changes(manifest: Manifest, changes: bytes) -> list[Part]:
@@ -141,11 +167,17 @@ def _sources(spec: Object) -> list[Object]:
 
 def _volumes(spec: Object) -> Iterator[Object]:
     """Yield the volumes of our patch."""
+    for pod in _pods(spec):
+        yield from pod.get("volumes") or ()
+
+
+def _pods(spec: Object) -> Iterator[Object]:
+    """Yield the specs of pods in our patch."""
     for patch in spec.get("runtimePatches") or ():
         if patch.get("manager") == PATCH_MANAGER:
             with contextlib.suppress(KeyError):
                 for job in patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]:
-                    yield from job["template"]["spec"]["template"]["spec"]["volumes"]
+                    yield job["template"]["spec"]["template"]["spec"]
 
 
 def _link(file: Path, new: Path) -> None:

@@ -18,11 +18,13 @@ from typing import Final
 from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
+from jupyter_trainjob.bundle.storage import Storage
 from jupyter_trainjob.constants import (
     ANCESTOR_LABEL,
     ANCESTOR_TRAINER,
     BUNDLE_LABEL,
     BUNDLE_MOUNT,
+    FILES_MOUNT,
     FOLDER_MOUNT,
     FRAMEWORK_LABEL,
     JOB_ARCHIVE,
@@ -35,7 +37,7 @@ from jupyter_trainjob.constants import (
     WORKDIR_ANNOTATION,
 )
 from jupyter_trainjob.errors import UsageError
-from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV
+from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
 
 KEY_ENTRY: Final = "key"
 """Entry of the bundle's Secret with the key that signs results; it is not mounted."""
@@ -43,6 +45,7 @@ RECORD_ENTRY: Final = "record"
 """Entry of the same Secret with the record of how the job was made; it is not mounted either."""
 VOLUME: Final = "trainjob"
 FOLDER_VOLUME: Final = "trainjob-folder"
+STORAGE_VOLUME: Final = "trainjob-storage"
 _KEPT: Final = (KEY_ENTRY, RECORD_ENTRY)
 LARGEST: Final = 5
 """How many values an error over the limit names."""
@@ -90,6 +93,7 @@ def deliver(
     namespace: str,
     runtime: Object,
     folder: Path | None = None,
+    storage: Storage | None = None,
     python: str | None = None,
     working_dir: str | None = None,
     env: Mapping[str, str] | None = None,
@@ -98,8 +102,9 @@ def deliver(
     """Address a bundle to the pods of the TrainJob `name`.
 
     `folder` is one of this job alone that its pods can mount, None on a cluster that does not see this computer's
-    files. `python` and `working_dir` tell the embedded cluster which interpreter and folder the notebook
-    has. Raises `errors.UsageError` if the bundle is too large.
+    files. `storage` is where the ranks get their folder instead, that of this job alone. `python` and `working_dir`
+    tell the embedded cluster which interpreter and folder the notebook has. Raises `errors.UsageError` if the bundle
+    is too large.
     """
     if len(job_archive) > PART_SIZE:
         raise UsageError(
@@ -116,16 +121,21 @@ def deliver(
         if payload.inline:
             stored |= {f"{name}-{part}": {part: data} for part, data in payload.pieces()}
     variables = dict(env or {})
-    if folder is not None:
+    if folder is not None or storage is not None:
         variables[FOLDER_ENV] = FOLDER_MOUNT
-    if folder is not None and not capture.payload.inline:
-        variables[CAPTURES_ENV] = FOLDER_MOUNT
-    annotations = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
+    if storage is not None:
+        variables[STORAGE_ENV] = storage.url
+    if folder is not None and not (capture.payload.inline and (capture.code is None or capture.code.inline)):
+        variables[CAPTURES_ENV] = FOLDER_MOUNT if storage is None else FILES_MOUNT
+    said = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
+    annotations = {key: value for key, value in said.items() if value}
     return Delivery(
         secrets=[secret_object(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
-        patch=_patch(runtime, stored, folder, {key: value for key, value in annotations.items() if value}),
+        patch=_patch(
+            runtime, stored, _folders(folder, storage), {key: value for key, value in annotations.items() if value}
+        ),
         files={folder / payload.name: payload for payload in payloads if folder is not None and not payload.inline},
         folder=folder,
     )
@@ -152,7 +162,10 @@ def _launcher(runtime: Object) -> str:
 
 
 def _patch(
-    runtime: Object, stored: Mapping[str, Mapping[str, bytes]], folder: Path | None, annotations: Mapping[str, str]
+    runtime: Object,
+    stored: Mapping[str, Mapping[str, bytes]],
+    folders: list[tuple[Object, Object]],
+    annotations: Mapping[str, str],
 ) -> Object:
     sources = [
         {"secret": {"name": secret, "items": [{"key": entry, "path": entry} for entry in data if entry not in _KEPT]}}
@@ -160,9 +173,9 @@ def _patch(
     ]
     volumes: list[Object] = [{"name": VOLUME, "projected": {"sources": sources}}]
     mounts: list[Object] = [{"name": VOLUME, "mountPath": BUNDLE_MOUNT, "readOnly": True}]
-    if folder is not None:
-        volumes.append({"name": FOLDER_VOLUME, "hostPath": {"path": str(folder), "type": "Directory"}})
-        mounts.append({"name": FOLDER_VOLUME, "mountPath": FOLDER_MOUNT})
+    for volume, mount in folders:
+        volumes.append(volume)
+        mounts.append(mount)
     pod: Object = {"spec": {"volumes": volumes, "containers": [{"name": NODE_CONTAINER, "volumeMounts": mounts}]}}
     if annotations:
         pod["metadata"] = {"annotations": dict(annotations)}
@@ -171,6 +184,23 @@ def _patch(
         "manager": PATCH_MANAGER,
         "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": replicated}}},
     }
+
+
+def _folders(folder: Path | None, storage: Storage | None) -> list[tuple[Object, Object]]:
+    """Return volumes and mounts of the folder of the job, and of that on this computer if it is another one."""
+    found: list[tuple[Object, Object]] = []
+    if folder is not None:
+        volume: Object = {"name": FOLDER_VOLUME, "hostPath": {"path": str(folder), "type": "Directory"}}
+        found.append((volume, {"name": FOLDER_VOLUME, "mountPath": FOLDER_MOUNT if storage is None else FILES_MOUNT}))
+    if storage is not None:
+        mount = {"name": STORAGE_VOLUME, "mountPath": FOLDER_MOUNT}
+        if storage.claim is not None:
+            volume = {"name": STORAGE_VOLUME, "persistentVolumeClaim": {"claimName": storage.claim}}
+            mount["subPath"] = storage.path
+        else:
+            volume = {"name": STORAGE_VOLUME, "emptyDir": {}}
+        found.append((volume, mount))
+    return found
 
 
 def trainer_job(runtime: Object) -> str:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.trainjobs import timeless
-from jupyter_trainjob.bundle import copying
+from jupyter_trainjob.bundle import copying, storage
 from jupyter_trainjob.client import program
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.options import identifier
 from jupyter_trainjob.constants import DEFAULT_RUNTIME, MAGIC, RUNTIME_ANNOTATION, VARIABLE_ANNOTATION
 from jupyter_trainjob.worker.manifest import CELL, Manifest
-from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV
+from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Asked:
     """As Kubernetes reads it, where ``$$`` may stand for a dollar sign."""
     deadline: int | None
     retries: int
+    storage: str | None = None
 
 
 def as_magic(connection: Connection, trainjob: Object) -> str:
@@ -73,6 +74,7 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
         ("--image", asked.image, None),
         ("--deadline", None if asked.deadline is None else span(asked.deadline), None),
         ("--retries", asked.retries, 0),
+        ("--storage", asked.storage, None),
         ("--out", ",".join(manifest.out), ""),
         *(("--file", name, None) for name in manifest.files),
         ("--context", connection.name, None if not connection.embedded else connection.name),
@@ -151,10 +153,11 @@ def asked_of(connection: Connection, trainjob: Object) -> Asked:
         env={
             str(each["name"]): str(each["value"])
             for each in trainer.get("env") or ()
-            if "value" in each and each["name"] not in (CAPTURES_ENV, FOLDER_ENV)
+            if "value" in each and each["name"] not in (CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV)
         },
         deadline=spec.get("activeDeadlineSeconds"),
         retries=_retries(connection, trainjob) if RUNTIME_ANNOTATION in annotations else 0,
+        storage=stored.above().url if (stored := storage.of(spec)) is not None else None,
     )
 
 

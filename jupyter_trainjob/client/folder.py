@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.bundle import copying
+from jupyter_trainjob.bundle import copying, storage
 from jupyter_trainjob.client.context import Connection
 
 
@@ -54,6 +55,13 @@ class Folder:
 
 
 def of(connection: Connection, trainjob: Object) -> Folder | None:
-    """Return the folder of a job."""
+    """Return the folder of a job. Raises `errors.UsageError` if it lies in a claim, which only pods can read."""
+    stored = storage.of(trainjob["spec"])
+    if stored is not None and stored.claim is not None:
+        raise errors.UsageError(
+            f"What {trainjob['metadata']['name']} writes lies in the PersistentVolumeClaim {stored.claim}, in "
+            f"{stored.path}, and only pods can read that. Mount the claim in a pod of your own, or store what the "
+            "notebook is to read behind a URL: --storage s3://…, gs://… or file:///…."
+        )
     path = copying.folder(trainjob["spec"]) if connection.embedded else None
     return None if path is None else Folder(path)

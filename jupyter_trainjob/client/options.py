@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.names import SUFFIX_LENGTH
+from jupyter_trainjob.bundle import storage
 from jupyter_trainjob.client import amounts
 from jupyter_trainjob.constants import DEFAULT_RUNTIME
 
@@ -46,6 +47,8 @@ class Options:
     out: Sequence[str] = ()
     files: Sequence[str] = ()
     """Paths or patterns of files and folders that travel; the job then works in a folder that holds just these."""
+    storage: str | None = None
+    """Where the folder of the job lies: ``pvc://CLAIM[/path]`` or a URL; default: on this computer, else nowhere."""
     context: str | None = None
     namespace: str | None = None
 
@@ -72,6 +75,8 @@ class Options:
             amounts.cpus(self.cpus)
         if self.memory is not None:
             amounts.memory(self.memory)
+        if self.storage is not None:
+            storage.parse(self.storage)
         if self.deadline is not None:
             amounts.duration(self.deadline)
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle import storage as storages
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
 from jupyter_trainjob.bundle.payload import Place
-from jupyter_trainjob.client import cells, record, runtimes, storage
+from jupyter_trainjob.client import cells, record, runtimes
+from jupyter_trainjob.client import storage as storing
 from jupyter_trainjob.client.assemble import assemble, new_name
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
 from jupyter_trainjob.client.create import create
@@ -58,6 +60,7 @@ def submit(
     deadline: str | float | timedelta | None = None,
     retries: int = 0,
     files: Sequence[str] = (),
+    storage: str | None = None,
     context: str | None = None,
     namespace: str | None = None,
 ) -> TrainJob:
@@ -80,6 +83,7 @@ def submit(
         deadline=deadline,
         retries=retries,
         files=files,
+        storage=storage,
         context=context,
         namespace=namespace,
     )
@@ -126,6 +130,9 @@ def prepare_on(
     name = new_name(options)
     key, seed = secrets.token_bytes(32), secrets.randbits(31)
     kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)
+    stored = storages.parse(options.storage).of_job(name) if options.storage else None
+    if stored is not None:
+        storing.check(connection, stored, namespace)
     delivery = deliver(
         capture,
         job_archive=archive(capture, key=key, job=name, compiled=connection.embedded, seed=seed),
@@ -135,6 +142,7 @@ def prepare_on(
         namespace=namespace,
         runtime=runtime,
         folder=state_dir().jobs / namespace / name if connection.embedded else None,
+        storage=stored,
         python=sys.executable if connection.embedded else None,
         working_dir=os.getcwd() if connection.embedded else None,  # noqa: PTH109 - as the kernel sees it
         env=options.env,
@@ -149,7 +157,7 @@ def prepare_on(
         env=delivery.env,
         patches=[delivery.patch],
     )
-    lost = storage.note(capture, shared=connection.embedded)
+    lost = storing.note(capture, shared=connection.embedded or stored is not None)
     note = " ".join(filter(None, (made.note, lost)))
     return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, note=note)
 

@@ -73,6 +73,7 @@ def options_of(chosen: argparse.Namespace) -> Options:
         retries=chosen.retries,
         out=arguments.names(chosen.out),
         files=chosen.file,
+        storage=chosen.storage,
         context=chosen.context,
         namespace=chosen.namespace,
     )

@@ -31,10 +31,9 @@ class SetupError(Exception):
 def load(manifest: Manifest, folder: Path) -> Iterator[tuple[str, Any]]:
     """Yield the captured names with their values. `folder` holds the parts, unless the environment names another."""
     _check_python(manifest)
-    place = Path(os.environ.get(CAPTURES_ENV) or folder)
     for part in manifest.parts:
-        check(part, place)
-    with _open(manifest.parts, place) as stream:
+        check(part, holds(part, folder))
+    with _open(manifest.parts, folder) as stream:
         unpickler = pickle.Unpickler(stream)  # noqa: S301 - our own bundle, held against its hashes
         for value in manifest.values:
             yield value.name, _next(unpickler, value)
@@ -67,6 +66,12 @@ def _check_python(manifest: Manifest) -> None:
         )
 
 
+def holds(part: Part, folder: Path) -> Path:
+    """Return the folder that holds a part: that for large ones which the environment names, or `folder`."""
+    large = os.environ.get(CAPTURES_ENV)
+    return Path(large) if large and (Path(large) / part.file).is_file() else folder
+
+
 def check(part: Part, folder: Path) -> None:
     """Hold a part against what was sent; raise `SetupError` if it is something else, or not there."""
     digest, size = hashlib.sha256(), 0
@@ -89,7 +94,7 @@ def check(part: Part, folder: Path) -> None:
 
 def _open(parts: tuple[Part, ...], folder: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
     if len(parts) == 1:  # It may be far larger than what should lie in memory twice.
-        return (folder / parts[0].file).open("rb")
+        return (holds(parts[0], folder) / parts[0].file).open("rb")
     return io.BytesIO(b"".join((folder / part.file).read_bytes() for part in parts))
 
 

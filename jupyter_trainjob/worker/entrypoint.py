@@ -21,11 +21,13 @@ from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
 from .protocol import (
+    CLAIM,
     EXIT_SETUP,
     EXIT_TERMINATED,
     FOLDER_ENV,
     MANIFEST,
     RESULTS_FOLDER,
+    STORAGE_ENV,
     TERMINATION_LOG,
     TERMINATION_LOG_ENV,
     dumps,
@@ -101,7 +103,9 @@ def _live(manifest: Manifest, rank: int, cells: dict[str, str]) -> tuple[int, li
 def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
     """Pack what this rank sends back. Only that of rank 0 is what the job is for: its names, and its failure."""
     key, shared = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
-    place = Path(shared) / RESULTS_FOLDER if shared else None
+    # What lies in a claim, the notebook cannot read.
+    claimed = os.environ.get(STORAGE_ENV, "").startswith(CLAIM)
+    place = Path(shared) / RESULTS_FOLDER if shared and not claimed else None
     limit = results.room(rank, _world(), folder=place is not None)
     try:
         out = program.out(manifest.out) if rank == 0 else {}

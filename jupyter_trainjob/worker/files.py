@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from .captures import check
+from .captures import check, holds
 from .manifest import Manifest, Part
 from .protocol import FOLDER_ENV
 
@@ -56,10 +56,9 @@ _places: list[str] = []
 
 def _unpack(parts: tuple[Part, ...], folder: Path, place: Path) -> None:
     """Unpack next to the place, then give it its name: several ranks may do so at once, and the first one wins."""
-    shared = os.environ.get(FOLDER_ENV)
     data = io.BytesIO()
     for part in parts:
-        source = Path(shared) if shared and (Path(shared) / part.file).is_file() else folder
+        source = holds(part, folder)
         check(part, source)
         data.write((source / part.file).read_bytes())
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -67,6 +67,9 @@ def cell_parser() -> Parser:
     add("--retries", type=int, default=0, metavar="N", help="start the whole job again after a failure, so often")
     add("--out", default="", metavar="A,B", help="names that come back from rank 0, as NAME.out['A']")
     add("--file", action="append", default=[], metavar="PATH", help="file or folder that travels too; repeatable")
+    add(
+        "--storage", metavar="S", help="where checkpoints and output lie: pvc://CLAIM[/path], s3://…, gs://…, file:///…"
+    )
     _where(parser)
     add("--wait", action="store_true", help="block until the job is over; Ctrl-C detaches, the job goes on")
     add("--dry-run", action="store_true", help="show what would travel and the TrainJob; send nothing")

@@ -6,6 +6,7 @@ never waits longer: what is not known then is left out. Where no folder above ha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -80,24 +81,23 @@ def _look(folder: Path, until: float) -> dict[str, Any] | None:
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
     answers: dict[str, bytes] = {}
-    try:
-        for name, words in _QUESTIONS.items():
-            # Files, not pipes: nobody has to read three of them at once.
-            file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
-            command = [*_GIT, "-C", str(folder), *words]
-            running[name] = (_program(command, file, environment), file)
-        for name, (program, file) in running.items():
-            program.wait(max(0.0, until - time.monotonic()))
-            file.seek(0)
-            answers[name] = file.read(LARGEST + 1)
-    except (OSError, subprocess.SubprocessError):
-        pass
-    finally:
-        for program, file in running.values():
-            if program.poll() is None:
-                program.kill()
-                program.wait()
-            file.close()
+    with contextlib.ExitStack() as files:
+        try:
+            for name, words in _QUESTIONS.items():
+                # Files, not pipes: nobody has to read three of them at once.
+                file: IO[bytes] = files.enter_context(tempfile.TemporaryFile())
+                running[name] = (_program([*_GIT, "-C", str(folder), *words], file, environment), file)
+            for name, (program, file) in running.items():
+                program.wait(max(0.0, until - time.monotonic()))
+                file.seek(0)
+                answers[name] = file.read(LARGEST + 1)
+        except (OSError, subprocess.SubprocessError):
+            pass  # What is known by now counts.
+        finally:
+            for program, _ in running.values():
+                if program.poll() is None:
+                    program.kill()
+                    program.wait()
     return described(answers)
 
 

@@ -17,8 +17,9 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import events, exports, folder, fork, logbook, outcome, record, rerun, returned
+from jupyter_trainjob.client import details, events, exports, folder, fork, logbook, outcome, record, rerun, returned
 from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.client.details import Section
 from jupyter_trainjob.client.earlier import Earlier, earlier
 from jupyter_trainjob.client.files import Files
 from jupyter_trainjob.client.follow import Follower, follow, known
@@ -309,6 +310,10 @@ class TrainJob:
         Empty for a job that was not sent from a notebook, and for one whose bundle is gone.
         """
         return record.of(self._connection, self._trainjob)
+
+    def details(self) -> list[Section]:
+        """Return what travelled with the job, versions, and its record, as texts. Raises as `rerun`."""
+        return details.of(self._connection, self._trainjob)
 
     @property
     def files(self) -> Files:

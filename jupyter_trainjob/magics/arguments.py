@@ -96,6 +96,7 @@ def line_parser() -> Parser:
     logs.add_argument("--errors", action="store_true", help="only lines that tell of an error")
     _where(logs)
     _where(command("events", "Print what the cluster says about a job and its pods."))
+    _where(command("details", "Print what a job was sent with: values, modules, versions, and how it was made."))
     _where(command("stop", "Stop a job; its metrics and logs are kept."))
     _where(command("resume", "Start a stopped job again, from its beginning."))
     _where(command("rerun", "Send the very same job again: cell, captured values, seed and runtime."))

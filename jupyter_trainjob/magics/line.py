@@ -43,6 +43,12 @@ def _events(chosen: argparse.Namespace) -> None:
     print(tables.events(_job(chosen).events()))
 
 
+def _details(chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.client import details
+
+    print(details.text(_job(chosen).details()))
+
+
 def _stop(chosen: argparse.Namespace) -> None:
     job = _job(chosen)
     lost = job.halt()
@@ -119,6 +125,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "show": _show,
     "logs": _logs,
     "events": _events,
+    "details": _details,
     "stop": _stop,
     "resume": _resume,
     "rerun": _rerun,

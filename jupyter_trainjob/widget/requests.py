@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.client import details
 from jupyter_trainjob.widget import curves, logs
 from jupyter_trainjob.widget.source import Answer, Source
 from jupyter_trainjob.widget.text import clean
@@ -34,7 +35,7 @@ def _delete(job: Source, _: Mapping[str, Any]) -> Answer:
 
 
 def _rerun(job: Source, _: Mapping[str, Any]) -> Answer:
-    again, _ = job.again()
+    again = job.again()[0]
     return {"uid": again.uid, "name": clean(again.name)}, []
 
 
@@ -46,10 +47,19 @@ def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:
     return {"text": forms[form]()}, []
 
 
+def _details(job: Source, _: Mapping[str, Any]) -> Answer:
+    sections = [
+        {"title": section.title, "rows": [[clean(cell) for cell in row] for row in section.rows]}
+        for section in job.details()
+    ]
+    return {"sections": sections, "none": "" if sections else details.NO_BUNDLE}, []
+
+
 ACTIONS: dict[str, Handler] = {"stop": _stop, "resume": _resume, "delete": _delete, "rerun": _rerun}
 """What changes a job. Asked again while it is being done, it is not done twice: both get the one answer."""
 READS: dict[str, Handler] = {
     "text": _text,
+    "details": _details,
     "page": logs.page,
     "window": curves.window,
     "clock": curves.clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jupyter_trainjob.client.details import Section
 from jupyter_trainjob.client.earlier import Earlier
 from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import Snapshot
@@ -62,6 +63,9 @@ class Source(Protocol):
 
     def again(self) -> tuple[Source, list[str]]:
         """Send the very same job again, and return the new one with what is not as it was."""
+
+    def details(self) -> list[Section]:
+        """Return what the job is made of."""
 
     def to_magic(self) -> str:
         """Return the cell that sends the job again."""

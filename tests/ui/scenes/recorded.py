@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jupyter_trainjob.client.details import Section
 from jupyter_trainjob.client.earlier import Earlier
 from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import Snapshot
@@ -16,6 +17,7 @@ from jupyter_trainjob.widget import picture
 from jupyter_trainjob.widget.feed import Feed
 from jupyter_trainjob.widget.source import Source
 from tests.books import book_of
+from tests.ui.scenes.details import sections
 from tests.unit.metrics.frames import Rank
 
 NOW = 1_763_900_000.0
@@ -60,6 +62,9 @@ class Recorded:
 
     def again(self) -> tuple[Source, list[str]]:
         return self, []
+
+    def details(self) -> list[Section]:
+        return sections()
 
     def earlier(self) -> list[Earlier]:
         return []

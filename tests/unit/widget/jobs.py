@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.client.details import Section
 from jupyter_trainjob.client.earlier import Earlier
 from jupyter_trainjob.client.logbook import LogBook
 from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
@@ -125,6 +126,9 @@ class FakeJob:
         again = FakeJob(replace(self.now, uid="uid-2", name="digits-again"))
         self.others[again.uid] = again
         return again, []
+
+    def details(self) -> list[Section]:
+        return [Section("Values", [("lr", "float", "12 B", "0.1\x1b[31m")])]
 
     def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.over.append(callback)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from jupyter_trainjob.client.folder import Folder
+from jupyter_trainjob.client.folder import Folder, StoredFolder
 from jupyter_trainjob.worker.protocol import OUTPUT_FOLDER
 
 
@@ -22,7 +22,7 @@ class File:
     """Bytes, when it was looked at."""
     modified: float
     """Unix seconds."""
-    folder: Folder
+    folder: Folder | StoredFolder
 
     def open(self) -> BinaryIO:
         """Open it for reading. Raises `OSError` if it is gone."""
@@ -47,13 +47,14 @@ class File:
 class Files(Mapping[str, File]):
     """The files of a job's output folder, by their paths in it."""
 
-    def __init__(self, folder: Folder | None) -> None:
+    def __init__(self, folder: Folder | StoredFolder | None) -> None:
         self.folder = folder
 
     @property
     def path(self) -> Path | None:
         """Return the folder itself, where it is one of this computer."""
-        return None if self.folder is None else self.folder.local / OUTPUT_FOLDER
+        local = None if self.folder is None else self.folder.local
+        return None if local is None else local / OUTPUT_FOLDER
 
     def __getitem__(self, name: str) -> File:
         return self._found()[name]

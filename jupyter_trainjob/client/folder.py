@@ -15,6 +15,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle import copying, storage
 from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.worker.stores import NoStore, Store
 
 
 class Entry(NamedTuple):
@@ -54,7 +55,39 @@ class Folder:
         return dict(sorted(found.items()))
 
 
-def of(connection: Connection, trainjob: Object) -> Folder | None:
+@dataclass(frozen=True)
+class StoredFolder:
+    """The folder of a job behind a URL."""
+
+    url: str
+
+    @property
+    def local(self) -> None:
+        """Return nothing: it is none of this computer."""
+
+    def store(self) -> Store:
+        """Return where it lies. Raises `errors.UsageError` where no library here can read it."""
+        try:
+            return Store(self.url)
+        except NoStore as error:
+            raise errors.UsageError(
+                f"{self.url} cannot be read: {error}. Install it beside this package, such as s3fs or gcsfs."
+            ) from error
+
+    def read(self, path: str) -> BinaryIO:
+        """Open a file by its relative path. Raises `OSError` if it is not there, or leads out of the folder."""
+        return self.store().open(path)
+
+    def list(self, prefix: str = "") -> dict[str, Entry]:
+        """Return the files below `prefix` by their path relative to the folder, without what is still on its way."""
+        return {
+            path: Entry(*stored)
+            for path, stored in self.store().whole(prefix).items()
+            if not path.rpartition("/")[2].startswith(".")
+        }
+
+
+def of(connection: Connection, trainjob: Object) -> Folder | StoredFolder | None:
     """Return the folder of a job. Raises `errors.UsageError` if it lies in a claim, which only pods can read."""
     stored = storage.of(trainjob["spec"])
     if stored is not None and stored.claim is not None:
@@ -63,5 +96,7 @@ def of(connection: Connection, trainjob: Object) -> Folder | None:
             f"{stored.path}, and only pods can read that. Mount the claim in a pod of your own, or store what the "
             "notebook is to read behind a URL: --storage s3://…, gs://… or file:///…."
         )
+    if stored is not None:
+        return StoredFolder(stored.url)
     path = copying.folder(trainjob["spec"]) if connection.embedded else None
     return None if path is None else Folder(path)

@@ -20,7 +20,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, Object
-from jupyter_trainjob.bundle import copying, culprit
+from jupyter_trainjob.bundle import copying, culprit, storage
 from jupyter_trainjob.bundle.capture import ARGUMENT, THE_CALL
 from jupyter_trainjob.bundle.copying import LinkedFiles
 from jupyter_trainjob.bundle.payload import PART_SIZE
@@ -31,9 +31,10 @@ from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.create import create
 from jupyter_trainjob.client.options import Options
 from jupyter_trainjob.constants import PATCH_MANAGER, RERUN_ANNOTATION
-from jupyter_trainjob.worker.folder import Entry, entries
+from jupyter_trainjob.worker.folder import Entry, entries, step_of
 from jupyter_trainjob.worker.manifest import FUNCTION, Manifest
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, CHECKPOINTS_FOLDER, FOLDER_ENV, STORAGE_ENV
+from jupyter_trainjob.worker.stores import folder_of
 
 _OPTIONS = frozenset(each.name for each in dataclasses.fields(Options)) - {"context", "namespace", "out", "storage"}
 _CLONE = 0x40049409
@@ -49,10 +50,14 @@ class ForkedFiles:
     files: LinkedFiles
     checkpoints: Mapping[Path, Path]
     """The old ones by the new ones."""
+    stored: StoredFiles | None = None
+    """Those behind a URL."""
 
     def write_files(self) -> None:
         """Make the folder, and copy the checkpoints into it."""
         self.files.write_files()
+        if self.stored is not None:
+            self.stored.write_files()
         for new, old in self.checkpoints.items():
             new.parent.mkdir(exist_ok=True)
             if old.is_symlink():
@@ -65,6 +70,33 @@ class ForkedFiles:
     def remove_files(self) -> None:
         """Remove the folder again."""
         self.files.remove_files()
+        if self.stored is not None:
+            self.stored.remove_files()
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """Checkpoints behind a URL, which are copied there."""
+
+    old: folder.StoredFolder
+    new: folder.StoredFolder
+    names: frozenset[str]
+
+    def write_files(self) -> None:
+        """Copy them, those of several files with what says that they are whole."""
+        source, target = self.old.store(), self.new.store()
+        units: dict[str, dict[str, int]] = {}
+        for path, entry in source.whole(CHECKPOINTS_FOLDER).items():
+            if path.split("/")[1] in self.names:
+                source.copy(path, target)
+                if (unit := folder_of(path)) is not None:
+                    units.setdefault(unit, {})[path] = entry.size
+        for name, files in units.items():
+            target.mark(name, files, by="fork")
+
+    def remove_files(self) -> None:
+        """Remove the copies again."""
+        self.new.store().remove_all()
 
 
 def fork(connection: Connection, trainjob: Object, *, from_step: int | None, changes: Mapping[str, Any]) -> Object:
@@ -81,7 +113,7 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
     name = new_name(options)
     runtime = runtimes.find(connection, options.runtime, namespace)
     there = folder.of(connection, trainjob)
-    chosen = _up_to(list(entries(there.local / CHECKPOINTS_FOLDER)) if there else [], from_step, job=old)
+    chosen = _up_to(_entries(there), from_step, job=old)
     bundle = copying.copied(
         trainjob["spec"],
         find=lambda secret: connection.client.find(SECRETS, secret, namespace=namespace),
@@ -109,9 +141,25 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
         new / CHECKPOINTS_FOLDER / entry.name: source / CHECKPOINTS_FOLDER / entry.name
         for new, source in bundle.files.folders.items()
         for entry in chosen
+        if there is not None and there.local is not None
     }
-    files = ForkedFiles(bundle.files, checkpoints)
+    stored = None
+    if isinstance(there, folder.StoredFolder) and (to := storage.of(bundle.spec)) is not None:
+        stored = StoredFiles(there, folder.StoredFolder(to.url), frozenset(entry.name for entry in chosen))
+    files = ForkedFiles(bundle.files, checkpoints, stored)
     return create(connection, made.trainjob, secrets=bundle.secrets, files=files, runtime=made.runtime)
+
+
+def _entries(there: folder.Folder | folder.StoredFolder | None) -> list[Entry]:
+    if there is None:
+        return []
+    if there.local is not None:
+        return list(entries(there.local / CHECKPOINTS_FOLDER))
+    times: dict[str, float] = {}
+    for path, found in there.list(CHECKPOINTS_FOLDER).items():
+        name = path.split("/")[1]
+        times[name] = max(times.get(name, 0.0), found.modified)
+    return [Entry(name, step_of(name), time) for name, time in times.items()]
 
 
 def _options(connection: Connection, trainjob: Object, changed: Mapping[str, Any]) -> Options:

@@ -13,10 +13,11 @@ import platform
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import folder, known, pools, program, raising, report, results, stall, streams, tracebacks, usage
+from . import folder, known, pools, program, raising, report, results, stall, streams, sync, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
@@ -48,14 +49,20 @@ def main() -> int:
     _prepare_imports()
     pools.install()
     watch: folder.Watch | None = None
+    stored: list[sync.Sync] = []
 
     def pulse() -> None:
         streams.say_what_is_due()
         if watch is not None:
             watch.look()
 
+    def leave() -> NoReturn:
+        for each in stored:
+            each.finish(writing=True)
+        os._exit(EXIT_TERMINATED)
+
     # A copy of standard output: the cell may redirect its own, and what it starts does not inherit this one.
-    speaker = Speaker(rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=pulse, on_terminate=_leave)
+    speaker = Speaker(rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=pulse, on_terminate=leave)
     watch = folder.Watch(speaker.tell) if rank == 0 else None
     speaker.start()
     watch_signals(speaker)
@@ -71,7 +78,9 @@ def main() -> int:
         reports=lambda: speaker.reports(stall.STEPS),
         cells=cells,
     )
-    code, last = _live(manifest, rank, cells)
+    code, last = _live(manifest, rank, cells, lambda: stored.extend(filter(None, [sync.begin(first=first, rank=rank)])))
+    for each in stored:
+        each.finish(writing=False)
     report.detach()
     for running in (over, standing):
         if running is not None:
@@ -84,8 +93,9 @@ def main() -> int:
     return code
 
 
-def _live(manifest: Manifest, rank: int, cells: dict[str, str]) -> tuple[int, list[Said]]:
+def _live(manifest: Manifest, rank: int, cells: dict[str, str], begin: Callable[[], object]) -> tuple[int, list[Said]]:
     try:
+        begin()
         value = _run(manifest, rank)
         return 0, [(RESULT, _result(manifest, value, rank))]
     except BaseException as error:  # noqa: BLE001 - all that can end a program
@@ -109,7 +119,9 @@ def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
     limit = results.room(rank, _world(), folder=place is not None)
     try:
         out = program.out(manifest.out) if rank == 0 else {}
-        return results.dump(value, out, key=key, rank=rank, limit=limit, place=place)
+        signed = results.dump(value, out, key=key, rank=rank, limit=limit, place=place)
+        sync.push_result(results.file_name(rank))
+        return signed
     except results.ResultError as error:
         if rank == 0:
             raise
@@ -150,10 +162,6 @@ def _complain(error: BaseException, seen: Error, rank: int) -> None:
         with os.fdopen(file, "ab") as log:
             if os.fstat(file).st_size == 0:
                 log.write(cause.encode(errors="replace")[:1024])
-
-
-def _leave() -> NoReturn:
-    os._exit(EXIT_TERMINATED)
 
 
 def _start() -> Start:

@@ -1,0 +1,76 @@
+"""Generated programs give the same value in the notebook and as a job; where they differ, the smallest one is shown.
+
+``TRAINJOB_FUZZ_SECONDS`` and ``TRAINJOB_FUZZ_SEED`` let it go on for longer, from another program.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.notebooks.corpus.compare import difference
+from tests.notebooks.fuzz.programs import Program, program
+from tests.unit.worker.conftest import Notebook, launch
+
+SECONDS = float(os.environ.get("TRAINJOB_FUZZ_SECONDS", "20"))
+SEED = int(os.environ.get("TRAINJOB_FUZZ_SEED", "1"))
+LEAST = 10
+HALVES = 2
+
+
+def found(run: Program, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return how the job's value differs; empty if it does not, or if the program runs nowhere."""
+    notebook = Notebook(folder)
+    monkeypatch.setitem(sys.modules, "__main__", notebook.module)
+    try:
+        for statements in run.before:
+            notebook.run("\n".join(statements))
+        path = notebook.put(notebook.capture("\n".join([*run.cell, run.value])))
+    except (NameError, RecursionError, TypeError, AttributeError, SyntaxError, UnboundLocalError):
+        return ""  # Not a program, as it is while one is made smaller.
+    ran = launch([sys.executable, str(path)], folder)
+    try:
+        exec("\n".join([*run.cell, f"_value_ = {run.value}"]), notebook.names)
+    except Exception as error:  # noqa: BLE001 - then the job has to raise it as well
+        there = ran.said("error")
+        same = bool(there) and there[0]["type"] == type(error).__name__ and there[0]["message"] == str(error)
+        return "" if same else f"here {error!r}, there {there or ran.outcome}"
+    if ran.code:
+        return f"only the job fails: {ran.stderr}"
+    made = re.findall(r"^class (\w+)", "\n".join(run.cell), re.MULTILINE)
+    return difference(notebook.names["_value_"], ran.result, made=made)
+
+
+def smallest(run: Program, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Return the program without the statements that do not matter."""
+    for cell in range(len(run.before)):
+        for place in reversed(range(len(run.before[cell]))):
+            less = tuple(
+                statements[:place] + statements[place + 1 :] if number == cell else statements
+                for number, statements in enumerate(run.before)
+            )
+            fewer = dataclasses.replace(run, before=less)
+            run = fewer if found(fewer, folder, monkeypatch) else run
+    for place in reversed(range(len(run.cell))):
+        fewer = dataclasses.replace(run, cell=run.cell[:place] + run.cell[place + 1 :])
+        run = fewer if found(fewer, folder, monkeypatch) else run
+    return run
+
+
+@pytest.mark.timeout(SECONDS + 200)
+@pytest.mark.parametrize("half", range(HALVES))
+def test_programs_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: int) -> None:
+    deadline, done = time.monotonic() + SECONDS, 0
+    while time.monotonic() < deadline or done < LEAST:
+        seed = SEED + HALVES * done + half
+        run = program(seed)
+        if problem := found(run, tmp_path, monkeypatch):
+            pytest.fail(f"seed {seed}: {problem}\n{smallest(run, tmp_path, monkeypatch)}")
+        done += 1
+    print(f"{done} programs, from seed {SEED + half}")

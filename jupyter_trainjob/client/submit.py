@@ -19,7 +19,7 @@ from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
 from jupyter_trainjob.bundle.delivery import Delivery, deliver
 from jupyter_trainjob.bundle.payload import Place
-from jupyter_trainjob.client import cells, record, runtimes
+from jupyter_trainjob.client import cells, fitting, record, runtimes
 from jupyter_trainjob.client import storage as storing
 from jupyter_trainjob.client.assemble import assemble, new_name
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
@@ -127,6 +127,7 @@ def prepare_on(
     _check_files(capture, options, embedded=connection.embedded)
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
+    misfit = "" if connection.embedded else fitting.check(runtime, capture)
     name = new_name(options)
     key, seed = secrets.token_bytes(32), secrets.randbits(31)
     kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)
@@ -158,7 +159,7 @@ def prepare_on(
         patches=[delivery.patch],
     )
     lost = storing.note(capture, shared=connection.embedded or stored is not None)
-    note = " ".join(filter(None, (made.note, lost)))
+    note = " ".join(filter(None, (made.note, misfit, lost)))
     return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, note=note)
 
 
@@ -186,5 +187,6 @@ def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
 
 
 def _place(options: Options) -> Place:
-    """Return where captured values lie that are too large for Secrets: nowhere, if pods do not see our files."""
-    return lambda: state_dir().jobs if connect(options.context).embedded else None
+    """Return where captured values lie that are too large for Secrets: nowhere, if nothing takes them to the pods."""
+    stored = options.storage is not None and storages.parse(options.storage).claim is None
+    return lambda: state_dir().jobs if stored or connect(options.context).embedded else None

@@ -1,7 +1,7 @@
 """Does a runtime have what a job brings along? Only where it says what it has, in two annotations of its own.
 
-``jupyter-trainjob.org/python-version: "3.12"`` and ``jupyter-trainjob.org/packages: "torch==2.13.0 numpy==2.3"``, by the
-names that are imported. Asked before anything is sent: in a pod the same is an error some minutes later. On this
+``jupyter-trainjob.org/python-version: "3.12"`` and ``jupyter-trainjob.org/packages: "torch==2.13.0 numpy==2.3"``, by
+the names that are imported. Asked before anything is sent: in a pod the same is an error some minutes later. On this
 computer jobs run in the notebook's own Python, so there is nothing to compare.
 """
 
@@ -44,8 +44,8 @@ def _check_python(there: str, capture: Capture, name: str) -> None:
     here = ".".join(platform.python_version_tuple()[:2])
     if there and capture.has_code and there.split(".")[:2] != here.split("."):
         raise errors.UsageError(
-            f"The runtime {name!r} has Python {there}, the notebook has {here}, and functions or classes of the notebook "
-            f"cannot travel between the two. Choose a runtime with Python {here}, or define everything that the job "
+            f"The runtime {name!r} has Python {there}, the notebook has {here}, and functions or classes of the "
+            f"notebook cannot travel between the two. Choose a runtime with Python {here}, or define everything that the job "
             "needs inside the cell. Nothing was sent."
         )
 

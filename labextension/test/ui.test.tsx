@@ -110,8 +110,15 @@ test.each([
   const buttons = [...host.querySelectorAll('.tj-head button')].map(each => each.textContent);
   expect(buttons).toEqual([...(first === null ? [] : [first]), '⋯']);
   await act(() => menu().click());
+  const details = state === 'Deleted' ? [] : ['Details'];
   const items = [...host.querySelectorAll('[role=menuitem]')].map(each => each.textContent);
-  expect(items).toEqual([...others, 'Copy as %%trainjob cell', 'Copy as YAML', 'Copy as SDK code']);
+  expect(items).toEqual([
+    ...others,
+    ...details,
+    'Copy as %%trainjob cell',
+    'Copy as YAML',
+    'Copy as SDK code'
+  ]);
 });
 
 test('Stop asks once before it stops, and only once', async () => {
@@ -174,6 +181,34 @@ test('where the clipboard is refused, the text is there to be copied', async () 
   expect(host.querySelector('textarea')?.value).toBe('TrainerClient()');
   await act(() => button('Close').click());
   expect(host.querySelector('textarea')).toBeNull();
+});
+
+test('details are shown in place, with the focus, which goes back to the menu', async () => {
+  const { asked, answer } = await show(job());
+  await act(() => menu().click());
+  await act(() => button('Details').click());
+  expect(asked()[0]).toMatchObject({ what: 'details' });
+  await answer({ sections: [{ title: 'Values', rows: [['lr', '<b>float</b>', '12 B', '0.1']] }], none: '' });
+  const panel = host.querySelector('[role=region][aria-label=Details]');
+  expect(document.activeElement).toBe(panel);
+  expect(panel?.querySelector('caption')?.textContent).toBe('Values');
+  expect([...(panel?.querySelectorAll('tr > *') ?? [])].map(cell => cell.textContent)).toEqual([
+    'lr',
+    '<b>float</b>',
+    '12 B',
+    '0.1'
+  ]);
+  await key('Escape');
+  expect(host.querySelector('[aria-label=Details]')).toBeNull();
+  expect(document.activeElement).toBe(menu());
+});
+
+test('details that there are not say why', async () => {
+  const { answer } = await show(job());
+  await act(() => menu().click());
+  await act(() => button('Details').click());
+  await answer({ sections: [], none: 'Its program stands in its YAML.' });
+  expect(host.textContent).toContain('Its program stands in its YAML.');
 });
 
 test('a rerun is shown below, and can be closed', async () => {

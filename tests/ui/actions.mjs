@@ -13,6 +13,27 @@ await everywhere(['running'], {
 });
 await everywhere(['running', 'failed'], { label: '-menu', prepare: page => menu(page).click() });
 
+const details = async page => {
+  await menu(page).click();
+  await page.getByRole('menuitem', { name: 'Details' }).click();
+  await page.getByRole('region', { name: 'Details' }).waitFor();
+};
+await everywhere(['running'], { label: '-details', prepare: details });
+
+await view('running', { theme: 'light' }, async page => {
+  await menu(page).focus();
+  await press(page, 'Enter', 'd', 'd', 'Enter');
+  const panel = page.getByRole('region', { name: 'Details' });
+  await panel.waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Details');
+  await counted(panel.getByRole('cell', { name: 'import numpy as np' }), 1);
+  await press(page, 'Tab');
+  assert.equal(await focused(page), 'Close', 'the next key stop closes it');
+  await press(page, 'Enter');
+  await counted(panel, 0);
+  assert.equal(await focused(page), '⋯', 'the focus comes back');
+});
+
 await view('running', { theme: 'light' }, async page => {
   await page.getByRole('button', { name: 'Stop', exact: true }).focus();
   await press(page, 'Enter');

@@ -38,6 +38,12 @@ export type FromKernel =
   | { kind: 'answer'; id: string; ok: true }
   | { kind: 'answer'; id: string; ok: false; error: string };
 
+/** A heading with rows of words, all of one length; the first of a row names it. */
+export interface Section {
+  title: string;
+  rows: string[][];
+}
+
 type Nothing = Record<never, never>;
 
 /** Every request: what goes with it, and what comes back. Binary parts of the answer come as `buffers`. */
@@ -48,6 +54,8 @@ export interface Asks {
   /** The new job, to be opened. */
   rerun: [args: Nothing, answer: { uid: string; name: string }];
   text: [args: { form: 'magic' | 'yaml' | 'sdk' }, answer: { text: string }];
+  /** What the job was sent with; `none` says why there is nothing. */
+  details: [args: Nothing, answer: { sections: Section[]; none: string }];
   /** A stretch of steps at full resolution: the band over ranks (null), single ranks, or all of them. */
   window: [
     args: {

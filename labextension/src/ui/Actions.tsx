@@ -3,8 +3,10 @@ import { useLayoutEffect, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { COPIES, type Form, WORDS, others, primary, question } from '../core/actions';
+import type { Answer } from '../core/protocol';
 import type { Action, Job, Source } from '../core/types';
 import { CopyBox } from './CopyBox';
+import { Details } from './Details';
 import { Menu } from './Menu';
 import { Question } from './Question';
 import { useView } from './useView';
@@ -15,7 +17,10 @@ export interface ActionsProps {
   onClose?: (() => void) | undefined;
 }
 
-type Copy = { is: 'idle' } | { is: 'asked' | 'copied' } | { is: 'refused' | 'shown'; text: string };
+type Copy =
+  | { is: 'idle' | 'asked' | 'copied' }
+  | { is: 'refused' | 'unknown' | 'shown'; text: string }
+  | { is: 'details'; got: Answer<'details'> };
 
 export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
   const { acting, late } = useView(source);
@@ -51,6 +56,18 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
     );
   };
 
+  const lookUp = (): void => {
+    setCopy({ is: 'asked' });
+    source.ask('details', {}).then(
+      got => setCopy({ is: 'details', got }),
+      (error: Error) => setCopy({ is: 'unknown', text: error.message })
+    );
+  };
+  const closeDetails = (): void => {
+    setCopy({ is: 'idle' });
+    bar.current?.querySelector<HTMLElement>('[aria-haspopup]')?.focus();
+  };
+
   const words = asking === null ? undefined : question(asking, job);
   if (asking !== null && words !== undefined) {
     return (
@@ -82,6 +99,7 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
           </span>
         )}
         {copy.is === 'refused' && <span className="tj-tone-bad">Not copied: {copy.text}</span>}
+        {copy.is === 'unknown' && <span className="tj-tone-bad">No details: {copy.text}</span>}
         {copy.is === 'copied' && <span className="tj-tone-good">Copied</span>}
       </span>
       {first !== null && (
@@ -101,10 +119,12 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
             name: WORDS[action].offer + (WORDS[action].ask ? '…' : ''),
             onChoose: () => start(action)
           })),
+          ...(job.state === 'Deleted' ? [] : [{ name: 'Details', onChoose: lookUp }]),
           ...COPIES.map(([form, name]) => ({ name, onChoose: () => copyAs(form) })),
           ...(onClose ? [{ name: 'Close', onChoose: onClose }] : [])
         ]}
       />
+      {copy.is === 'details' && <Details {...copy.got} onClose={closeDetails} />}
       {copy.is === 'shown' && <CopyBox text={copy.text} onClose={() => setCopy({ is: 'idle' })} />}
     </span>
   );

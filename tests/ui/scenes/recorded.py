@@ -15,6 +15,7 @@ from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.metrics.series import Series
 from jupyter_trainjob.widget import picture
 from jupyter_trainjob.widget.feed import Feed
+from jupyter_trainjob.widget.requests import READS
 from jupyter_trainjob.widget.source import Source
 from tests.books import book_of
 from tests.ui.scenes.details import sections
@@ -113,7 +114,7 @@ class Scene:
         return cls(
             state={**states[-1], "now": NOW},
             messages=messages,
-            answers=answers or {},
+            answers={"details": READS["details"](job, {}), **(answers or {})},
             picture=picture.html(job.snapshot(), job.series()),
         )
 

@@ -178,3 +178,10 @@ def test_a_view_of_a_finished_job_has_no_thread_after_a_while(front: Front) -> N
     front.channel.receive({"kind": "ready"})
     front.wait_for(kind="curves", reset=True)
     assert front.channel._beat.join(10)
+
+
+def test_details_are_words_without_escape_sequences(front: Front) -> None:
+    front.ask("details")
+    answer = front.answer()
+    assert answer["sections"] == [{"title": "Values", "rows": [["lr", "float", "12 B", "0.1"]]}]
+    assert answer["none"] == ""

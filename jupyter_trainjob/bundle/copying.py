@@ -34,6 +34,7 @@ from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import Manifest, Part
 from jupyter_trainjob.worker.protocol import STORAGE_ENV
+from jupyter_trainjob.worker.stores import Store
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class LinkedFiles:
 
     folders: dict[Path, Path] = field(default_factory=dict)
     """The old folder by the new one."""
+    stored: tuple[str, str] | None = None
+    """Old and new URL, where captured values lie behind one."""
 
     def write_files(self) -> None:
         """Make the new folders, and let captured values lie there as well."""
@@ -53,8 +56,15 @@ class LinkedFiles:
                 if (old / name).is_file():
                     _link(old / name, new / name)
 
+        if self.stored is not None:
+            old_store, new_store = map(Store, self.stored)
+            for name in {CAPTURES_FILE, CODE} & old_store.files().keys():
+                old_store.copy(name, new_store)
+
     def remove_files(self) -> None:
         """Remove the new folders again."""
+        if self.stored is not None:
+            Store(self.stored[1]).remove_all()
         for new in self.folders:
             shutil.rmtree(new, ignore_errors=True)
 
@@ -124,6 +134,7 @@ def copied(
                 source["secret"]["items"].append({"key": part.file, "path": part.file})
         secrets.append(secret_object(renamed, data, job=new, namespace=namespace))
         source["secret"]["name"] = renamed
+    before = storages.of(spec)
     _move_storage(spec, new)
     folders = {}
     for volume in _volumes(spec):
@@ -131,7 +142,10 @@ def copied(
             path = Path(volume["hostPath"]["path"])
             folders[path.with_name(new)] = path
             volume["hostPath"]["path"] = str(path.with_name(new))
-    return Copied(secrets, spec, LinkedFiles(folders))
+    addresses = None
+    if not folders and before is not None and before.claim is None:
+        addresses = before.url, before.above().of_job(new).url
+    return Copied(secrets, spec, LinkedFiles(folders, addresses))
 
 
 def _move_storage(spec: Object, new: str) -> None:

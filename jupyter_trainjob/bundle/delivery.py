@@ -2,7 +2,7 @@
 
 Comes after `archive`; goes into the TrainJob that the client creates. Nothing of the user's code is ever put into a
 command line or an environment variable, so it arrives byte for byte. Values beyond `payload.INLINE_LIMIT` travel as a
-file where pods can see this computer's files, that is on the embedded cluster; elsewhere they are refused.
+file where pods can see this computer's files, that is on the embedded cluster, and elsewhere through ``--storage URL``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from jupyter_trainjob.constants import (
 )
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
+from jupyter_trainjob.worker.stores import NoStore, Store
 
 KEY_ENTRY: Final = "key"
 """Entry of the bundle's Secret with the key that signs results; it is not mounted."""
@@ -65,6 +66,9 @@ class Delivery:
     """What lies in this computer's files instead of Secrets."""
     folder: Path | None = None
     """The folder of the job, where that is one of this computer."""
+    uploads: dict[str, Payload] = field(default_factory=dict)
+    """What lies in the folder behind `url` instead of Secrets."""
+    url: str = ""
 
     def write_files(self) -> None:
         """Make `folder` and put `files` in their places, for the user's eyes only, each whole or not at all."""
@@ -72,11 +76,20 @@ class Delivery:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path, payload in self.files.items():
             payload.move_to(path)
+        if self.uploads:
+            try:
+                store = Store(self.url)
+            except NoStore as error:
+                raise UsageError(f"--storage: {error}. Install it beside this package. Nothing was sent.") from error
+            for name, payload in self.uploads.items():
+                payload.hand_over(lambda file, name=name: store.put(file, name))  # type: ignore[misc]
 
     def remove_files(self) -> None:
         """Remove all of it again."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self.uploads:
+            Store(self.url).remove_all()
 
 
 def bundle_secret(job: str) -> str:
@@ -111,7 +124,8 @@ def deliver(
             f"The cell is too large: its text makes an archive of {_megabytes(len(job_archive))}, and a Secret holds "
             f"1 MB. Move data out of the text of the cell, into a variable or a file."
         )
-    if not capture.payload.carried or (folder is None and not capture.payload.inline):
+    remote = storage if folder is None and storage is not None and storage.claim is None else None
+    if not capture.payload.carried or (folder is None and remote is None and not capture.payload.inline):
         raise UsageError(_too_large(capture))
     stored: dict[str, dict[str, bytes]] = {bundle_secret(name): {JOB_ARCHIVE: job_archive, KEY_ENTRY: key}}
     if record:
@@ -125,19 +139,20 @@ def deliver(
         variables[FOLDER_ENV] = FOLDER_MOUNT
     if storage is not None:
         variables[STORAGE_ENV] = storage.url
-    if folder is not None and not (capture.payload.inline and (capture.code is None or capture.code.inline)):
-        variables[CAPTURES_ENV] = FOLDER_MOUNT if storage is None else FILES_MOUNT
+    large = [payload for payload in payloads if not payload.inline]
+    if large:
+        variables[CAPTURES_ENV] = FOLDER_MOUNT if storage is None or remote is not None else FILES_MOUNT
     said = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
     annotations = {key: value for key, value in said.items() if value}
     return Delivery(
         secrets=[secret_object(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
-        patch=_patch(
-            runtime, stored, _folders(folder, storage), {key: value for key, value in annotations.items() if value}
-        ),
-        files={folder / payload.name: payload for payload in payloads if folder is not None and not payload.inline},
+        patch=_patch(runtime, stored, _folders(folder, storage), annotations),
+        files={folder / payload.name: payload for payload in large if folder is not None},
         folder=folder,
+        uploads={payload.name: payload for payload in large if folder is None},
+        url=remote.url if remote is not None else "",
     )
 
 
@@ -225,8 +240,8 @@ def _too_large(capture: Capture) -> str:
     named = ", ".join(f"{value.name} ({value.type}, {_megabytes(value.size)})" for value in largest)
     return (
         f"The values that the cell uses are too large for this cluster: {_megabytes(capture.payload.size)} together, "
-        f"and at most {_megabytes(INLINE_LIMIT)} travel with a job. The largest: {named}. Load large data inside the "
-        f"cell, from a volume or a bucket that the pods can reach. Nothing was sent."
+        f"and at most {_megabytes(INLINE_LIMIT)} travel with a job. The largest: {named}. Send "
+        f"the job with --storage and the URL of a bucket, or load large data inside the cell. Nothing was sent."
     )
 
 

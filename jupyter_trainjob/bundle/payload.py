@@ -135,6 +135,13 @@ class Payload(io.RawIOBase):
             draft.replace(path)
             self._path.unlink()
 
+    def hand_over(self, put: Callable[[Path], object]) -> None:
+        """Let `put` take the file of a payload that is no longer in parts to where pods find it."""
+        if self._path is None:
+            raise ValueError("there is no file to hand over")
+        put(self._path)
+        self._drop()
+
     def discard(self) -> None:
         """Take everything back."""
         self._drop()

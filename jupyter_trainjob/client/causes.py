@@ -109,15 +109,15 @@ _DISRUPTIONS = {
     ),
     "DeletionByTaintManager": (
         "its node was taken out of service or was lost",
-        "Run it again with --retries: it goes to another node, and on from checkpoint_dir().",
+        "Run it again with --retries, and --storage: it goes to another node, and on from checkpoint_dir().",
     ),
     "DeletionByPodGC": (
         "its node is gone",
-        "Run it again with --retries: it goes to another node, and on from checkpoint_dir().",
+        "Run it again with --retries, and --storage: it goes to another node, and on from checkpoint_dir().",
     ),
     "EvictionByEvictionAPI": (
         "somebody, or maintenance, asked its node to be emptied",
-        "Run it again with --retries: it goes to another node, and on from checkpoint_dir().",
+        "Run it again with --retries, and --storage: it goes to another node, and on from checkpoint_dir().",
     ),
     "TerminationByKubelet": (
         "its node shut down or ran short of something",

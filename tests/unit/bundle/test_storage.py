@@ -9,10 +9,12 @@ import pytest
 
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.bundle.archive import archive
-from jupyter_trainjob.bundle.capture import capture_cell
+from jupyter_trainjob.bundle.capture import Capture, capture_cell
 from jupyter_trainjob.bundle.delivery import deliver
+from jupyter_trainjob.bundle.payload import PART_SIZE, Payload
 from jupyter_trainjob.bundle.storage import Storage, of, parse
 from jupyter_trainjob.errors import UsageError
+from jupyter_trainjob.worker.stores import Store
 
 KEY = b"k" * 32
 MEANT: dict[str, tuple[str, str, str | None, str]] = {
@@ -93,6 +95,32 @@ def test_behind_a_url_pods_have_a_folder_of_their_own_and_that_of_this_computer_
     assert mounts(first)["/trainjob-files"][0]["hostPath"]["path"] == str(tmp_path / "a-1")
     assert mounts(again)["/trainjob-files"][0]["hostPath"]["path"] == str(tmp_path / "b-2")
     assert of(again) == Storage("file:///data/b-2")
+
+
+def test_large_values_go_through_the_url_where_pods_see_no_file_of_this_computer(tmp_path: Path) -> None:
+    large = Payload.of(b"x" * (PART_SIZE + 1), lambda: tmp_path / "drafts")
+    capture = Capture(payload=large, names=(), source="1", filename="Cell [1]")
+    delivery = deliver(
+        capture,
+        job_archive=archive(capture, key=KEY, job="a-1"),
+        key=KEY,
+        name="a-1",
+        namespace="team",
+        runtime={"metadata": {}, "spec": {"template": {"spec": {}}}},
+        storage=parse(f"file://{tmp_path}/bucket").of_job("a-1"),
+    )
+    assert {"name": "TRAINJOB_CAPTURES", "value": "/trainjob-folder"} in delivery.env
+    delivery.write_files()
+    stored = Store(f"file://{tmp_path}/bucket/a-1")
+    assert [(name, file.size) for name, file in stored.files().items()] == [("captures", PART_SIZE + 1)]
+    assert list((tmp_path / "drafts").iterdir()) == []
+
+    links = copying.LinkedFiles(stored=(stored.url, f"file://{tmp_path}/bucket/b-2"))
+    links.write_files()
+    assert list(Store(f"file://{tmp_path}/bucket/b-2").files()) == ["captures"]
+    links.remove_files()
+    delivery.remove_files()
+    assert list((tmp_path / "bucket").iterdir()) == []
 
 
 def test_a_job_without_storage_has_none() -> None:

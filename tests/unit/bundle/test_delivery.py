@@ -148,7 +148,7 @@ def test_large_captures_are_refused_by_name_where_pods_do_not_see_files() -> Non
         delivered(captured(INLINE_LIMIT + 1))
     message = str(caught.value)
     assert "The largest: big (numpy.ndarray, 16.8 MB), small (int, 0.0 MB)" in message
-    assert "Load large data inside the cell" in message
+    assert "load large data inside the cell" in message
 
 
 def test_large_captures_are_a_file_where_pods_see_files(tmp_path: Path) -> None:

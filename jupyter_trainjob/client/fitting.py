@@ -45,8 +45,8 @@ def _check_python(there: str, capture: Capture, name: str) -> None:
     if there and capture.has_code and there.split(".")[:2] != here.split("."):
         raise errors.UsageError(
             f"The runtime {name!r} has Python {there}, the notebook has {here}, and functions or classes of the "
-            f"notebook cannot travel between the two. Choose a runtime with Python {here}, or define everything that the job "
-            "needs inside the cell. Nothing was sent."
+            f"notebook cannot travel between the two. Choose a runtime with Python {here}, or define everything that "
+            "the job needs inside the cell. Nothing was sent."
         )
 
 

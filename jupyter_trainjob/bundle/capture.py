@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jupyter_trainjob.bundle import culprit, source
+from jupyter_trainjob.bundle.credentials import Found, in_source, in_values
 from jupyter_trainjob.bundle.files import chosen, missed, packed
 from jupyter_trainjob.bundle.modules import Module, imported
 from jupyter_trainjob.bundle.modules import found as found_modules
@@ -72,6 +73,8 @@ class Capture:
     """The archive with both."""
     missed: tuple[str, ...] = ()
     """Files beside the notebook that the cell names, and that do not travel."""
+    credentials: tuple[Found, ...] = ()
+    """What looks like credentials, in the values and the source."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any."""
 
@@ -225,6 +228,7 @@ def _pack(
         files=sent,
         missed=tuple(missed(tree, Path.cwd(), sent)) if tree is not None else (),
         code=Payload.of(code, place, name=CODE) if code else None,
+        credentials=(*in_values(values), *in_source(source_text, filename)),
         filename=filename,
         out=out,
         kind=kind,

@@ -14,6 +14,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle import credentials
 from jupyter_trainjob.bundle import storage as storages
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
@@ -40,8 +41,8 @@ class Prepared:
     trainjob: Object
     runtime: Object | None = None
     """The job's own copy of its runtime, where ``--retries`` needs one."""
-    note: str = ""
-    """What may keep the job from running, where that is no error."""
+    notes: tuple[str, ...] = ()
+    """What its sender should know, where that is no error."""
 
 
 def submit(
@@ -92,8 +93,8 @@ def submit(
         fn, args, dict(kwargs or {}), cells=cells.names(), place=_place(options), files=options.files
     )
     prepared = prepare(capture, options, begun)
-    if prepared.note:
-        warnings.warn(prepared.note, stacklevel=2)
+    for note in prepared.notes:
+        warnings.warn(note, stacklevel=2)
     return send(prepared)
 
 
@@ -159,8 +160,9 @@ def prepare_on(
         patches=[delivery.patch],
     )
     lost = storing.note(capture, shared=connection.embedded or stored is not None)
-    note = " ".join(filter(None, (made.note, misfit, lost)))
-    return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, note=note)
+    told = credentials.notes(capture, options.env)
+    notes = tuple(filter(None, (made.note, misfit, lost, *told)))
+    return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, notes=notes)
 
 
 def send(prepared: Prepared) -> TrainJob:

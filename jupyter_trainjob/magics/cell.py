@@ -33,8 +33,8 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     # Not the shell's own count, which newer versions of IPython advance before a cell runs.
     filename = cells.name(len(shell.history_manager.input_hist_parsed) - 1)
     prepared = submit.prepare_cell(source, shell.user_ns, filename=filename, options=options_of(chosen))
-    if prepared.note:
-        print(prepared.note)
+    for note in prepared.notes:
+        print(note)
     if chosen.dry_run:
         print(describe(prepared))
         return

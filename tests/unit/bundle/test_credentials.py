@@ -1,0 +1,74 @@
+"""What looks like a credential is told by name and kind, never by its value; ordinary text is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupyter_trainjob.bundle import credentials
+from jupyter_trainjob.bundle.capture import capture_cell
+
+LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF6hJ3lM9oR2uX5"
+# Put together here, so that no scanner of repositories takes them for real ones.
+MARKED = {
+    "AWS access key": "AKIA" + "ABCDEFGHIJKLMNOP",
+    "GitHub token": "ghp_" + LETTERS[:36],
+    "Hugging Face token": "hf_" + LETTERS[:34],
+    "Anthropic key": "sk-ant-" + LETTERS[:30],
+    "OpenAI key": "sk-proj-" + LETTERS[:44],
+    "Slack token": "xoxb-" + LETTERS[:24],
+    "Google API key": "AIza" + LETTERS[:35],
+    "JSON Web Token": f"eyJ{LETTERS[:20]}.eyJ{LETTERS[:20]}.{LETTERS[:20]}",
+    "URL with a password": "postgres://me:" + "hunter22@db.example/x",
+    "private key": "-----BEGIN RSA " + "PRIVATE KEY-----",
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), MARKED.items(), ids=MARKED)
+def test_what_services_mark_is_found_under_any_name(kind: str, text: str) -> None:
+    assert credentials.kind_of("x", f"before {text} after") == kind
+
+
+def test_a_random_text_called_like_a_secret_is_found() -> None:
+    assert credentials.kind_of("db_password", LETTERS[:24]) == "secret, by its name"
+    assert credentials.kind_of("API_KEY", LETTERS[:24]) == "secret, by its name"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("digest", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        ("token", "<|endoftext|>"),
+        ("pad_token", "aaaaaaaaaaaaaaaaaaaa1"),
+        ("password", "to be filled in by you"),
+        ("tokenizer", LETTERS[:24]),
+        ("max_tokens", "128"),
+        ("url", "https://example.org:8080/a@b"),
+        ("template", "postgres://{user}:{password}@{host}/x"),
+        ("task", "task-ant-farm sk-learn-like"),
+    ],
+)
+def test_ordinary_text_is_left_alone(name: str, text: str) -> None:
+    assert credentials.kind_of(name, text) == ""
+
+
+def test_the_way_to_it_is_told_and_its_value_never() -> None:
+    token = MARKED["GitHub token"]
+    namespace = {"settings": {"auth": [{"gh": token}], token: token + "A"}}
+    capture = capture_cell(f"key = {MARKED['Slack token']!r}\nprint(settings)", namespace, filename="Cell [4]")
+    told = " ".join(credentials.notes(capture, {"HF": MARKED["Hugging Face token"]}))
+    assert "settings['auth'][0]['gh'] (GitHub token)" in told
+    assert "Cell [4], line 1 (Slack token)" in told
+    assert "--env HF (Hugging Face token)" in told
+    assert "settings[key 2] (GitHub token)" in told
+    assert not any(text in told for text in MARKED.values())
+
+
+def test_nothing_is_told_of_a_cell_without() -> None:
+    capture = capture_cell("print(x)", {"x": ["a", {"b": 1}]}, filename="Cell [1]")
+    assert credentials.notes(capture, {"A": "b"}) == []
+
+
+def test_a_value_that_holds_itself_ends() -> None:
+    loop: list[object] = [MARKED["AWS access key"]]
+    loop.append(loop)
+    assert credentials.in_values({"loop": loop}) == [("loop[0]", "AWS access key")]

@@ -33,6 +33,19 @@ _REMEDIES: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
     ((*_LOCKS, threading.Thread, subprocess.Popen),
      "It belongs to this process: create it inside the cell, or leave it out in the class's __getstate__."),
 )  # fmt: skip
+_BY_MODULE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (("sqlite3", "sqlalchemy", "psycopg", "psycopg2", "psycopg_c", "psycopg_binary", "asyncpg", "pymysql", "duckdb"),
+     "Connect to the database inside the cell, so that every rank has its own connection."),
+    (("multiprocessing", "concurrent", "asyncio", "_asyncio", "queue", "_queue", "threading", "_thread", "selectors"),
+     "It belongs to this process: create it inside the cell, or leave it out in the class's __getstate__."),
+    (("IPython", "ipywidgets", "ipykernel", "anywidget", "traitlets", "zmq"),
+     "It belongs to the notebook: take the value that it shows into a variable, and use that in the cell."),
+    (("jupyter_trainjob",),
+     "It belongs to the notebook: take what you need of it, such as result(), into a variable before the cell."),
+    (("pyspark", "distributed"),
+     "It belongs to this process: connect inside the cell, or collect the data into a variable before it."),
+)  # fmt: skip
+"""By the top-level package that defines a type: looked up by name, so that nothing is imported for it."""
 _ANY_REMEDY: Final = "Create it inside the cell, or leave it out in the __getstate__ of the class that holds it."
 
 
@@ -162,4 +175,9 @@ def _reason(error: Exception) -> str:
 
 
 def _remedy(value: Any) -> str:
-    return next((remedy for types_, remedy in _REMEDIES if isinstance(value, types_)), _ANY_REMEDY)
+    for types_, remedy in _REMEDIES:
+        if isinstance(value, types_):
+            return remedy
+    # A subclass from the notebook holds the same thing as its base.
+    packages = [str(cls.__module__).partition(".")[0] for cls in type(value).__mro__]
+    return next((remedy for names, remedy in _BY_MODULE if not set(names).isdisjoint(packages)), _ANY_REMEDY)

@@ -1,0 +1,55 @@
+"""What lives in one process alone is refused before anything is sent, with what to do about it."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jupyter_trainjob.bundle.capture import capture_cell
+from jupyter_trainjob.errors import CaptureError
+
+
+def _foreign(module: str) -> Any:
+    """Return an object of a library that need not be installed."""
+
+    def refuse(_: object) -> None:
+        raise TypeError("cannot pickle this")
+
+    return type("Client", (), {"__module__": module, "__reduce__": refuse})()
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (threading.Lock, "create it inside the cell"),
+        (threading.Thread, "create it inside the cell"),
+        (queue.Queue, "create it inside the cell"),
+        (lambda: (number for number in range(3)), "make a list of it"),
+        (lambda: _foreign("sqlalchemy.engine.base"), "Connect to the database inside the cell"),
+        (lambda: _foreign("psycopg"), "Connect to the database inside the cell"),
+        (lambda: _foreign("ipywidgets.widgets.widget"), "take the value that it shows"),
+        (lambda: _foreign("jupyter_trainjob.client.handle"), "such as result()"),
+        (lambda: _foreign("pyspark.sql.session"), "collect the data"),
+        (lambda: _foreign("distributed.client"), "collect the data"),
+        (lambda: _foreign("somebody"), "leave it out in the __getstate__"),
+    ],
+)
+def test_the_remedy_fits_what_cannot_travel(make: Callable[[], Any], remedy: str) -> None:
+    with pytest.raises(CaptureError, match="Nothing was sent") as caught:
+        capture_cell("print(thing)", {"thing": {"inner": make()}}, filename="Cell [1]")
+    assert "thing['inner']" in str(caught.value)
+    assert remedy in str(caught.value)
+
+
+def test_connections_are_to_be_opened_in_the_cell() -> None:
+    with sqlite3.connect(":memory:") as database, socket.socket() as connection:
+        for thing, remedy in ((database, "Connect to the database"), (connection, "Open the connection inside")):
+            with pytest.raises(CaptureError, match=remedy):
+                capture_cell("print(thing)", {"thing": thing}, filename="Cell [1]")
+    database.close()

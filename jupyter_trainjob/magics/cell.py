@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.constants import MAGIC
-from jupyter_trainjob.magics import arguments
+from jupyter_trainjob.magics import arguments, review
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_trainjob.client.handle import TrainJob
     from jupyter_trainjob.client.options import Options
-    from jupyter_trainjob.client.submit import Prepared
 
 
 SECOND_CHANCE: Final = 2.0
@@ -36,7 +35,7 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     for note in prepared.notes:
         print(note)
     if chosen.dry_run:
-        print(describe(prepared))
+        print(review.describe(prepared))
         return
     job = submit.send(prepared)
     shell.user_ns[chosen.name] = job
@@ -77,46 +76,6 @@ def options_of(chosen: argparse.Namespace) -> Options:
         context=chosen.context,
         namespace=chosen.namespace,
     )
-
-
-def describe(prepared: Prepared) -> str:
-    """Return what would be sent: the captured names with type, size and origin, and the objects as YAML."""
-    import yaml
-
-    rows = [(item.name, item.type, f"{item.size:,} B", item.origin) for item in prepared.capture.names]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    table = [
-        f"  {name:<{widths[0]}}  {kind:<{widths[1]}}  {size:>{widths[2]}}  {origin}"
-        for name, kind, size, origin in rows
-    ]
-    secrets = len(prepared.delivery.secrets)
-    way = f"{secrets} Secret{'s' if secrets > 1 else ''}{' and a file' if prepared.delivery.files else ''}"
-    total = f"{prepared.capture.payload.size:,} B in {way}"
-    objects = [obj for obj in (prepared.runtime, prepared.trainjob) if obj is not None]
-    manifest = yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True)
-    return "\n".join(
-        [
-            "Nothing was sent. This would travel:",
-            *(table or ["  no names"]),
-            f"  {total}",
-            *_modules(prepared),
-            "---",
-            manifest,
-        ]
-    )
-
-
-def _modules(prepared: Prepared) -> list[str]:
-    """Return the modules and files that travel, and the modules that the job finds where it runs."""
-    modules, files = prepared.capture.modules, prepared.capture.files
-    lines = [
-        f"  module {f'{each.name} {each.version}'.rstrip()}: {len(each.files)} file(s), {each.size:,} B"
-        for each in modules
-        if each.by_value
-    ]
-    lines += [f"  file {name}: {path.stat().st_size:,} B" for name, path in files.items()]
-    named = [f"{each.name} {each.version}".rstrip() for each in modules if not each.by_value]
-    return [*lines, f"  by name, where it runs: {', '.join(named)}"] if named else lines
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 Gathered while a job is prepared, kept compressed in the bundle's Secret as an entry of its own, which no pod mounts,
 and read again as `TrainJob.record`. A plain dict of JSON values, for people and programs alike. Values of arguments
-stand in it as short texts; what goes by ``--secret`` never does.
+stand in it as short texts.
 """
 
 from __future__ import annotations

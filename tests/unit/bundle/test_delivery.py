@@ -92,7 +92,12 @@ def test_secrets_hold_the_archive_the_key_and_the_parts() -> None:
     capture = captured(2_500_000)
     delivery = delivered(capture)
     data = {s["metadata"]["name"]: {k: base64.b64decode(v) for k, v in s["data"].items()} for s in delivery.secrets}
-    assert list(data) == ["job-abcde-bundle", "job-abcde-captures-000", "job-abcde-captures-001", "job-abcde-captures-002"]
+    assert list(data) == [
+        "job-abcde-bundle",
+        "job-abcde-captures-000",
+        "job-abcde-captures-001",
+        "job-abcde-captures-002",
+    ]
     assert data[bundle_secret("job-abcde")][KEY_ENTRY] == KEY
     parts = [content for secret in list(data)[1:] for content in data[secret].values()]
     assert b"".join(parts) == capture.payload.open().read()

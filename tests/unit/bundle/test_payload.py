@@ -26,7 +26,11 @@ def nowhere() -> Path | None:
 def test_what_is_small_stays_in_memory_and_asks_for_no_place() -> None:
     payload = Payload.of(b"x" * PART_SIZE, nowhere)
     (part,) = payload.parts()
-    assert (part.file, part.size, part.sha256) == ("captures-000", PART_SIZE, hashlib.sha256(b"x" * PART_SIZE).hexdigest())
+    assert (part.file, part.size, part.sha256) == (
+        "captures-000",
+        PART_SIZE,
+        hashlib.sha256(b"x" * PART_SIZE).hexdigest(),
+    )
     assert dict(payload.pieces()) == {"captures-000": b"x" * PART_SIZE}
 
 

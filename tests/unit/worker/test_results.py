@@ -92,7 +92,8 @@ def test_the_trap_above_would_spring(tmp_path: Path) -> None:
 
 
 def test_a_large_result_without_a_folder_is_refused_without_being_kept() -> None:
-    with pytest.raises(results.ResultError, match=r"last expression \(200,000,0\d\d bytes\).*no folder that the notebook"):
+    words = r"last expression \(200,000,0\d\d bytes\).*no folder that the notebook"
+    with pytest.raises(results.ResultError, match=words):
         results.dump(bytes(200_000_000), {"a": 1}, key=KEY)
 
 

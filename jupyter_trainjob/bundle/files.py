@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import glob
 import io
+import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ LARGEST: Final = 3
 def chosen(patterns: Sequence[str], folder: Path) -> dict[str, Path]:
     """Return the files of ``--file`` by where they lie in the job's folder: as below `folder`, else by their names.
 
+    What a link to a file leads to travels under the link's name; links to folders inside of a folder are left out.
+
     Raises `errors.UsageError` for a pattern that nothing matches.
     """
     found: dict[str, Path] = {}
@@ -36,9 +39,11 @@ def chosen(patterns: Sequence[str], folder: Path) -> dict[str, Path]:
         if not paths:
             raise UsageError(f"--file {pattern}: there is no such file in {folder}. Nothing was sent.")
         for path in paths:
-            base = folder if path.resolve().is_relative_to(folder.resolve()) else path.parent
-            for each in _below(path):
-                found[each.resolve().relative_to(base.resolve()).as_posix()] = each
+            # Links stay where they are named, wherever they lead: resolved, data linked from elsewhere has no place.
+            named = _plain(path)
+            base = _plain(folder) if named.is_relative_to(_plain(folder)) else named.parent
+            for each in _below(named):
+                found[each.relative_to(base).as_posix()] = each
     return found
 
 
@@ -72,6 +77,11 @@ def missed(tree: ast.Module, folder: Path, sent: Iterable[str]) -> list[str]:
             if _may_be_path(text) and text not in have and (folder / text).is_file():
                 found[text] = None
     return list(found)
+
+
+def _plain(path: Path) -> Path:
+    """Return the path without `..`, with its links as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links.
 
 
 def _below(path: Path) -> Iterator[Path]:

@@ -93,22 +93,6 @@ def imported_by(code: types.CodeType) -> set[str]:
     return names.union(*(imported_by(each) for each in code.co_consts if isinstance(each, types.CodeType)))
 
 
-def changed(module: Module) -> bool:
-    """Whether a module that travels has changed on the disk since the notebook imported it."""
-    for name, loaded in list(sys.modules.items()):
-        if name.partition(".")[0] != module.name or not getattr(loaded, "__cached__", None):
-            continue
-        spec = getattr(loaded, "__spec__", None)
-        try:
-            cached = Path(loaded.__cached__).read_bytes()[8:12]
-            now = int(Path(str(spec.origin)).stat().st_mtime) & 0xFFFFFFFF if spec else 0
-        except (OSError, AttributeError):
-            continue
-        if spec and int.from_bytes(cached, "little") != now:
-            return True
-    return False
-
-
 def _name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 

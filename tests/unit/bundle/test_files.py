@@ -39,6 +39,15 @@ def test_chosen(folder: Path, patterns: list[str], names: list[str]) -> None:
     assert sorted(files.chosen(patterns, folder)) == names
 
 
+def test_links_travel_under_their_own_names_wherever_they_lead(folder: Path) -> None:
+    (folder / "link.csv").symlink_to("../away/d.csv")
+    (folder / "data" / "linked.csv").symlink_to("../../away/d.csv")
+    sent = files.chosen(["link.csv", "data"], folder)
+    assert sorted(sent) == ["data/b.csv", "data/deep/c.txt", "data/linked.csv", "link.csv"]
+    with zipfile.ZipFile(io.BytesIO(files.packed([], sent))) as archive:
+        assert archive.read("files/link.csv") == archive.read("files/data/linked.csv") == b"away/d.csv"
+
+
 def test_a_file_that_is_not_there_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"--file b\.csv: there is no such file"):
         files.chosen(["b.csv"], folder)

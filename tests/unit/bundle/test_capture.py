@@ -175,7 +175,7 @@ CULPRITS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "a database": (
         lambda: Holder(db=sqlite3.connect(":memory:")),
         "x.db cannot travel to the job: it is a sqlite3.Connection",
-        "Create it inside the cell",
+        "Connect to the database inside the cell",
     ),
     "a slot": (lambda: Slotted(threading.Lock()), "x.inner cannot travel", "create it inside the cell"),
     "a partial": (lambda: functools.partial(print, threading.Lock()), "x.args[0] cannot travel", "create it"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, TRAINJOBS
 from jupyter_trainjob.bundle.capture import capture_cell
 from jupyter_trainjob.client.context import Connection
@@ -48,7 +49,16 @@ def test_the_copy_of_a_cells_job_has_secrets_and_a_runtime_of_its_own(server: Se
 
 
 def test_the_copy_of_a_stopped_job_in_yaml_starts(server: Server) -> None:
-    stored = server.create(TRAINJOBS, trainjob("mnist", suspend=True))
+    server.create(TRAININGRUNTIMES, {"metadata": {"name": "plain"}, "spec": RUNTIME["spec"]})
+    reference = {"kind": "TrainingRuntime", "name": "plain"}
+    stored = server.create(TRAINJOBS, trainjob("mnist", runtimeRef=reference, suspend=True))
     again = TrainJob(Connection("elsewhere", server.client, server.namespace), stored).rerun()
     spec = server.client.get(TRAINJOBS, again.name, namespace=server.namespace)["spec"]
     assert spec == {**stored["spec"], "suspend": False}
+
+
+def test_a_job_whose_runtime_is_gone_says_so(server: Server) -> None:
+    stored = server.create(TRAINJOBS, trainjob("mnist", runtimeRef={"kind": "TrainingRuntime", "name": "lost"}))
+    with pytest.raises(errors.UsageError, match="its runtime lost is gone"):
+        TrainJob(Connection("elsewhere", server.client, server.namespace), stored).rerun()
+    assert len(server.client.list(TRAINJOBS, namespace=server.namespace).items) == 1

@@ -15,7 +15,8 @@ from tests.embedded import embedded_cluster, wait_for
 from tests.load.footprint import run_jobs, settled
 
 pytestmark = pytest.mark.timeout(240)
-WARM_UP, JOBS = 10, 30
+WARM_UP, JOBS = 60, 40
+"""The daemon's caches and watch windows are full after some 60 jobs; 200 jobs need no more memory than these."""
 
 
 @pytest.fixture

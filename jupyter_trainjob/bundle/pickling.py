@@ -19,8 +19,8 @@ from cloudpickle import Pickler
 from jupyter_trainjob.bundle.modules import imported_by
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.bundle.syntax import names_in
-from jupyter_trainjob.worker import rebuilt
-from jupyter_trainjob.worker.classes import note_superseded, slotted
+from jupyter_trainjob.worker import rebuilt, skeletons
+from jupyter_trainjob.worker.classes import note_superseded
 from jupyter_trainjob.worker.tensors import Storages
 
 _NAMED: Final = (type, types.FunctionType, types.BuiltinFunctionType)
@@ -68,7 +68,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             self.has_code = True
             if isinstance(obj, type):
                 note_superseded(obj, self._namespace)
-                reduced = slotted(obj, reduced)
+                reduced = skeletons.reduced(obj, reduced)
         return reduced
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import skeletons
+
 NAME = "jupyter_trainjob.worker.classes"
 """Under which a notebook knows this module."""
 
@@ -47,19 +49,10 @@ def note_arrived() -> None:
 
 def reduced(cls: type, how: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return how a class is pickled, from `how` cloudpickle does: found where it is known, else made."""
-    make, args, state = slotted(cls, how)[:3]
+    make, args, state = skeletons.reduced(cls, how)[:3]
     mark = _mark(cls)
     named = cls.__module__ == "__main__" and mark in _arrived
     return own, (cls.__qualname__ if named else "", mark, make, args), state, None, None, fill
-
-
-def slotted(cls: type, how: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return how a class is pickled with its slots, which cannot be added to one that is made."""
-    # Of tuples they are always empty, and a NamedTuple makes them itself.
-    if "__slots__" not in vars(cls) or issubclass(cls, (enum.Enum, tuple)):
-        return how
-    constructor, name, bases, keywords, *rest = how[1]
-    return how[0], (constructor, name, bases, {**keywords, "__slots__": vars(cls)["__slots__"]}, *rest), *how[2:]
 
 
 def own(qualname: str, mark: str, make: Callable[..., type], args: tuple[Any, ...]) -> type:
@@ -68,8 +61,7 @@ def own(qualname: str, mark: str, make: Callable[..., type], args: tuple[Any, ..
 
     if qualname and mark not in superseded and not getattr(_reading, "as_sent", False):
         found = _named(qualname, vars(sys.modules["__main__"]))
-        is_enum = make is cloudpickle._make_skeleton_enum  # noqa: SLF001
-        if isinstance(found, type) and issubclass(found, enum.Enum) == is_enum:
+        if isinstance(found, type) and issubclass(found, enum.Enum) == (make is skeletons.of_enum):
             return found
     known: type | None = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(mark)  # noqa: SLF001
     if known is not None:
@@ -81,11 +73,7 @@ def own(qualname: str, mark: str, make: Callable[..., type], args: tuple[Any, ..
 
 def fill(cls: type, state: Any) -> type:
     """Fill in a class that was made; any other is somebody's own and stays as it is."""
-    from cloudpickle import cloudpickle
-
-    if _bare.pop(id(cls), None) is not None:
-        cloudpickle._class_setstate(cls, state)  # noqa: SLF001 - what it would have called itself
-    return cls
+    return cls if _bare.pop(id(cls), None) is None else skeletons.fill(cls, state)
 
 
 @contextlib.contextmanager

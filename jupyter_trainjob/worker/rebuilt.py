@@ -7,7 +7,9 @@ pickles, by the name that this module has in the notebook.
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import gc
 import sys
 import types
 import typing
@@ -15,10 +17,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from . import instances
+
 NAME: Final = "jupyter_trainjob.worker.rebuilt"
 _BY_NAME: Final = tuple(
     kind for name in ("NewType", "ParamSpec", "TypeVarTuple") if (kind := getattr(typing, name, None)) is not None
 )
+_KEY: Final = type(functools.cmp_to_key(lambda a, b: 0))  # noqa: ARG005
 _WEAK: Final = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 
 
@@ -38,8 +43,17 @@ def reduced(obj: Any) -> Any:
     if type(obj) in _WEAK:
         return type(obj), (list(obj) if isinstance(obj, weakref.WeakSet) else dict(obj),)
     if type(obj) is weakref.ref:
-        return reference, (obj(),)
-    return NotImplemented
+        return reference, (obj(), obj.__callback__)
+    if type(obj) is weakref.WeakMethod:
+        return weakref.WeakMethod, (obj(),)
+    if type(obj) is types.MappingProxyType:
+        return _of_view(obj)
+    if type(obj) is contextvars.ContextVar:
+        return context_variable, _of_variable(obj)
+    if type(obj) is _KEY:
+        compare, *of = (each for each in gc.get_referents(obj) if each is not _KEY)
+        return NotImplemented if of else (functools.cmp_to_key, (compare,))
+    return instances.reduced(obj)
 
 
 def with_cells(how: tuple[Any, ...], function: types.FunctionType) -> tuple[Any, ...]:
@@ -85,9 +99,17 @@ def type_by_name(kind: str, name: str, base: Any) -> Any:
     return made
 
 
-def reference(target: Any) -> Any:
+def reference(target: Any, callback: Callable[..., Any] | None = None) -> Any:
     """Return a weak reference; one to nothing where nothing else holds its target."""
-    return weakref.ref(target if target is not None else _Gone())
+    return weakref.ref(target if target is not None else _Gone(), callback)
+
+
+def context_variable(name: str, default: tuple[Any, ...], value: tuple[Any, ...]) -> Any:
+    """Return a context variable that has its value."""
+    made: Any = contextvars.ContextVar(name, default=default[0]) if default else contextvars.ContextVar(name)
+    if value:
+        made.set(value[0])
+    return made
 
 
 class _Gone:
@@ -103,6 +125,23 @@ def _of_cell(cell: types.CellType) -> tuple[Any, ...]:
         return _make_empty_cell, ()
 
 
+def _of_variable(variable: Any) -> tuple[Any, ...]:
+    return variable.name, contextvars.Context().run(_value_of, variable), _value_of(variable)
+
+
+def _value_of(variable: Any) -> tuple[Any, ...]:
+    try:
+        return (variable.get(),)
+    except LookupError:
+        return ()
+
+
+def _of_view(view: Any) -> Any:
+    """Return how a read-only view is pickled: as one of the very mapping, unless that is the dict of a class."""
+    (mapping,) = gc.get_referents(view)
+    return NotImplemented if "__doc__" in mapping and "__module__" in mapping else (types.MappingProxyType, (mapping,))
+
+
 def _is_own(value: Any) -> bool:
     """Whether nobody could import it."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
@@ -112,5 +151,5 @@ def _is_own(value: Any) -> bool:
     return module == "__main__" or found is not value
 
 
-for _each in (fill, cached, cached_property, own_property, type_by_name, reference):
+for _each in (fill, cached, cached_property, own_property, type_by_name, reference, context_variable):
     _each.__module__ = NAME

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import pickle
 import sys
+import types
+import warnings
 from typing import Any
 
 
@@ -24,9 +26,14 @@ class Storages:
     def reduce(self, obj: Any) -> Any:
         """Return how `obj` is to be pickled if it is a storage that lies in memory, else `NotImplemented`."""
         torch = sys.modules.get("torch")
-        if torch is not None and type(obj) is torch.Tensor:
-            return _readable(*obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL))
-        if torch is None or not isinstance(obj, (torch.UntypedStorage, torch.storage.TypedStorage)):
+        if torch is None or not hasattr(torch, "Tensor"):  # While it is imported.
+            return NotImplemented
+        if isinstance(obj, torch.Tensor):
+            return _of_tensor(obj)
+        whole = _of_what_torch_cuts(obj)
+        if whole is not NotImplemented:
+            return whole
+        if not isinstance(obj, (torch.UntypedStorage, torch.storage.TypedStorage)):
             return NotImplemented
         untyped = obj if isinstance(obj, torch.UntypedStorage) else obj._untyped_storage  # noqa: SLF001 - no public name
         if not (untyped.device.type == "cpu" or (self._bring_home and untyped.device.type != "meta")):
@@ -42,6 +49,43 @@ class Storages:
         import ctypes  # Late: most ranks send back no tensors.
 
         return untyped_storage, (pickle.PickleBuffer((ctypes.c_char * size).from_address(here.data_ptr())),)
+
+
+def _of_tensor(tensor: Any) -> Any:
+    """Return how a tensor is pickled, with its gradient and its hooks, which torch leaves behind."""
+    kept = {
+        name: value
+        for name in ("grad", "_backward_hooks", "_post_accumulate_grad_hooks")
+        if tensor.is_leaf and (value := getattr(tensor, name, None)) is not None
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # It says that the hooks stay behind.
+        how = tensor.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if type(tensor).__module__ == "torch":
+        how = _readable(*how)
+    return (*how, kept, None, None, set_all) if kept and len(how) == 2 else how
+
+
+def _of_what_torch_cuts(obj: Any) -> Any:
+    """Return how is pickled what torch can copy whole, but pickles in part or not at all."""
+    optimizers, parametrize, dynamo = (
+        sys.modules.get(name) for name in ("torch.optim", "torch.nn.utils.parametrize", "torch._dynamo.eval_frame")
+    )
+    if optimizers is not None and isinstance(obj, getattr(optimizers, "Optimizer", ())):
+        how = obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        cut = type(obj).__getstate__ is optimizers.Optimizer.__getstate__ and isinstance(how, tuple)
+        return (*how[:2], {**vars(obj)}, *how[3:]) if cut else how
+    if parametrize is not None and "ParametrizationList" in vars(parametrize) and _is_parametrized(obj, parametrize):
+        return parametrized, (type(obj).__bases__[0],), {**vars(obj)}, None, None, set_parametrized
+    if dynamo is not None and isinstance(obj, types.FunctionType) and "_torchdynamo_orig_callable" in vars(obj):
+        for cell in obj.__closure__ or ():
+            if isinstance(cell.cell_contents, dynamo._TorchDynamoContext):  # noqa: SLF001 - compiled modules pickle it too
+                return compiled, (vars(obj)["_torchdynamo_orig_callable"], cell.cell_contents)
+    return NotImplemented
+
+
+def _is_parametrized(obj: Any, parametrize: Any) -> bool:
+    return type(obj).__module__ == parametrize.__name__ and parametrize.is_parametrized(obj)
 
 
 def _readable(make: Any, arguments: tuple[Any, ...], *rest: Any) -> tuple[Any, ...]:
@@ -67,5 +111,32 @@ def typed(storage: Any, dtype: Any) -> Any:
     return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
 
 
+def set_all(obj: Any, attributes: dict[str, Any]) -> None:
+    """Give an object its attributes."""
+    for name, value in attributes.items():
+        setattr(obj, name, value)
+
+
+def parametrized(cls: type) -> Any:
+    """Return an empty module that is to be parametrized."""
+    return cls.__new__(cls)
+
+
+def set_parametrized(module: Any, attributes: dict[str, Any]) -> None:
+    """Fill a module, and let it compute its weights again."""
+    from torch.nn.utils import parametrize
+
+    vars(module).update(attributes)
+    parametrize._inject_new_class(module)  # noqa: SLF001 - register_parametrization would initialise them anew
+    for name in module.parametrizations:
+        parametrize._inject_property(module, name)  # noqa: SLF001
+
+
+def compiled(function: Any, context: Any) -> Any:
+    """Return a function that torch compiles when it is called."""
+    return context(function)
+
+
 # In a pod this module has another name, but whoever reads knows it by this one.
-untyped_storage.__module__ = typed.__module__ = "jupyter_trainjob.worker.tensors"
+for _each in (untyped_storage, typed, set_all, parametrized, set_parametrized, compiled):
+    _each.__module__ = "jupyter_trainjob.worker.tensors"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import linecache
-import pickle
-import sys
 import types
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,7 +16,7 @@ from cloudpickle import Pickler
 
 from jupyter_trainjob.bundle.modules import imported_by
 from jupyter_trainjob.bundle.notebook import is_ipythons
-from jupyter_trainjob.bundle.syntax import names_in
+from jupyter_trainjob.bundle.syntax import QUERIES, names_in, queried
 from jupyter_trainjob.worker import rebuilt, skeletons
 from jupyter_trainjob.worker.classes import note_superseded
 from jupyter_trainjob.worker.tensors import Storages
@@ -51,10 +49,14 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         self._storages = Storages()
         self.globals_ref[id(namespace)] = _JobGlobals()
 
+    def dump(self, obj: Any) -> None:
+        """Pickle one more value."""
+        with rebuilt.deep():
+            super().dump(obj)
+
     def reducer_override(self, obj: Any) -> Any:
         """Refuse what cloudpickle would quietly change, and notice code that travels by value."""
-        if isinstance(obj, io.IOBase) and obj not in (sys.stdout, sys.stderr):
-            raise pickle.PicklingError(f"an open file cannot travel: {getattr(obj, 'name', type(obj).__qualname__)}")
+        rebuilt.refuse_files(obj)
         reduced = self._storages.reduce(obj)
         if reduced is NotImplemented:
             reduced = rebuilt.reduced(obj)
@@ -80,7 +82,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             taken = slots["__globals__"]
             taken = {
                 **taken,
-                **{name: self._namespace[name] for name in commands_names(func.__code__, self._namespace)},
+                **{name: self._namespace[name] for name in names_in_texts(func.__code__, self._namespace)},
             }
             slots["__globals__"] = {name: taken[name] for name in taken if not is_ipythons(name, taken[name])}
         return reduced
@@ -93,13 +95,17 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             self.sources[filename] = text
 
 
-def commands_names(code: types.CodeType, namespace: dict[str, Any]) -> set[str]:
-    """Return the names of the notebook that the texts of a function's commands take: ``!ls {folder}``."""
-    if "get_ipython" not in code.co_names:
+def names_in_texts(code: types.CodeType, namespace: dict[str, Any]) -> set[str]:
+    """Return the names of the notebook in texts that a function runs: ``!ls {folder}``, ``df.query("a > @limit")``."""
+    readers = [
+        *([names_in] if "get_ipython" in code.co_names else []),
+        *([queried] if not QUERIES.isdisjoint(code.co_names) else []),
+    ]
+    if not readers:
         nested = [each for each in code.co_consts if isinstance(each, types.CodeType)]
-        return {name for each in nested for name in commands_names(each, namespace)}
+        return {name for each in nested for name in names_in_texts(each, namespace)}
     texts = [each for each in _constants(code) if isinstance(each, str)]
-    return {name for text in texts for name in names_in(text) if name in namespace}
+    return {name for read in readers for text in texts for name in read(text) if name in namespace}
 
 
 def _constants(code: types.CodeType) -> Iterator[object]:

@@ -12,7 +12,7 @@ from typing import Final
 from jupyter_trainjob.bundle import syntax
 from jupyter_trainjob.errors import UsageError
 
-_HAS_TEXT: Final = re.compile(r"\b(?:get_ipython|exec|eval)\b")
+_HAS_TEXT: Final = re.compile(r"\b(?:get_ipython|exec|eval|query)\b")
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DOES_NOTHING: Final = (*_DEFINITIONS, ast.Import, ast.ImportFrom, ast.Pass)
 

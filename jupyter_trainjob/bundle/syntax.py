@@ -67,6 +67,10 @@ def commands(tree: ast.AST) -> Iterator[Command]:
             yield found
 
 
+QUERIES: Final = frozenset({"query", "eval"})
+"""Methods of frames that read the caller's variables."""
+
+
 def unfolded(tree: ast.Module) -> ast.Module:
     """Return a tree in which stands, for each command, what its text reads and binds."""
     changed: ast.Module = ast.fix_missing_locations(_Unfold().visit(tree))
@@ -203,7 +207,9 @@ class _Unfold(ast.NodeTransformer):
         found = _command(node)
         text = _executed(node)
         if found is None and text is None:
-            return self.generic_visit(node)
+            read = [ast.Name(id=name, ctx=ast.Load()) for name in sorted(_queried(node))]
+            self.generic_visit(node)
+            return ast.Tuple(elts=[node, *read], ctx=ast.Load()) if read else node
         reads: list[ast.expr] = []
         for statement in self._statements(found) if found is not None else self._parsed(str(text)):
             reads += [each for each in ast.walk(statement) if isinstance(each, ast.expr) and _is_read(each)]
@@ -234,6 +240,19 @@ def _executed(node: ast.AST) -> str | None:
         case ast.Call(func=ast.Name(id="exec" | "eval"), args=[ast.Constant(value=str(text))]):
             return str(text)
     return None
+
+
+def _queried(node: ast.Call) -> set[str]:
+    """Return the names in the text of ``frame.query("a > @limit")``."""
+    if not (isinstance(node.func, ast.Attribute) and node.func.attr in QUERIES):
+        return set()
+    texts = [each.value for argument in node.args for each in ast.walk(argument) if isinstance(each, ast.Constant)]
+    return {name for text in texts if isinstance(text, str) for name in queried(text)}
+
+
+def queried(text: str) -> set[str]:
+    """Return the names of variables in a query of pandas."""
+    return set(re.findall(r"@([^\W\d]\w*)", text))
 
 
 def _is_read(node: ast.expr) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 NAME: Final = "jupyter_trainjob.worker.instances"
 _ANSWERS: Final = ("__getattr__", "__getattribute__", "__setattr__")
+_ATOMS: Final = (str, bytes, int, float, complex, bool, type(None))
 _PICKLED: Final = ("__reduce__", "__reduce_ex__")
 
 
@@ -43,6 +44,10 @@ def reduced(obj: Any) -> Any:
         make, arguments = bare, (cls, *rest)
     elif make is cls and (_is_own(cls, "__new__") or _is_own(cls, "__init__")):
         make, arguments = made, (cls, *arguments)
+    if attributes and _is_own(cls, "__hash__") and make in (bare, copyreg.__newobj__):  # type: ignore[attr-defined]
+        # It may be a key of what it leads to, and have to be hashed before it is whole.
+        first = {name: value for name, value in attributes.items() if isinstance(value, _ATOMS)}
+        make, arguments = begun, (first, cls, *arguments[1:])
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, numpy.ndarray) and attributes and not _is_own(cls, "__setstate__"):
         return make, arguments, (state, attributes), None, None, with_attributes
@@ -58,6 +63,13 @@ def reduced(obj: Any) -> Any:
 def bare(cls: type, *arguments: Any) -> Any:
     """Return an instance as its nearest base from a library makes it, before any ``__init__``."""
     return _library(cls, "__new__").__new__(cls, *arguments)
+
+
+def begun(first: dict[str, Any], cls: type, *arguments: Any) -> Any:
+    """Return an instance that has some of its attributes already."""
+    instance = bare(cls, *arguments)
+    object.__getattribute__(instance, "__dict__").update(first)
+    return instance
 
 
 def made(cls: type, *arguments: Any) -> Any:
@@ -137,5 +149,5 @@ def _library(cls: type, name: str) -> Any:
 
 
 _each: Callable[..., Any]
-for _each in (bare, made, restore, with_attributes, sentinel):
+for _each in (bare, begun, made, restore, with_attributes, sentinel):
     _each.__module__ = NAME

@@ -7,24 +7,48 @@ pickles, by the name that this module has in the notebook.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import gc
+import io
+import pickle
 import sys
 import types
 import typing
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from . import instances
 
 NAME: Final = "jupyter_trainjob.worker.rebuilt"
+DEPTH: Final = 10_000
+"""Of recursion while values are pickled; a third of what the stack of a thread has room for."""
 _BY_NAME: Final = tuple(
     kind for name in ("NewType", "ParamSpec", "TypeVarTuple") if (kind := getattr(typing, name, None)) is not None
 )
+_IN_MEMORY: Final = (io.StringIO, io.BytesIO)
+_VIEWS: Final[dict[type, Any]] = {type(make({})): make for make in (dict.keys, dict.values, dict.items)}
 _KEY: Final = type(functools.cmp_to_key(lambda a, b: 0))  # noqa: ARG005
 _WEAK: Final = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+
+
+@contextlib.contextmanager
+def deep() -> Iterator[None]:
+    """Let a pickler go down deeper than Python's own limit: a list of two thousand links is no mistake."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEPTH))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def refuse_files(obj: Any) -> None:
+    """Raise for an open file, which cloudpickle would read and send as a text that only seems to be one."""
+    if isinstance(obj, io.IOBase) and type(obj) not in _IN_MEMORY and obj not in (sys.stdout, sys.stderr):
+        raise pickle.PicklingError(f"an open file cannot travel: {getattr(obj, 'name', type(obj).__qualname__)}")
 
 
 def reduced(obj: Any) -> Any:
@@ -40,6 +64,11 @@ def reduced(obj: Any) -> Any:
         return own_property, (obj.fget, obj.fset, obj.fdel, obj.__doc__, name)
     if isinstance(obj, _BY_NAME) and getattr(obj, "__module__", None) == "__main__":
         return type_by_name, (type(obj).__name__, obj.__name__, getattr(obj, "__supertype__", None))
+    return _of_link(obj)
+
+
+def _of_link(obj: Any) -> Any:
+    """Return how is pickled what leads to another value without holding it, or shows it."""
     if type(obj) in _WEAK:
         return type(obj), (list(obj) if isinstance(obj, weakref.WeakSet) else dict(obj),)
     if type(obj) is weakref.ref:
@@ -48,6 +77,8 @@ def reduced(obj: Any) -> Any:
         return weakref.WeakMethod, (obj(),)
     if type(obj) is types.MappingProxyType:
         return _of_view(obj)
+    if type(obj) in _VIEWS:
+        return _VIEWS[type(obj)], (gc.get_referents(obj)[0],)
     if type(obj) is contextvars.ContextVar:
         return context_variable, _of_variable(obj)
     if type(obj) is _KEY:

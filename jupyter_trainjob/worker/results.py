@@ -119,7 +119,12 @@ def pickler(stream: Any) -> Any:
             super().__init__(stream)
             self._storages = Storages(bring_home=True)
 
+        def dump(self, obj: Any) -> None:
+            with rebuilt.deep():
+                super().dump(obj)
+
         def reducer_override(self, obj: Any) -> Any:
+            rebuilt.refuse_files(obj)
             reduced = self._storages.reduce(obj)
             if reduced is NotImplemented:
                 reduced = rebuilt.reduced(obj)

@@ -73,7 +73,7 @@ def _of_what_torch_cuts(obj: Any) -> Any:
     )
     if optimizers is not None and isinstance(obj, getattr(optimizers, "Optimizer", ())):
         how = obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-        cut = type(obj).__getstate__ is optimizers.Optimizer.__getstate__ and isinstance(how, tuple)
+        cut = getattr(type(obj), "__getstate__", None) is optimizers.Optimizer.__getstate__ and isinstance(how, tuple)
         return (*how[:2], {**vars(obj)}, *how[3:]) if cut else how
     if parametrize is not None and "ParametrizationList" in vars(parametrize) and _is_parametrized(obj, parametrize):
         return parametrized, (type(obj).__bases__[0],), {**vars(obj)}, None, None, set_parametrized
@@ -85,7 +85,7 @@ def _of_what_torch_cuts(obj: Any) -> Any:
 
 
 def _is_parametrized(obj: Any, parametrize: Any) -> bool:
-    return type(obj).__module__ == parametrize.__name__ and parametrize.is_parametrized(obj)
+    return type(obj).__module__ == parametrize.__name__ and bool(parametrize.is_parametrized(obj))
 
 
 def _readable(make: Any, arguments: tuple[Any, ...], *rest: Any) -> tuple[Any, ...]:
@@ -117,7 +117,7 @@ def set_all(obj: Any, attributes: dict[str, Any]) -> None:
         setattr(obj, name, value)
 
 
-def parametrized(cls: type) -> Any:
+def parametrized(cls: Any) -> Any:
     """Return an empty module that is to be parametrized."""
     return cls.__new__(cls)
 

@@ -6,7 +6,7 @@ Named tuples, not dataclasses: making six of those takes longer than all the res
 from __future__ import annotations
 
 import json
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 CELL: Final = "cell"
 FUNCTION: Final = "function"
@@ -94,6 +94,8 @@ class Manifest(NamedTuple):
     """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
     seed: int | None = None
     """What the ranks' random numbers begin from, see `seeds`; None: each begins somewhere else every time."""
+    settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+    """Of the notebook's process, see `settings`."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""

@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import captures, files, folder, report, seeds, shell
+from . import captures, files, folder, report, seeds, settings, shell
 from .manifest import FUNCTION, Manifest
 
 
@@ -28,6 +28,7 @@ def run(manifest: Manifest, place: Path, *, rank: int = 0) -> Any:
     files.unpack(manifest, place)
     values = dict(captures.load(manifest, place))
     changes = captures.changes(manifest, place)
+    settings.install(manifest.settings)
     if manifest.seed is not None:
         seeds.install(manifest.seed, rank=rank)
     if manifest.kind == FUNCTION:

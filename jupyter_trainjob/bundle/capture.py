@@ -201,6 +201,7 @@ def _pack(
 ) -> Capture:
     payload = Payload(place)
     pickler = NotebookPickler(payload, namespace)
+    pickler.expect(values.values())
     names = []
     for name, value in values.items():
         start = payload.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import linecache
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from cloudpickle import Pickler
@@ -18,6 +18,7 @@ from jupyter_trainjob.bundle.modules import imported_by
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.bundle.syntax import QUERIES, names_in, queried
 from jupyter_trainjob.worker import rebuilt, skeletons
+from jupyter_trainjob.worker.arrays import Arrays
 from jupyter_trainjob.worker.classes import note_superseded
 from jupyter_trainjob.worker.tensors import Storages
 
@@ -47,7 +48,12 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         """Modules that what was pickled needs, by their full names."""
         self._namespace = namespace
         self._storages = Storages()
+        self._arrays = Arrays()
         self.globals_ref[id(namespace)] = _JobGlobals()
+
+    def expect(self, values: Iterable[Any]) -> None:
+        """Be told what is going to be pickled."""
+        self._arrays.expect(values)
 
     def dump(self, obj: Any) -> None:
         """Pickle one more value."""
@@ -58,6 +64,8 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         """Refuse what cloudpickle would quietly change, and notice code that travels by value."""
         rebuilt.refuse_files(obj)
         reduced = self._storages.reduce(obj)
+        if reduced is NotImplemented:
+            reduced = self._arrays.reduce(obj)
         if reduced is NotImplemented:
             reduced = rebuilt.reduced(obj)
         if reduced is NotImplemented:

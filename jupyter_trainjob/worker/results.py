@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import classes, rebuilt
+from .arrays import Arrays
 from .sealed import Sealer, flat
 from .tensors import Storages
 
@@ -118,6 +119,7 @@ def pickler(stream: Any) -> Any:
         def __init__(self, stream: Any) -> None:
             super().__init__(stream)
             self._storages = Storages(bring_home=True)
+            self._arrays = Arrays()
 
         def dump(self, obj: Any) -> None:
             with rebuilt.deep():
@@ -126,6 +128,8 @@ def pickler(stream: Any) -> Any:
         def reducer_override(self, obj: Any) -> Any:
             rebuilt.refuse_files(obj)
             reduced = self._storages.reduce(obj)
+            if reduced is NotImplemented:
+                reduced = self._arrays.reduce(obj)
             if reduced is NotImplemented:
                 reduced = rebuilt.reduced(obj)
             if reduced is NotImplemented:

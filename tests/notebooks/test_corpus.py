@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import embedded_cluster
-from tests.notebooks.corpus import beside, cells, classes, data, functions
+from tests.notebooks.corpus import beside, cells, classes, data, frames, functions, objects, training
 from tests.notebooks.corpus.case import Case
 from tests.notebooks.corpus.environments import environment
 from tests.notebooks.corpus.kernel import CellError, Kernel, started
@@ -20,8 +20,11 @@ TOPICS: dict[str, dict[str, Case]] = {
     "data": data.CASES,
     "cells": cells.CASES,
     "beside": beside.CASES,
+    "objects": objects.CASES,
+    "training": training.CASES,
+    "frames": frames.CASES,
 }
-LEAST = 150
+LEAST = 300
 SUBSET = {
     topic: dict(list(cases.items())[::step])
     for topic, cases, step in (

@@ -56,7 +56,8 @@ class _Comparison:
         if isinstance(a, (list, tuple)):
             return self._of_rows([*a], [*b], path) or self._of_state(a, b, path)
         if isinstance(a, (set, frozenset)):
-            return "" if len(a) == len(b) and sorted(map(repr, a)) == sorted(map(repr, b)) else f"{path}: {a!r}, {b!r}"
+            same = a == b or (len(a) == len(b) and sorted(map(repr, a)) == sorted(map(repr, b)))
+            return (self._of_state(a, b, path)) if same else f"{path}: {a!r}, {b!r}"
         if isinstance(a, BaseException):
             return self.of(a.args, b.args, f"{path}.args") or self._of_state(a, b, path)
         return self._of_objects(a, b, path)
@@ -72,8 +73,10 @@ class _Comparison:
         elif torch is not None and isinstance(a, torch.Tensor):
             same = a.dtype == b.dtype and a.shape == b.shape and a.requires_grad == b.requires_grad
             same = same and torch.equal(a.detach(), b.detach())
+            if same and a.is_leaf and b.is_leaf:
+                return self.of(a.grad, b.grad, f"{path}.grad")
         elif torch is not None and isinstance(a, torch.nn.Module):
-            return self.of(dict(a.state_dict()), dict(b.state_dict()), f"{path}.state_dict()")
+            return self.of(_module(a), _module(b), path)
         elif pd is not None and isinstance(a, (pd.DataFrame, pd.Series, pd.Index)):
             same = bool(a.equals(b))
         if same is None:
@@ -97,13 +100,28 @@ class _Comparison:
     def _of_objects(self, a: Any, b: Any, path: str) -> str:
         if dataclasses.is_dataclass(a) or hasattr(a, "__dict__") or _slots(a):
             return self._of_state(a, b, path)
-        return "" if a == b or repr(a) == repr(b) else f"{path}: {a!r} here, {b!r} there"
+        if a == b or repr(a) == repr(b):
+            return ""
+        try:
+            return self.of(a.__reduce_ex__(2)[1:3], b.__reduce_ex__(2)[1:3], path)
+        except TypeError:
+            return f"{path}: {a!r} here, {b!r} there"
 
     def _of_state(self, a: Any, b: Any, path: str) -> str:
         mine, other = ({**_slots(each), **getattr(each, "__dict__", {})} for each in (a, b))
         if mine.keys() != other.keys():
             return f"{path}: {sorted(mine)} here, {sorted(other)} there"
         return next(filter(None, (self.of(mine[key], other[key], f"{path}.{key}") for key in mine)), "")
+
+
+def _module(module: Any) -> dict[str, Any]:
+    """Return what makes a module of torch: also what its state_dict leaves out."""
+    return {
+        "state": dict(module.state_dict(keep_vars=True)),
+        "buffers": dict(module.named_buffers()),
+        "training": [each.training for each in module.modules()],
+        "modules": [(name, type(each).__name__, len(each._forward_hooks)) for name, each in module.named_modules()],
+    }
 
 
 def _slots(value: Any) -> dict[str, Any]:
@@ -117,7 +135,7 @@ def _slots(value: Any) -> dict[str, Any]:
             else cls.__dict__.get("__slots__", ())
         )
     ]
-    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return {name: getattr(value, name) for name in names if name != "__weakref__" and hasattr(value, name)}
 
 
 def _kind(value: Any) -> str:

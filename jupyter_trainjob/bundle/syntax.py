@@ -12,11 +12,13 @@ import ast
 import re
 import shlex
 import string
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from jupyter_trainjob.errors import UsageError
+from jupyter_trainjob.worker import scripts
 from jupyter_trainjob.worker.shell import CELL, CODE, DOLLAR, LINE, SILENT
 
 _ROUNDS: Final = 500
@@ -134,16 +136,20 @@ def _checked(made: str, text: str, filename: str) -> str:
     lines = made.splitlines(keepends=True)
     for command in commands(tree):
         _refuse(command, text, filename)
+        _refuse_options(command, filename)
         if command.method == "run_line_magic" and command.name in CODE:
             argument = command.node.args[1]
-            options, code = _code(command.text)
+            options, code = _code(command)
             inner = plain(code, filename) if code else ""
+            _refuse_code(command, inner.strip(), filename)
             if inner.rstrip("\n") != code and argument.lineno == argument.end_lineno:
                 line = lines[argument.lineno - 1].encode()
                 new = repr(options + inner.rstrip("\n")).encode()
                 lines[argument.lineno - 1] = (
                     line[: argument.col_offset] + new + line[argument.end_col_offset :]
                 ).decode()
+        elif command.method == "run_cell_magic" and command.name in CODE:
+            _refuse_code(command, command.body, filename)
     return "".join(lines)
 
 
@@ -163,6 +169,55 @@ def _refuse(command: Command, text: str, filename: str) -> None:
     raise UsageError(f"{filename}, line {line}: {what} {remedy} Nothing was sent.")
 
 
+def _refuse_options(command: Command, filename: str) -> None:
+    """Refuse what a command that a job has cannot do there."""
+    where = f"{filename}, line {command.node.lineno}: `{command.typed}`"
+    if command.name == "cd" and re.match(r"-(?:\d|-|q*b)", command.text.strip()):
+        raise UsageError(
+            f"{where} looks in the notebook's own history of folders, or its bookmarks, which a job does not have. "
+            "Name the folder. Nothing was sent."
+        )
+    if command.method == "run_cell_magic" and (command.name == "script" or command.name in scripts.PROGRAMS):
+        try:
+            asked = scripts.options(command.name, command.text)
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}. Nothing was sent.") from None
+        if asked.behind:
+            raise UsageError(
+                f"{where} would run on in the background, and end with the cell: a job is over when its cell is. "
+                "Leave out --bg and --proc, or use subprocess.Popen and wait for it. Nothing was sent."
+            )
+
+
+def _refuse_code(command: Command, code: str, filename: str) -> None:
+    """Refuse code in a command that Python would not compile."""
+    where = f"{filename}, line {command.node.lineno}: `{command.typed}`"
+    in_cell = command.method == "run_cell_magic"
+    try:
+        _compiled(code, 0)
+    except (SyntaxError, ValueError) as error:
+        why = f"has code that Python does not understand: {getattr(error, 'msg', error)}"
+        line = getattr(error, "lineno", None)
+        if in_cell and line:
+            why += f", {line} {'line' if line == 1 else 'lines'} below it"
+        try:
+            _compiled(code, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        except (SyntaxError, ValueError):
+            pass
+        else:
+            why = (
+                "has `await` in its code, which IPython runs outside of the event loop. Await without the command, and "
+                "take the time with time.perf_counter() before and after"
+            )
+        raise UsageError(f"{where} {why}. Nothing was sent.") from None
+
+
+def _compiled(code: str, flags: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(code, "command", "exec", flags, dont_inherit=True)
+
+
 def _command(node: ast.AST) -> Command | None:
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr=method), args=args):
@@ -178,11 +233,11 @@ def _command(node: ast.AST) -> Command | None:
     return None
 
 
-def _code(text: str) -> tuple[str, str]:
-    """Return the options and the code of ``%timeit``; ``%time`` has no options."""
-    found = _OPTIONS.match(text)
+def _code(command: Command) -> tuple[str, str]:
+    """Return the options and the code in the line of a command; only ``%timeit`` has options."""
+    found = _OPTIONS.match(f"{command.text} ") if command.name == "timeit" else None
     end = found.end() if found else 0
-    return text[:end], text[end:]
+    return command.text[:end], command.text[end:]
 
 
 def _loaded(code: str) -> set[str]:
@@ -218,13 +273,11 @@ class _Unfold(ast.NodeTransformer):
     def _statements(self, command: Command) -> list[ast.stmt]:
         made: list[ast.stmt] = [ast.Expr(ast.Name(id=name, ctx=ast.Load())) for name in sorted(names_in(command.text))]
         if command.name in CODE:
-            code = command.body if command.method == "run_cell_magic" else _code(command.text)[1]
+            code = command.body if command.method == "run_cell_magic" else _code(command)[1]
             if command.method == "run_cell_magic" and command.name == "timeit":
-                code = f"{_code(f'{command.text} ')[1]}\n{code}"
+                code = f"{_code(command)[1]}\n{code}"
             made = self._parsed(code)
-        if command.name == "capture":
-            words = [word for word in shlex.split(command.text) if not word.startswith("-")]
-            made += [ast.Assign([ast.Name(id=word, ctx=ast.Store())], ast.Constant(None)) for word in words[:1]]
+        made += [ast.Assign([ast.Name(id=name, ctx=ast.Store())], ast.Constant(None)) for name in _bound(command)]
         return made or [ast.Pass()]
 
     def _parsed(self, code: str) -> list[ast.stmt]:
@@ -232,6 +285,18 @@ class _Unfold(ast.NodeTransformer):
             return [*self.visit(ast.parse(code)).body] or [ast.Pass()]
         except (SyntaxError, ValueError):
             return [ast.Pass()]
+
+
+def _bound(command: Command) -> list[str]:
+    """Return the names that a cell magic gives to what it kept."""
+    if command.method != "run_cell_magic":
+        return []
+    if command.name == "capture":
+        return [word for word in shlex.split(command.text) if not word.startswith("-")][:1]
+    if command.name == "script" or command.name in scripts.PROGRAMS:
+        asked = scripts.options(command.name, command.text)
+        return [name for name in (asked.out, asked.err) if name]
+    return []
 
 
 def _executed(node: ast.AST) -> str | None:

@@ -8,33 +8,78 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import getopt
 import io
 import os
 import re
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 
+class Output:
+    """A value that was shown, in plain text, which is all that a job has of it."""
+
+    def __init__(self, text: str) -> None:
+        self.data = {"text/plain": text}
+        self.metadata: dict[str, Any] = {}
+
+    def display(self) -> None:
+        """Show it after all."""
+        print(self.data["text/plain"])
+
+
 class Captured:
-    """What ``%%capture`` kept."""
+    """What ``%%capture`` kept; in the notebook it is IPython's own such object."""
 
     def __init__(self) -> None:
         self.stdout = ""
         self.stderr = ""
+        self.outputs: list[Output] = []
 
     def show(self) -> None:
         """Write it after all."""
         sys.stdout.write(self.stdout)
         sys.stderr.write(self.stderr)
+        for output in self.outputs:
+            output.display()
 
     __call__ = show
 
     def __str__(self) -> str:
         return self.stdout
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return captured, (self.stdout, self.stderr, [output.data["text/plain"] for output in self.outputs])
+
+
+def captured(stdout: str, stderr: str, outputs: list[str]) -> Any:
+    """Return what ``%%capture`` kept as the notebook has it, where there is IPython."""
+    try:
+        from IPython.utils.capture import CapturedIO
+    except ImportError:
+        kept = Captured()
+        kept.stdout, kept.stderr, kept.outputs = stdout, stderr, [Output(text) for text in outputs]
+        return kept
+    return CapturedIO(io.StringIO(stdout), io.StringIO(stderr), [{"data": {"text/plain": text}} for text in outputs])
+
+
+captured.__module__ = "jupyter_trainjob.worker.magics"
+
+_SHOWN: list[Callable[[object], object]] = []
+"""Where values go that are shown; the innermost ``%%capture`` is the last."""
+
+
+def show(value: object) -> None:
+    """Show a value, as `display` and the end of a cell do."""
+    if _SHOWN:
+        _SHOWN[-1](value)
+    else:
+        print(repr(value))
 
 
 def names(frame: FrameType) -> dict[str, Any]:
@@ -93,7 +138,12 @@ def capture(line: str, body: str, frame: FrameType) -> None:
     """Run code, and keep what it writes under the name in `line`."""
     words = shlex.split(line)
     kept = Captured()
-    out, err = io.StringIO(), io.StringIO()
+    out, err, screen = io.StringIO(), io.StringIO(), sys.stdout
+
+    def show_beside(value: object) -> None:
+        print(repr(value), file=screen)
+
+    _SHOWN.append(show_beside if "--no-display" in words else lambda value: kept.outputs.append(Output(repr(value))))
     try:
         with contextlib.ExitStack() as stack:
             if "--no-stdout" not in words:
@@ -102,11 +152,34 @@ def capture(line: str, body: str, frame: FrameType) -> None:
                 stack.enter_context(contextlib.redirect_stderr(err))
             value = _execute(body, frame, offset=frame.f_lineno)
             if value is not None:
-                print(repr(value))
+                show(value)
     finally:
+        _SHOWN.pop()
         kept.stdout, kept.stderr = out.getvalue(), err.getvalue()
         for name in [word for word in words if not word.startswith("-")][:1]:
             frame.f_globals[name] = kept
+
+
+_FOLDERS: list[Path] = []
+"""Where the job was, the newest last."""
+
+
+def cd(line: str) -> None:
+    """Change the working folder, and print it. Where that fails, say so and go on, as the notebook does."""
+    flags, words = getopt.getopt(shlex.split(line), "q")
+    if not _FOLDERS:
+        _FOLDERS.append(Path.cwd())
+    if words == ["-"] and len(_FOLDERS) < 2:
+        raise ValueError("%cd -: the job has been in no folder before this one. Name the folder.")
+    folder = _FOLDERS[-2] if words == ["-"] else Path(" ".join(words) or "~").expanduser()
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        print(error)
+    else:
+        _FOLDERS.append(Path.cwd())
+    if not flags:
+        print(_FOLDERS[-1])
 
 
 def env(line: str) -> Any:

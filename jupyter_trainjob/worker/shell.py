@@ -7,7 +7,6 @@ IPython would do with each command. `bundle.syntax` refuses those that it does n
 from __future__ import annotations
 
 import io
-import os
 import re
 import shlex
 import string
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final, NoReturn, cast
 
-from . import magics
+from . import magics, scripts
 
 CODE: Final = frozenset({"time", "timeit", "capture"})
 """Magics whose text is Python."""
@@ -31,7 +30,9 @@ LINE: Final = (
     )
     | SILENT
 )
-CELL: Final = frozenset({"time", "timeit", "capture", "bash", "sh", "sx", "system", "writefile", "file"}) | SILENT
+CELL: Final = (
+    frozenset({"time", "timeit", "capture", "script", "sx", "system", "writefile", "file"}) | scripts.PROGRAMS | SILENT
+)
 DOLLAR: Final = re.compile(r"\$(\$?[\w.]+)(?=(?:[^']*'[^']*')*[^']*\Z)")
 """A name after a dollar sign, outside of single quotes; two dollar signs are one."""
 
@@ -44,7 +45,7 @@ def get_ipython() -> Shell:
 def display(*values: Any, **_options: Any) -> None:
     """Print values as the notebook shows them in plain text."""
     for value in values:
-        print(repr(value))
+        magics.show(value)
 
 
 def no_input(prompt: object = "") -> NoReturn:
@@ -87,7 +88,7 @@ class Shell:
         if name in ("env", "set_env"):
             return magics.env(line)
         if name == "cd":
-            return os.chdir(Path(shlex.split(line)[0] if line.strip() else "~").expanduser())
+            return magics.cd(line)
         if name == "pwd":
             return str(Path.cwd())
         if name in ("sx", "system"):
@@ -110,8 +111,8 @@ class Shell:
         if name == "capture":
             return magics.capture(line, body, frame)
         line = expanded(line, magics.names(frame))
-        if name in ("bash", "sh"):
-            return self._script(name, line, body, frame)
+        if name == "script" or name in scripts.PROGRAMS:
+            return scripts.run(name, line, body, frame.f_globals)
         if name in ("sx", "system"):
             return self.getoutput(body)
         if name in ("writefile", "file"):
@@ -127,15 +128,6 @@ class Shell:
     def _system(self, command: str, frame: FrameType, write: Callable[[str], object] | None = None) -> None:
         code = _run([_bash(), "-c", expanded(command, magics.names(frame))], write)
         frame.f_globals["_exit_code"] = code
-
-    def _script(self, name: str, line: str, body: str, frame: FrameType) -> None:
-        words = [word for word in shlex.split(line) if not word.startswith("--")]
-        code = _run([_bash() if name == "bash" else "sh", *words, "-c", body], None)
-        frame.f_globals["_exit_code"] = code
-        if code and "--no-raise-error" not in line:
-            import subprocess
-
-            raise subprocess.CalledProcessError(code, f"%%{name}")
 
 
 _SHELL: Final = Shell()

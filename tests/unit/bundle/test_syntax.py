@@ -53,6 +53,8 @@ NAMES: dict[str, tuple[str, set[str]]] = {
     "a repeated cell": ("%%timeit -n 3 a = start()\nstep(a)", {"start", "step"}),
     "what a timed cell binds first": ("%%time\nx = 1\nx + y", {"y"}),
     "captured output": ("%%capture kept\nprint(a)", {"a", "print"}),
+    "a query's variables in a captured cell": ("%%capture kept\nframe.query('a > @limit')", {"frame", "limit"}),
+    "options of code that is timed are code": ("%time -x + y", {"x", "y"}),
     "a shell script": ("%%bash\necho $lr {x}", set()),
 }
 
@@ -63,8 +65,20 @@ def test_names(typed: str, expected: set[str]) -> None:
     assert set(found.needed) - {"get_ipython"} == expected
 
 
+BOUND: dict[str, tuple[str, set[str]]] = {
+    "kept output": ("%%capture kept --no-stderr\nprint(1)", {"kept"}),
+    "what a script writes": ("%%bash --out o --err=e -s x\necho", {"o", "e"}),
+    "what a named program writes": ("%%script --no-raise-error --out o perl -w\nprint 1", {"o"}),
+    "a script without names": ("%%sh\necho", set()),
+}
+
+
+@pytest.mark.parametrize(("typed", "expected"), BOUND.values(), ids=BOUND.keys())
+def test_what_a_command_binds_can_come_back(typed: str, expected: set[str]) -> None:
+    assert analyse(parse(HEAD + typed, "Cell [1]").tree).assigned == expected
+
+
 def test_what_a_command_binds_is_no_need() -> None:
-    assert "kept" in analyse(parse("%%capture kept\nprint(1)", "Cell [1]").tree).assigned
     assert analyse(parse("%time x = 1\nx", "Cell [1]").tree).needed == ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_trainjob.bundle.syntax import plain
-from jupyter_trainjob.worker import program, shell
+from jupyter_trainjob.worker import magics, program, shell
 
 SETUP = "n = 3\nword = 'two words'\nclass Box:\n    size = 7\nbox = Box()\n"
 
@@ -37,6 +38,16 @@ SAME: dict[str, str] = {
     "a timed value": "x = %time n * 2",
     "a timed cell": "%%time\nx = n * 2",
     "captured output": "%%capture kept\nprint('said')\n!echo too",
+    "a script's output": "%%bash --out x\necho {n} $n; echo hidden >&2",
+    "a script's errors": "%%bash --err x\necho shown; echo kept >&2",
+    "a script's arguments": "%%bash --out x -s {n} $word\necho $1 $2 $3",
+    "a script reads its input to the end": "%%bash --out x\nread line\nthese words\necho $line",
+    "a script in the shell of the system": "%%sh --out=x\nprintf 'a\\r\\nb 🚀'",
+    "a script of a named program": "%%script --out x bash -e\necho $((1 + 2))",
+    "a script of Python": "%%python3 --out x\nprint(1 + 2)",
+    "a script that reads nothing": "%%script --out x true\n" + "line\n" * 40000,
+    "a script that fails and may": "%%bash --no-raise-error --out x\necho a\nexit 4",
+    "a script that is killed and may be": "%%bash --no-raise-error --out x\necho a\nkill -9 $$",
 }
 
 
@@ -66,15 +77,115 @@ def test_it_does_what_ipython_does(cell: str, main: dict[str, Any], capfd: pytes
     assert ours == theirs
 
 
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "a folder": ("%cd a",),
+    "a folder, quietly": ("%cd -q a",),
+    "the folder before": ("%cd a", "%cd b", "%cd -", "%cd -"),
+    "the folder before, quietly": ("%cd a", "%cd -q -"),
+    "a name with spaces": ("%cd 'two words'", "%cd ..", "%cd two words"),
+    "a folder that there is not": ("%cd nothing", "%cd -q nothing"),
+    "home": ("%cd", "%cd ~"),
+    "a folder of a variable": ("%cd $word", "%cd ../{'a'}"),
+    "no value": ("x = %cd -q a", "print(x)"),
+}
+
+
+@pytest.mark.parametrize("cells", FOLDERS.values(), ids=FOLDERS.keys())
+def test_it_goes_where_ipython_goes(
+    cells: tuple[str, ...],
+    main: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("a/b", "two words"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(magics, "_FOLDERS", [])
+    monkeypatch.chdir(tmp_path)  # Before IPython remembers where it was.
+    ipython = InteractiveShell.instance()
+    try:
+        ipython.run_cell(SETUP)
+        ipython.home_dir = str(tmp_path)
+        capfd.readouterr()
+        for cell in cells:
+            ipython.run_cell(cell).raise_error()
+        theirs = Path.cwd(), capfd.readouterr().out
+    finally:
+        InteractiveShell.clear_instance()
+    monkeypatch.chdir(tmp_path)
+    for cell in cells:
+        program._run_cell(plain(cell, "Cell [1]"), "Cell [1]", main)
+    assert (Path.cwd(), capfd.readouterr().out) == theirs
+
+
+def test_the_folder_before_the_first_is_unknown(main: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(magics, "_FOLDERS", [])
+    with pytest.raises(ValueError, match="the job has been in no folder before"):
+        shell.get_ipython().run_line_magic("cd", "-")
+
+
+KEPT: dict[str, str] = {
+    "what is printed": "%%capture kept\nimport sys\nprint(n)\nprint('oh', file=sys.stderr)",
+    "the value at the end": "%%capture kept\nprint(n)\nn + 1",
+    "what is displayed": "%%capture kept\ndisplay(n, word)\nbox.size",
+    "without what is printed": "%%capture --no-stdout kept\nprint(1)\nn + 1",
+    "without errors": "%%capture kept --no-stderr\nimport sys\nprint(n, file=sys.stderr)",
+    "a timed cell": "%%capture kept\nfor i in range(2): print(i)\nNone",
+}
+
+
+@pytest.mark.parametrize("cell", KEPT.values(), ids=KEPT.keys())
+def test_it_keeps_what_ipython_keeps(cell: str, main: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    main["display"] = shell.display
+    ipython = InteractiveShell.instance()
+    try:
+        ipython.run_cell(SETUP)
+        ipython.run_cell(cell).raise_error()
+        theirs = ipython.user_ns["kept"]
+    finally:
+        InteractiveShell.clear_instance()
+    capfd.readouterr()
+    program._run_cell(plain(cell, "Cell [1]"), "Cell [1]", main)
+    ours = main["kept"]
+    makes, arguments = ours.__reduce__()
+    home = makes(*arguments)
+    assert type(home) is type(theirs)
+    for kept in (ours, home):
+        assert (kept.stdout, kept.stderr, str(kept)) == (theirs.stdout, theirs.stderr, str(theirs))
+        assert [each.data for each in kept.outputs] == [each.data for each in theirs.outputs]
+    capfd.readouterr()
+    ours.show()
+    assert capfd.readouterr().out.startswith(theirs.stdout)
+
+
+def test_what_is_not_kept_is_shown(main: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    main["display"] = shell.display
+    cell = plain("%%capture kept --no-display\nprint(1)\ndisplay(n)\nn + 1", "Cell [1]")
+    program._run_cell(cell, "Cell [1]", main)
+    kept = main["kept"]
+    assert (kept.stdout, kept.outputs, capfd.readouterr().out) == ("1\n", [], "3\n4\n")
+
+
+def test_a_scripts_output_is_the_jobs(main: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    program._run_cell(plain("%%bash\necho said; echo oh >&2", "Cell [1]"), "Cell [1]", main)
+    assert tuple(capfd.readouterr()) == ("said\n", "oh\n")
+
+
+def test_a_program_that_there_is_not_is_an_error(main: dict[str, Any]) -> None:
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        program._run_cell(plain("%%script no-such-program\nx", "Cell [1]"), "Cell [1]", main)
+
+
 def test_output_is_the_jobs(main: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     program._run_cell(plain("print('before')\n!echo {n}; echo oh >&2\nprint('after')", "Cell [1]"), "Cell [1]", main)
     assert capfd.readouterr().out == "before\n3\noh\nafter\n"
 
 
 def test_a_script_that_fails_raises(main: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match="returned non-zero exit status 3"):
-        program._run_cell(plain("%%bash\nexit 3", "Cell [1]"), "Cell [1]", main)
-    assert main["_exit_code"] == 3
+    with pytest.raises(subprocess.CalledProcessError, match="returned non-zero exit status 3") as caught:
+        program._run_cell(plain("%%bash --out x\necho a\nexit 3", "Cell [1]"), "Cell [1]", main)
+    assert (caught.value.cmd, main["x"]) == (b"echo a\nexit 3\n", "a\n")
 
 
 def test_files_folders_and_variables(

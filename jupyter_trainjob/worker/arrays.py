@@ -1,14 +1,15 @@
 """Views of arrays in pickles: what is a view of another array here is one there, so that both see what is written.
 
 NumPy pickles each view as an array of its own. A view travels as one only where the array behind it travels anyway, or
-is no larger: ten rows of a gigabyte are still ten rows.
+is no larger: ten rows of a gigabyte are still ten rows. This is about arrays that stand in values themselves or in
+containers; those inside of frames share memory for reasons that pandas keeps to itself.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 from typing import Any
 
 
@@ -16,29 +17,30 @@ class Arrays:
     """The arrays that one pickle holds."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, Any] = {}
-        """Those that own their data, also to keep them alive as long as their address is in use."""
+        self._plain: dict[int, Any] = {}
+        """Those that are somebody's values, also to keep them alive as long as their address is in use."""
+        self._owners: dict[int, Any] = {}
+        """Those that own their data and travel."""
 
     def expect(self, values: Iterable[Any]) -> None:
-        """Be told what is going to be pickled: the array behind two of its views travels."""
-        arrays = {id(each): each for value in values for each in _arrays(value)}
-        owners = {id(each): _owner(each) for each in arrays.values()}
-        count = Counter(id(owner) for owner in owners.values())
-        self._seen |= {id(owner): owner for owner in owners.values() if count[id(owner)] > 1}
+        """Be told what is going to be pickled: the array behind two that overlap travels."""
+        found = {id(each): each for value in values for each in _arrays(value)}
+        self._plain |= found
+        views: dict[int, list[Any]] = {}
+        for each in found.values():
+            views.setdefault(id(_owner(each)), []).append(each)
+        self._owners |= {key: _owner(some[0]) for key, some in views.items() if _overlap(some)}
 
     def reduce(self, obj: Any) -> Any:
         """Return how `obj` is to be pickled if it is a view of an array that is pickled too, else `NotImplemented`."""
-        numpy = sys.modules.get("numpy")
-        if numpy is None or type(obj) is not getattr(numpy, "ndarray", None) or obj.dtype.hasobject:
+        if id(obj) not in self._plain or obj.dtype.hasobject:
             return NotImplemented
         owner = _owner(obj)
-        if owner is obj:
-            self._seen[id(obj)] = obj
-        elif _is_plain(owner) and (id(owner) in self._seen or owner.nbytes <= obj.nbytes):
-            self._seen[id(owner)] = owner
-            offset = obj.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
-            return view, (owner, obj.shape, obj.dtype, offset, obj.strides, obj.flags.writeable)
-        return NotImplemented
+        if owner is obj or not _is_plain(owner) or not (id(owner) in self._owners or owner.nbytes <= obj.nbytes):
+            return NotImplemented
+        self._owners[id(owner)] = owner
+        offset = obj.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        return view, (owner, obj.shape, obj.dtype, offset, obj.strides, obj.flags.writeable)
 
 
 def view(owner: Any, *place: Any) -> Any:
@@ -62,6 +64,12 @@ def _owner(array: Any) -> Any:
     while type(array.base) is kind:
         array = array.base
     return array
+
+
+def _overlap(arrays: list[Any]) -> bool:
+    """Whether two of some arrays reach the same bytes; parts of a whole that was split do not."""
+    share = sys.modules["numpy"].may_share_memory
+    return any(share(one, other) for one, other in combinations(arrays, 2))
 
 
 def _arrays(value: Any, depth: int = 2) -> Iterator[Any]:

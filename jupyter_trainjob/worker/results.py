@@ -122,6 +122,7 @@ def pickler(stream: Any) -> Any:
             self._arrays = Arrays()
 
         def dump(self, obj: Any) -> None:
+            self._arrays.expect([obj])
             with rebuilt.deep():
                 super().dump(obj)
 

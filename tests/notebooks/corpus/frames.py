@@ -187,6 +187,10 @@ tv = TfidfVectorizer(tokenizer=lambda s: s.split('-'), token_pattern=None).fit([
     "ten rows of many": case(
         "import numpy as np\nbig = np.zeros((100_000, 10))\nfew = big[:10]", "few[0] = 1\nfew.sum(), few.shape"
     ),
+    "a whole that is split": case(
+        "import numpy as np\nwhole = np.zeros((50_000, 10))\nparts = np.split(whole, 5)\ntrain, test = parts[0], whole[10_000:20_000]",
+        "train[0] = 1\ntest[0] = 2\ntrain.sum(), test.sum()",
+    ),
     "a result of views": case(
         "import numpy as np", "a = np.arange(6)\nb = a.reshape(2, 3)\nv = [a, b, a[1:3]]\nv[1][0, 1] = 50\nv"
     ),

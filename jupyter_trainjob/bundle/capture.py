@@ -13,11 +13,12 @@ import keyword
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from jupyter_trainjob.bundle import culprit, source
+from jupyter_trainjob.bundle.collected import collected
 from jupyter_trainjob.bundle.credentials import Found, in_source, in_values
 from jupyter_trainjob.bundle.files import chosen, missed, packed
 from jupyter_trainjob.bundle.modules import Module, imported
@@ -98,6 +99,7 @@ def capture_cell(
     parsed = source.parse(text, filename)
     source.check_that_it_acts(parsed.tree, out=out, filename=filename)
     found = analyse(parsed.tree)
+    found = replace(found, needed=tuple(dict.fromkeys([*found.needed, *collected(parsed.tree, namespace)])))
     _check_history(found, namespace, filename)
     values = _values(found, namespace)
     _check_out(out, found, values, namespace)

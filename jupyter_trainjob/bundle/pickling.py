@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import linecache
+import re
 import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -78,8 +79,18 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             self.has_code = True
             if isinstance(obj, type):
                 note_superseded(obj, self._namespace)
-                reduced = skeletons.reduced(obj, reduced)
+                reduced = skeletons.reduced(obj, reduced, named=self._named_by_annotations(obj))
         return reduced
+
+    def _named_by_annotations(self, cls: type) -> dict[str, Any]:
+        """Return the names in a class's annotations that are texts: who asks for its types evaluates them."""
+        texts = [each for each in vars(cls).get("__annotations__", {}).values() if isinstance(each, str)]
+        names = {name for text in texts for name in re.findall(r"[^\W\d]\w*", text)}
+        return {
+            name: self._namespace[name]
+            for name in sorted(names & self._namespace.keys())
+            if isinstance(self._namespace[name], (type, types.ModuleType)) or _is_of_typing(self._namespace[name])
+        }
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
         reduced = rebuilt.with_cells(super()._dynamic_function_reduce(func), func)
@@ -101,6 +112,10 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         text = "".join(linecache.getlines(filename))
         if 0 < len(text) <= SOURCE_LIMIT and sum(map(len, self.sources.values())) + len(text) <= SOURCES_LIMIT:
             self.sources[filename] = text
+
+
+def _is_of_typing(value: Any) -> bool:
+    return type(value).__module__ in ("typing", "types", "typing_extensions")
 
 
 def names_in_texts(code: types.CodeType, namespace: dict[str, Any]) -> set[str]:

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 NAME: Final = "jupyter_trainjob.worker.skeletons"
+NOTHING: Final[Mapping[str, Any]] = types.MappingProxyType({})
+GLOBALS: Final = ""
+"""Among the members of an enum, of which none has this name: globals that come with a class."""
 _RAW: Final = (int, str, float, bytes, complex, tuple)
 """Types of members that are made of what they are."""
 _OF_EVERY_MEMBER: Final = frozenset({"_value_", "_name_", "__objclass__", "_sort_order_"})
 
 
-def reduced(cls: type, how: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return how a class is pickled, from `how` cloudpickle does."""
+def reduced(cls: type, how: tuple[Any, ...], named: Mapping[str, Any] = NOTHING) -> tuple[Any, ...]:
+    """Return how a class is pickled, from `how` cloudpickle does. `named` are globals that are to come with it."""
     _, arguments, (attributes, _), *_ = how
     order = {name: place for place, name in enumerate(vars(cls))}
     attributes = {name: attributes[name] for name in sorted(attributes, key=lambda name: order.get(name, -1))}
@@ -33,7 +37,8 @@ def reduced(cls: type, how: tuple[Any, ...]) -> tuple[Any, ...]:
     # Of tuples slots are always empty, and a NamedTuple makes them itself.
     if "__slots__" in vars(cls) and not issubclass(cls, tuple):
         keywords = {**keywords, "__slots__": vars(cls)["__slots__"]}
-    return of_class, (constructor, name, bases, keywords, *rest), (attributes, {}), None, None, fill
+    state = attributes, {GLOBALS: dict(named)} if named else {}
+    return of_class, (constructor, name, bases, keywords, *rest), state, None, None, fill
 
 
 def of_class(metaclass: Any, *arguments: Any) -> type:
@@ -78,6 +83,7 @@ def fill(cls: type, state: tuple[dict[str, Any], dict[str, Any]]) -> type:
     from cloudpickle import cloudpickle
 
     cloudpickle._class_setstate(cls, state)  # noqa: SLF001 - what it would have called itself
+    vars(sys.modules["__main__"]).update(state[1].pop(GLOBALS, {}))
     for name, attributes in state[1].items():
         vars(cls._member_map_[name]).update(attributes)  # type: ignore[attr-defined]
     return cls

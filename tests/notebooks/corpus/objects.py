@@ -662,4 +662,20 @@ cfg = {'a': 1}
         "import sys\nbig = 10 ** 5000\nsys.set_int_max_str_digits(0)",
         "n = len(str(big))\nsys.set_int_max_str_digits(4300)\nn",
     ),
+    "types that are texts": case(
+        "from dataclasses import dataclass, field\nfrom typing import Optional, List, get_type_hints\nimport enum\nclass Mode(enum.Enum): A = 1\n@dataclass\nclass Tree:\n    v: int\n    mode: 'Mode' = Mode.A\n    kids: 'List[Tree]' = field(default_factory=list)\n    up: 'Optional[Tree]' = field(default=None, repr=False)",
+        "t = Tree(1)\nt.kids.append(Tree(2, up=t))\nhints = get_type_hints(Tree)\nhints['kids'].__args__[0] is Tree, hints['mode'] is Mode, t.kids[0].up is t, t",
+    ),
+    "annotations from the future": case(
+        "from __future__ import annotations\nfrom dataclasses import dataclass, fields\nfrom typing import Optional\nfrom pathlib import Path\n@dataclass\nclass Args:\n    lr: float = .1\n    out: Optional[Path] = None\n    sub: Sub = None\n@dataclass\nclass Sub:\n    k: int = 1",
+        "from typing import get_type_hints\nh = get_type_hints(Args)\nh['sub'] is Sub, h['lr'], [f.type for f in fields(Args)], Args(sub=Sub())",
+    ),
+    "tests that are collected": case(
+        "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(k, 1)\nk = 1",
+        "r = unittest.main(argv=['x'], exit=False).result\nr.testsRun, len(r.failures), len(r.errors)",
+    ),
+    "examples that are collected": case(
+        "import doctest\ndef sq(x):\n    '''\n    >>> sq(3)\n    9\n    >>> sq(2)\n    5\n    '''\n    return x * x\nclass A:\n    def f(self):\n        '''\n        >>> A().f()\n        1\n        '''\n        return 1",
+        "r = doctest.testmod()\n(r.failed, r.attempted)",
+    ),
 }

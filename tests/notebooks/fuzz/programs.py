@@ -163,6 +163,39 @@ def _class(m: _Maker) -> str:
     return text
 
 
+def _odd_class(m: _Maker) -> str:
+    """Return a class that pickle itself would not bring across as it is."""
+    name = m.name("C")
+    base = m.chance.choice(m.classes) if m.classes and m.chance.random() < 0.3 else ""
+    bases, up = (f"({base})", "super().go(x) + ") if base else ("", "")
+    body, extra = m.call("x"), m.number()
+    start = "    def __init__(self, v):\n        self.v = v\n"
+    text = m.chance.choice(
+        [
+            f"class {name}{bases}:\n    k, kinds = {extra}, []\n    def __init_subclass__(cls, **more):\n        super().__init_subclass__(**more)\n        cls.kinds.append((cls.__name__, cls.k))\n{start}    def go(self, x):\n        return {up}len(self.kinds) + {body}",
+            f"class {name}{bases}:\n    count = 0\n    def __new__(cls, *a):\n        cls.count += 1\n        return super().__new__(cls)\n{start}    def go(self, x):\n        return {up}self.count + {body} + self.v",
+            f"class {name}(dict):\n    def __init__(self, v):\n        self.__dict__ = self\n        self.v = v\n    def go(self, x):\n        self['v'] += x\n        return self.v + {extra}",
+            f"class {name}{bases}:\n    def __init__(self, v):\n        self.v, self.near = v, {{self}}\n    def __hash__(self):\n        return hash(self.v)\n    def __eq__(self, other):\n        return self.v == other.v\n    def go(self, x):\n        return {up}(self in self.near) + {body}",
+            f"class {name}{bases}:\n    def __init__(self, v):\n        self.inner = [v]\n    v = property(lambda self: self.inner[0])\n    def __getattr__(self, name):\n        return getattr(self.inner, name)\n    def go(self, x):\n        self.append(x)\n        return {up}len(self.inner) + {body}",
+            f"import dataclasses\n@dataclasses.dataclass(order=True)\nclass {name}{bases}:\n    v: int = 0\n    tags: list = dataclasses.field(default_factory=list)\n    def go(self, x):\n        self.tags.append({body})\n        return {up}len(self.tags) + {extra}",
+            f"class Meta{name}({'type' if not base else f'type({base})'}):\n    every = []\n    def __new__(meta, name, bases, names):\n        cls = super().__new__(meta, name, bases, names)\n        meta.every.append(names['k'] if 'k' in names else name)\n        return cls\nclass {name}({f'{base}, ' if base else ''}metaclass=Meta{name}):\n    k = {extra}\n{start}    def go(self, x):\n        return {up}len(type(type(self)).every) + {body}",
+            f"class {name}(Exception):\n    def __init__(self, v):\n        super().__init__(f'is {{v}}')\n        self.v = v\n    def go(self, x):\n        try:\n            raise self\n        except {name} as error:\n            return len(str(error)) + {body}",
+        ]
+    )
+    m.classes.append(name)
+    return text
+
+
+def _enum(m: _Maker) -> str:
+    name, one = m.name("E"), m.name("f")
+    first, second = m.number(), m.number()
+    m.functions.append(one)
+    return (
+        f"import enum\nclass {name}(enum.Enum):\n    A = {first}\n    B = {second}\n    C = {first}\n    def __init__(self, n):\n"
+        f"        self.w = n * 2\n    def __call__(self, x):\n        return self.w + x + len({name}.__members__)\n{one} = {name}.B"
+    )
+
+
 def _object(m: _Maker) -> str:
     if not m.classes:
         return _class(m)
@@ -198,6 +231,8 @@ _STATEMENTS: list[Callable[[_Maker], str]] = [
     _decorated,
     _partial,
     _class,
+    _odd_class,
+    _enum,
     _object,
     _object,
     _mutation,

@@ -103,7 +103,7 @@ def test_the_report_says_what_each_value_is_and_where_it_comes_from() -> None:
         "a": ("float", "notebook"),
         "f": ("function", "Cell [3], line 2"),
         "C": ("type", "Cell [3], line 4"),
-        "Path": ("type", "module pathlib"),
+        "Path": ("type", f"module {Path.__module__}"),
     }
 
 

@@ -678,4 +678,69 @@ cfg = {'a': 1}
         "import doctest\ndef sq(x):\n    '''\n    >>> sq(3)\n    9\n    >>> sq(2)\n    5\n    '''\n    return x * x\nclass A:\n    def f(self):\n        '''\n        >>> A().f()\n        1\n        '''\n        return 1",
         "r = doctest.testmod()\n(r.failed, r.attempted)",
     ),
+    "out of own classes": case(
+        "class A:\n    def __init__(self): self.xs = []\na = A()",
+        "a.xs.append(1)\nb = [a, a]\n(a, b)",
+        options="--out a,b",
+    ),
+    "config of argparse and yaml": case(
+        'import json\nfrom types import SimpleNamespace\ncfg = json.loads(\'{"a": {"b": [1, 2]}}\', object_hook=lambda d: SimpleNamespace(**d))',
+        "cfg.a.b.append(3)\ncfg.a.b, cfg",
+    ),
+    "rl env wrapper": case(
+        """
+import random
+class Env:
+    actions = [0, 1]
+    def __init__(self, seed): self.rng = random.Random(seed); self.s = 0
+    def reset(self): self.s = 0; return self.s
+    def step(self, a): self.s += 1 if self.rng.random() < .7 and a else -1; return self.s, float(self.s), abs(self.s) > 3, {}
+class Wrapper:
+    def __init__(self, env): self.env = env; self.n = 0
+    def __getattr__(self, k): return getattr(self.env, k)
+    def step(self, a): self.n += 1; return self.env.step(a)
+class Clip(Wrapper):
+    def step(self, a):
+        o, r, d, i = super().step(a); return o, max(-1, min(1, r)), d, i
+env = Clip(Wrapper(Env(3)))
+Q = {}
+""",
+        "env.reset()\nout = []\nwhile True:\n    o, r, d, _ = env.step(1)\n    Q[o] = Q.get(o, 0) + r\n    out.append(o)\n    if d: break\nout, Q, env.n, env.actions",
+    ),
+    "decorated class": case(
+        "def add_repr(cls):\n    cls.__repr__ = lambda self: f'<{type(self).__name__}>'\n    cls.tag = cls.__name__.lower()\n    return cls\ndef wraps_cls(cls):\n    class Wrapped(cls):\n        def go(self): return 'w' + super().go()\n    Wrapped.__name__ = cls.__name__\n    Wrapped.__qualname__ = cls.__qualname__\n    return Wrapped\n@add_repr\nclass A: pass\n@wraps_cls\nclass B:\n    def go(self): return 'b'\nb = B()",
+        "repr(A()), A.tag, B().go(), b.go(), type(b) is B",
+    ),
+    "slots dataclass inherits": case(
+        "from dataclasses import dataclass, field\n@dataclass(slots=True)\nclass A:\n    x: int\n@dataclass(slots=True)\nclass B(A):\n    y: int = field(default=2)\n    def both(self): return self.x + self.y\nb = B(1)",
+        "b.both(), b, B(3, 4).x",
+    ),
+    "generic protocol with bound": case(
+        "from typing import TypeVar, Generic, Protocol, overload, Callable, ClassVar, Final\nT = TypeVar('T')\nK = TypeVar('K', str, bytes)\nclass Repo(Generic[K, T]):\n    kind: ClassVar[str] = 'r'\n    def __init__(self): self.d: dict[K, T] = {}\n    def put(self, k: K, v: T) -> 'Repo[K, T]': self.d[k] = v; return self\nclass IntRepo(Repo[str, int]): ...\n@overload\ndef f(x: int) -> int: ...\n@overload\ndef f(x: str) -> str: ...\ndef f(x): return x\nMAX: Final = 3",
+        "IntRepo().put('a', 1).d, f(3), MAX, IntRepo.__orig_bases__, Repo[str, int]().kind",
+    ),
+    "abc with properties": case(
+        "from abc import ABC, abstractmethod\nclass Base(ABC):\n    reg = {}\n    def __init_subclass__(cls, **k):\n        super().__init_subclass__(**k)\n        Base.reg[cls.__name__] = cls\n    @property\n    @abstractmethod\n    def name(self): ...\n    @classmethod\n    @abstractmethod\n    def make(cls): ...\nclass Impl(Base):\n    @property\n    def name(self): return 'impl'\n    @classmethod\n    def make(cls): return cls()\nBase.register(dict)",
+        "try:\n    Base()\nexcept TypeError:\n    no = 1\nImpl.make().name, no, isinstance({}, Base), [*Base.reg], Base.__abstractmethods__",
+    ),
+    "multiple inheritance with builtins": case(
+        "class M:\n    def tag(self): return 'm'\nclass LL(M, list): pass\nclass EE(M, ValueError):\n    def __init__(self, a, b): super().__init__(a); self.b = b\nl = LL([1, 2]); e = EE(1, 2)",
+        "l.tag(), l, e.tag(), e.b, e.args",
+    ),
+    "closures over loops and classes": case(
+        "fs = {}\nfor n in ['a', 'b']:\n    class X:\n        name = n\n        def who(self, n=n): return self.name + n\n    fs[n] = X",
+        "[c().who() for c in fs.values()], fs['a'] is fs['b'], X.name",
+    ),
+    "counter in closure of a class": case(
+        "def make():\n    count = 0\n    class C:\n        def __init__(self):\n            nonlocal count\n            count += 1\n        @staticmethod\n        def total(): return count\n    return C\nC = make()\nc = C()",
+        "C()\nC.total(), type(c) is C",
+    ),
+    "decorator with state in a class": case(
+        "class Registry:\n    def __init__(self): self.fns = {}\n    def register(self, name=None):\n        def deco(f):\n            self.fns[name or f.__name__] = f\n            return f\n        return deco\nREG = Registry()\n@REG.register()\ndef a(x): return x + 1\n@REG.register('bee')\ndef b(x): return REG.fns['a'](x) * 2",
+        "@REG.register()\ndef c(x): return b(x) + 1\nREG.fns['c'](3), sorted(REG.fns), REG.fns['a'] is a",
+    ),
+    "interpreter of expressions": case(
+        "import ast, operator as op\nOPS = {ast.Add: op.add, ast.Mult: op.mul}\ndef ev(n):\n    if isinstance(n, ast.Expression): return ev(n.body)\n    if isinstance(n, ast.BinOp): return OPS[type(n.op)](ev(n.left), ev(n.right))\n    return n.value\ntree = ast.parse('2+3*4', mode='eval')",
+        "ev(tree), ast.dump(tree)[:10]",
+    ),
 }

@@ -225,4 +225,74 @@ xs = torch.arange(4.)[:, None] / 4
         "import torch\ng = torch.set_grad_enabled(False)",
         "w = torch.ones(1, requires_grad=True) * 2\ng = torch.set_grad_enabled(True)\nw.requires_grad",
     ),
+    "transformer block": case(
+        _TORCH
+        + """
+import math
+class PositionalEncoding(nn.Module):
+    def __init__(self, d, n=16):
+        super().__init__()
+        pe = torch.zeros(n, d); pos = torch.arange(n).unsqueeze(1)
+        div = torch.exp(torch.arange(0, d, 2) * (-math.log(1e4) / d))
+        pe[:, 0::2] = torch.sin(pos * div); pe[:, 1::2] = torch.cos(pos * div)
+        self.register_buffer('pe', pe)
+    def forward(self, x): return x + self.pe[:x.size(1)]
+class Block(nn.Module):
+    def __init__(self, d=8):
+        super().__init__()
+        self.pos = PositionalEncoding(d); self.enc = nn.TransformerEncoder(nn.TransformerEncoderLayer(d, 2, 16, batch_first=True, dropout=0.), 1, enable_nested_tensor=False)
+    def forward(self, x): return self.enc(self.pos(x))
+net = Block()
+""",
+        "y = net(torch.ones(1, 4, 8))\ny.shape, y.detach().sum().round(decimals=3), net",
+    ),
+    "gan with two optimizers": case(
+        _TORCH
+        + """
+G, D = nn.Linear(2, 2), nn.Linear(2, 1)
+og, od = torch.optim.Adam(G.parameters(), 1e-2, betas=(.5, .999)), torch.optim.Adam(D.parameters(), 1e-2)
+bce = nn.BCEWithLogitsLoss()
+gen = torch.Generator().manual_seed(1)
+def step(real):
+    z = torch.randn(4, 2, generator=gen)
+    od.zero_grad(); ld = bce(D(real), torch.ones(4, 1)) + bce(D(G(z).detach()), torch.zeros(4, 1)); ld.backward(); od.step()
+    og.zero_grad(); lg = bce(D(G(z)), torch.ones(4, 1)); lg.backward(); og.step()
+    return ld.item(), lg.item()
+""",
+        "[step(torch.ones(4, 2)) for _ in range(2)], G.weight, D.weight, og.state_dict()['param_groups'][0]['betas']",
+    ),
+    "grad accumulation across cells": case(
+        _TORCH
+        + "net = nn.Linear(2, 1)\nopt = torch.optim.SGD(net.parameters(), .1)\nnet(torch.ones(1, 2)).sum().backward()",
+        "net(torch.ones(1, 2)).sum().backward()\nopt.step()\nnet.weight.grad, net",
+    ),
+    "sam optimizer": case(
+        _TORCH
+        + """
+class SAM(torch.optim.Optimizer):
+    def __init__(self, params, base, rho=.05, **kw):
+        super().__init__(params, dict(rho=rho, **kw))
+        self.base_optimizer = base(self.param_groups, **kw)
+        self.param_groups = self.base_optimizer.param_groups
+    @torch.no_grad()
+    def first(self):
+        for g in self.param_groups:
+            for p in g['params']:
+                if p.grad is not None: self.state[p]['old'] = p.clone(); p.add_(p.grad * g['rho'])
+    @torch.no_grad()
+    def step(self, closure=None):
+        for g in self.param_groups:
+            for p in g['params']:
+                if 'old' in self.state[p]: p.copy_(self.state[p]['old'])
+        self.base_optimizer.step()
+net = nn.Linear(2, 1)
+opt = SAM(net.parameters(), torch.optim.SGD, lr=.1, momentum=.9)
+""",
+        "net(torch.ones(1, 2)).sum().backward()\nopt.first()\nopt.step()\nopt.base_optimizer.param_groups is opt.param_groups, net.weight",
+    ),
+    "saved and loaded": case(
+        _TORCH
+        + "import io\nclass Net(nn.Module):\n    def __init__(self): super().__init__(); self.l = nn.Linear(1, 1)\nnet = Net()",
+        "b = io.BytesIO()\ntorch.save(net, b)\nb.seek(0)\nback = torch.load(b, weights_only=False)\ntype(back) is Net, torch.equal(back.l.weight, net.l.weight), len(net.state_dict())",
+    ),
 }

@@ -59,9 +59,6 @@ def reduced(obj: Any) -> Any:
         return (cached, (obj.__wrapped__, obj.cache_parameters())) if _is_own(obj) else NotImplemented
     if isinstance(obj, functools.cached_property):
         return cached_property, (obj.func, obj.attrname)
-    if type(obj) is property:
-        name = getattr(obj, "__name__", None) or getattr(obj.fget, "__name__", None)
-        return own_property, (obj.fget, obj.fset, obj.fdel, obj.__doc__, name)
     if isinstance(obj, _BY_NAME) and getattr(obj, "__module__", None) == "__main__":
         return type_by_name, (type(obj).__name__, obj.__name__, getattr(obj, "__supertype__", None))
     return _of_link(obj)
@@ -110,14 +107,6 @@ def cached_property(function: Callable[[Any], Any], name: str | None) -> Any:
     """Return a cached property with a lock of its own, where it has one."""
     made = functools.cached_property(function)
     if name is not None:
-        made.__set_name__(object, name)
-    return made
-
-
-def own_property(get: Any, put: Any, remove: Any, doc: str | None, name: str | None) -> property:
-    """Return a property that knows its name, as errors tell it from Python 3.11 on."""
-    made = property(get, put, remove, doc)
-    if name is not None and hasattr(made, "__set_name__"):
         made.__set_name__(object, name)
     return made
 
@@ -182,5 +171,5 @@ def _is_own(value: Any) -> bool:
     return module == "__main__" or found is not value
 
 
-for _each in (fill, cached, cached_property, own_property, type_by_name, reference, context_variable):
+for _each in (fill, cached, cached_property, type_by_name, reference, context_variable):
     _each.__module__ = NAME

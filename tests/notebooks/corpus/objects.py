@@ -662,6 +662,10 @@ cfg = {'a': 1}
         "import sys\nbig = 10 ** 5000\nsys.set_int_max_str_digits(0)",
         "n = len(str(big))\nsys.set_int_max_str_digits(4300)\nn",
     ),
+    "the name of a property": case(
+        "class A:\n    v = property(lambda self: 1)\n    @property\n    def w(self): return 2\na = A()",
+        "said = []\nfor name in 'vw':\n    try:\n        setattr(a, name, 3)\n    except AttributeError as e:\n        said.append(str(e))\nsaid, a.v",
+    ),
     "types that are texts": case(
         "from dataclasses import dataclass, field\nfrom typing import Optional, List, get_type_hints\nimport enum\nclass Mode(enum.Enum): A = 1\n@dataclass\nclass Tree:\n    v: int\n    mode: 'Mode' = Mode.A\n    kids: 'List[Tree]' = field(default_factory=list)\n    up: 'Optional[Tree]' = field(default=None, repr=False)",
         "t = Tree(1)\nt.kids.append(Tree(2, up=t))\nhints = get_type_hints(Tree)\nhints['kids'].__args__[0] is Tree, hints['mode'] is Mode, t.kids[0].up is t, t",

@@ -85,9 +85,8 @@ def fill(cls: type, state: tuple[dict[str, Any], dict[str, Any]]) -> type:
     cloudpickle._class_setstate(cls, state)  # noqa: SLF001 - what it would have called itself
     if hasattr(property, "__set_name__"):  # Errors tell the name of a property, from Python 3.11 on.
         for name, value in state[0].items():
-            kept: Any = value
-            if type(kept) is property:
-                kept.__set_name__(cls, name)
+            if type(value) is property:
+                value.__set_name__(cls, name)  # type: ignore[attr-defined]
     vars(sys.modules["__main__"]).update(state[1].pop(GLOBALS, {}))
     for name, attributes in state[1].items():
         vars(cls._member_map_[name]).update(attributes)  # type: ignore[attr-defined]

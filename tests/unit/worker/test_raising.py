@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
-from jupyter_trainjob.client import raising
+from jupyter_trainjob.client import cells, raising
 from jupyter_trainjob.worker import results
 from jupyter_trainjob.worker.raising import dump
 
@@ -30,9 +33,9 @@ def deep(depth):
 """
 
 
-def raised(ran: Ran) -> Any:
+def raised(ran: Ran, *, file_of: Callable[[str], str] = str) -> Any:
     (message,) = [message for message in ran.messages if message.kind == "raised"]
-    return raising.rebuilt(message.body, key=KEY, rank=0, file_of=lambda name: name)
+    return raising.rebuilt(message.body, key=KEY, rank=0, file_of=file_of)
 
 
 @pytest.fixture
@@ -79,6 +82,28 @@ def test_its_traceback_has_the_notebooks_lines(at_home: Notebook) -> None:
     assert 'return {}["missing"]' in text
     if sys.version_info >= (3, 11):
         assert "~~^^^^^^^^^^^" in text
+
+
+def test_ipython_shows_it_as_an_error_of_its_own(at_home: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the lines around, in the cells' own names; only what the functions were called with is not known."""
+    cell = "x = 1\n\ny = deep(x)\nz = 2"
+
+    def shown() -> str:
+        plain = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+        return re.sub(r", in deep\(.*\)", ", in deep()", plain[plain.index("KeyError") :]).strip()
+
+    ipython = InteractiveShell.instance()
+    try:
+        ipython.run_cell(f"pass{BEFORE}", store_history=True)  # It drops empty lines at the beginning.
+        ipython.run_cell(cell, store_history=True)
+        here = shown()
+        texts = {"/tmp/ipykernel_0/1.py": ("Cell [1]", BEFORE), "Cell [12]": ("Cell [2]", cell)}
+        there = raised(at_home.job(cell), file_of=lambda name: cells.file_of(name, texts))
+        ipython.showtraceback((type(there), there, there.__traceback__), tb_offset=0)
+        assert shown() == here
+        assert "----> 3 y = deep(x)\n      4 z = 2" in here
+    finally:
+        InteractiveShell.clear_instance()
 
 
 def test_what_it_came_from_comes_along(at_home: Notebook) -> None:

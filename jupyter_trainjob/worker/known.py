@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from . import arrays, classes, folder, instances, rebuilt, report, shell, skeletons, tensors
+from . import arrays, classes, folder, instances, magics, rebuilt, report, shell, skeletons, tensors
 from .protocol import PACKAGE
 
 
 def install() -> None:
     """Let the copies answer from now on."""
-    for module in (report, arrays, classes, folder, instances, rebuilt, shell, skeletons, tensors):
+    for module in (report, arrays, classes, folder, instances, magics, rebuilt, shell, skeletons, tensors):
         name = module.__name__.removeprefix(PACKAGE + ".").removeprefix("jupyter_trainjob.worker.")
         sys.modules[f"jupyter_trainjob.worker.{name}"] = module

@@ -10,6 +10,8 @@ import types
 from pathlib import Path
 
 import pytest
+from IPython.utils.capture import CapturedIO
+from IPython.utils.text import SList
 
 from jupyter_trainjob.bundle.capture import capture_function
 from jupyter_trainjob.worker.protocol import EXIT_SETUP, decode
@@ -162,6 +164,14 @@ def test_an_instance_that_comes_back_is_of_the_notebooks_own_class_and_leaves_it
     assert vars(model)["value"] is method
     notebook.run("unit = 2")
     assert value.value() == 2
+
+
+def test_what_commands_kept_comes_home_as_ipythons(notebook: Notebook) -> None:
+    ran = notebook.job("%%capture kept\nseen = !echo two; echo three\nprint('said')\n1 + 1", out=["kept", "seen"])
+    _, out = ran.outcome
+    assert (type(out["kept"]), type(out["seen"])) == (CapturedIO, SList)
+    assert (out["kept"].stdout, out["seen"].s) == ("said\n", "two three")
+    assert [each.data for each in out["kept"].outputs] == [{"text/plain": "2"}]
 
 
 def test_a_name_that_was_to_come_back_and_was_not_made_fails_the_job(notebook: Notebook) -> None:

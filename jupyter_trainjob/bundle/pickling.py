@@ -21,6 +21,7 @@ from jupyter_trainjob.bundle.syntax import QUERIES, names_in, queried
 from jupyter_trainjob.worker import rebuilt, skeletons
 from jupyter_trainjob.worker.arrays import Arrays
 from jupyter_trainjob.worker.classes import note_superseded
+from jupyter_trainjob.worker.instances import Instances
 from jupyter_trainjob.worker.tensors import Storages
 
 _NAMED: Final = (type, types.FunctionType, types.BuiltinFunctionType)
@@ -50,6 +51,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         self._namespace = namespace
         self._storages = Storages()
         self._arrays = Arrays()
+        self._instances = Instances()
         self.globals_ref[id(namespace)] = _JobGlobals()
 
     def expect(self, values: Iterable[Any]) -> None:
@@ -69,6 +71,8 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
             reduced = self._arrays.reduce(obj)
         if reduced is NotImplemented:
             reduced = rebuilt.reduced(obj)
+        if reduced is NotImplemented:
+            reduced = self._instances.reduce(obj)
         if reduced is NotImplemented:
             reduced = super().reducer_override(obj)
         if isinstance(obj, types.ModuleType):

@@ -2,7 +2,7 @@
 
 Pickle calls ``__new__``, of some types ``__init__``, with what the type is made of rather than with what the class
 takes; it asks half-made instances for attributes, which a ``__getattr__`` answers without end; and it copies the dict
-of attributes, which a class may share on purpose. Where a class of the notebook meets one of these, `reduced` goes
+of attributes, which a class may share on purpose. Where a class of the notebook meets one of these, `Instances` goes
 round its methods: the nearest base from a library makes the instance, and its state is laid into it. What a class says
 itself about its pickling is left to it.
 """
@@ -14,7 +14,7 @@ import enum
 import pickle
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 NAME: Final = "jupyter_trainjob.worker.instances"
 _ANSWERS: Final = ("__getattr__", "__getattribute__", "__setattr__")
@@ -26,37 +26,88 @@ class _Alone:
     """Has attributes that nobody else knows."""
 
 
-def reduced(obj: Any) -> Any:
-    """Return how `obj` is pickled; `NotImplemented` where pickle's own way is right."""
+class Instances:
+    """The instances that one pickle holds."""
+
+    def __init__(self) -> None:
+        self._ways: dict[type, _Ways] = {}
+
+    def reduce(self, obj: Any) -> Any:
+        """Return how `obj` is pickled; `NotImplemented` where pickle's own way is right."""
+        cls = type(obj)
+        if cls.__module__ != "__main__":
+            return NotImplemented
+        ways = self._ways.get(cls)
+        if ways is None:
+            ways = self._ways[cls] = _ways(cls)
+        if ways.usual and (not ways.has_dict or _holders(obj) <= _HOLDERS):
+            return NotImplemented
+        return _reduced(obj, ways)
+
+
+class _Ways(NamedTuple):
+    """What a class says about its instances."""
+
+    usual: bool
+    """Whether pickle is right about them, unless somebody else holds their dict."""
+    has_dict: bool
+    own_pickling: bool
+    own_new: bool
+    own_init: bool
+    own_hash: bool
+    own_items: bool
+    own_answers: bool
+    """Whether it answers for attributes that are not there."""
+    sets_state: bool
+
+
+def _ways(cls: type) -> _Ways:
+    own = _Ways(
+        usual=False,
+        has_dict=cls.__dictoffset__ != 0,
+        own_pickling=_is_own(cls, *_PICKLED),
+        own_new=_is_own(cls, "__new__") and not _names_arguments(cls),
+        own_init=_is_own(cls, "__init__"),
+        own_hash=_is_own(cls, "__hash__"),
+        own_items=_is_own(cls, "append", "extend", "__setitem__"),
+        own_answers=_is_own(cls, *_ANSWERS),
+        sets_state=_definer(cls, "__setstate__") is not None,
+    )
+    # What has a base other than object may be made by calling the class.
+    odd = own.own_pickling or own.own_new or own.own_hash or own.own_items or own.own_answers
+    plain = all(each.__module__ == "__main__" or each is object for each in cls.__mro__)
+    left_alone = issubclass(cls, (type, enum.Enum)) or cls in copyreg.dispatch_table
+    return own._replace(usual=left_alone or (plain and not odd), has_dict=own.has_dict and not left_alone)
+
+
+def _reduced(obj: Any, ways: _Ways) -> Any:
     cls = type(obj)
-    if cls.__module__ != "__main__" or isinstance(obj, (type, enum.Enum)) or cls in copyreg.dispatch_table:
-        return NotImplemented
+    shared = ways.has_dict and _holders(obj) > _HOLDERS
     attributes = _attributes(obj)
-    shared = attributes is not None and _holders(obj) > _HOLDERS
     how = obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
     if isinstance(how, str):
         return sentinel, (how, cls, attributes)
-    if any(_is_own(cls, name) for name in _PICKLED):
+    if ways.own_pickling:
         return how
     make, arguments, state, items, entries = (*how, None, None, None)[:5]
-    if make is copyreg.__newobj__ and _is_own(cls, "__new__") and not _names_arguments(cls):  # type: ignore[attr-defined]
+    if make is copyreg.__newobj__ and ways.own_new:  # type: ignore[attr-defined]
         rest = (tuple(tuple.__iter__(obj)),) if isinstance(obj, tuple) else arguments[1:]
         make, arguments = bare, (cls, *rest)
-    elif make is cls and (_is_own(cls, "__new__") or _is_own(cls, "__init__")):
+    elif make is cls and (_is_own(cls, "__new__") or ways.own_init):
         make, arguments = made, (cls, *arguments)
-    if attributes and _is_own(cls, "__hash__") and make in (bare, copyreg.__newobj__):  # type: ignore[attr-defined]
+    if attributes and ways.own_hash and make in (bare, copyreg.__newobj__):  # type: ignore[attr-defined]
         # It may be a key of what it leads to, and have to be hashed before it is whole.
         first = {name: value for name, value in attributes.items() if isinstance(value, _ATOMS)}
         make, arguments = begun, (first, cls, *arguments[1:])
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, numpy.ndarray) and attributes and not _is_own(cls, "__setstate__"):
         return make, arguments, (state, attributes), None, None, with_attributes
-    if _definer(cls, "__setstate__") is not None:
+    if ways.sets_state:
         return make, arguments, state, items, entries
-    own_items = (items and _is_own(cls, "append", "extend")) or (entries and _is_own(cls, "__setitem__"))
-    if own_items or (state is not None and (shared or _is_own(cls, *_ANSWERS))):
-        whole = (state, list(items or ()), list(entries or ())) if own_items else (state, (), ())
-        return (make, arguments, whole, *((None, None) if own_items else (items, entries)), restore)
+    if ways.own_items and (items or entries):
+        return make, arguments, (state, list(items or ()), list(entries or ())), None, None, restore
+    if state is not None and (shared or ways.own_answers):
+        return make, arguments, (state, (), ()), items, entries, restore
     return make, arguments, state, items, entries
 
 

@@ -20,8 +20,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from . import instances
-
 NAME: Final = "jupyter_trainjob.worker.rebuilt"
 DEPTH: Final = 10_000
 """Of recursion while values are pickled; a third of what the stack of a thread has room for."""
@@ -81,7 +79,7 @@ def _of_link(obj: Any) -> Any:
     if type(obj) is _KEY:
         compare, *of = (each for each in gc.get_referents(obj) if each is not _KEY)
         return NotImplemented if of else (functools.cmp_to_key, (compare,))
-    return instances.reduced(obj)
+    return NotImplemented
 
 
 def with_cells(how: tuple[Any, ...], function: types.FunctionType) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from . import classes, rebuilt
 from .arrays import Arrays
+from .instances import Instances
 from .sealed import Sealer, flat
 from .tensors import Storages
 
@@ -120,6 +121,7 @@ def pickler(stream: Any) -> Any:
             super().__init__(stream)
             self._storages = Storages(bring_home=True)
             self._arrays = Arrays()
+            self._instances = Instances()
 
         def dump(self, obj: Any) -> None:
             self._arrays.expect([obj])
@@ -133,6 +135,8 @@ def pickler(stream: Any) -> Any:
                 reduced = self._arrays.reduce(obj)
             if reduced is NotImplemented:
                 reduced = rebuilt.reduced(obj)
+            if reduced is NotImplemented:
+                reduced = self._instances.reduce(obj)
             if reduced is NotImplemented:
                 reduced = super().reducer_override(obj)
             if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == 6:

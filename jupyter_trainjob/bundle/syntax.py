@@ -52,7 +52,7 @@ def plain(text: str, filename: str) -> str:
     head, body = _split_head(text)
     magic = _CELL_MAGIC.match(body.lstrip("\n"))
     if magic is None:
-        made = head + _lines(body)
+        made = head + _lines(_dedented(body))
     else:
         blank = body[: len(body) - len(body.lstrip("\n"))]
         rest = body.lstrip("\n").partition("\n")[2]
@@ -99,6 +99,16 @@ def _split_head(text: str) -> tuple[str, str]:
         first, end, rest = text.partition("\n")
         return first + end, rest
     return "", text
+
+
+def _dedented(body: str) -> str:
+    """Return a cell without the indent of its first line, which the notebook passes over."""
+    code = body.lstrip("\n")
+    if not code.startswith((" ", "\t")):
+        return body
+    from IPython.core.inputtransformer2 import leading_indent
+
+    return body[: len(body) - len(code)] + "".join(leading_indent(code.splitlines(keepends=True)))
 
 
 def _lines(body: str) -> str:

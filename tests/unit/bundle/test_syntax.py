@@ -14,6 +14,11 @@ HEAD = "# %%trainjob digits --nodes 2\n"
 
 PLAIN: dict[str, tuple[str, str]] = {
     "Python": ("x = 7 % 2\ny = x / 2", "x = 7 % 2\ny = x / 2"),
+    "an indented cell": ("\n    x = 1\n    if x:\n        y = 2", "\nx = 1\nif x:\n    y = 2"),
+    "an indented cell below a magic": (
+        "%%time\n    x = 1\n    y = 2",
+        "get_ipython().run_cell_magic('time', '', 'x = 1\\ny = 2')\n",
+    ),
     "a shell command": ("!ls -l {a}", "get_ipython().system('ls -l {a}')\n"),
     "one whose lines are kept": (
         "x = !ls \\\n  -l\ny = 1",

@@ -12,14 +12,14 @@ import inspect
 import keyword
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_trainjob.bundle import culprit, source
+from jupyter_trainjob.bundle import credentials, culprit, secret, source
 from jupyter_trainjob.bundle.collected import collected
-from jupyter_trainjob.bundle.credentials import Found, in_source, in_values
+from jupyter_trainjob.bundle.credentials import Found
 from jupyter_trainjob.bundle.files import chosen, missed, packed
 from jupyter_trainjob.bundle.modules import Module, imported
 from jupyter_trainjob.bundle.modules import found as found_modules
@@ -28,6 +28,7 @@ from jupyter_trainjob.bundle.notebook import is_history, is_ipythons
 from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
+from jupyter_trainjob.bundle.secret import Sealed
 from jupyter_trainjob.errors import CaptureError, UsageError
 from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Recipe, Source
@@ -75,7 +76,10 @@ class Capture:
     missed: tuple[str, ...] = ()
     """Files beside the notebook that the cell names, and that do not travel."""
     credentials: tuple[Found, ...] = ()
-    """What looks like credentials, in the values and the source."""
+    """What looks like credentials, in the values, the source and the files."""
+    secrets: tuple[Sealed, ...] = ()
+    beside: tuple[str, ...] = ()
+    """Where the values of `secrets` travel a second time."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any."""
 
@@ -87,22 +91,24 @@ def capture_cell(
     filename: str,
     out: Sequence[str] = (),
     files: Sequence[str] = (),
+    secrets: Sequence[Sealed] = (),
     cells: Mapping[str, str] | None = None,
     place: Place = lambda: None,
 ) -> Capture:
     """Pack a cell.
 
     `namespace` is the notebook's own dict (not a copy: functions are recognised by it). `out` are names that are to
-    come back. `cells` maps the file names of executed code to what cells are called, for tracebacks of helpers. `place`
-    is where values lie that are too large for Secrets.
+    come back. `secrets` are values that travel by themselves. `cells` maps the file names of executed code to what
+    cells are called, for tracebacks of helpers. `place` is where values lie that are too large for Secrets.
     """
     parsed = source.parse(text, filename)
     source.check_that_it_acts(parsed.tree, out=out, filename=filename)
     found = analyse(parsed.tree)
     found = replace(found, needed=tuple(dict.fromkeys([*found.needed, *collected(parsed.tree, namespace)])))
     _check_history(found, namespace, filename)
-    values = _values(found, namespace)
-    _check_out(out, found, values, namespace)
+    hidden = {each.name for each in secrets if each.variable}
+    values = {name: value for name, value in _values(found, namespace).items() if name not in hidden}
+    _check_out(out, found, values, namespace, hidden)
     return _pack(
         values,
         namespace,
@@ -114,6 +120,7 @@ def capture_cell(
         kind=CELL,
         place=place,
         files=files,
+        secrets=secrets,
         tree=parsed.tree,
     )
 
@@ -124,6 +131,7 @@ def capture_function(
     kwargs: Mapping[str, Any] | None = None,
     *,
     files: Sequence[str] = (),
+    secrets: Sequence[Sealed] = (),
     cells: Mapping[str, str] | None = None,
     place: Place = lambda: None,
 ) -> Capture:
@@ -149,6 +157,7 @@ def capture_function(
         kind=FUNCTION,
         place=place,
         files=files,
+        secrets=secrets,
     )
 
 
@@ -175,8 +184,12 @@ def _check_history(found: Names, namespace: Mapping[str, Any], filename: str) ->
             )
 
 
-def _check_out(out: Sequence[str], found: Names, values: Mapping[str, Any], namespace: Mapping[str, Any]) -> None:
+def _check_out(
+    out: Sequence[str], found: Names, values: Mapping[str, Any], namespace: Mapping[str, Any], secrets: Collection[str]
+) -> None:
     for name in out:
+        if name in secrets:
+            raise UsageError(f"--out {name}: that is a secret, which the notebook has already, and none comes back.")
         if not name.isidentifier() or keyword.iskeyword(name):
             raise UsageError(f"--out {name}: that is no name of Python. Write names with commas between: --out a,b.")
         if name in found.assigned or name in values:
@@ -199,10 +212,12 @@ def _pack(
     place: Place,
     python_source: str = "",
     files: Sequence[str] = (),
+    secrets: Sequence[Sealed] = (),
     tree: ast.Module | None = None,
 ) -> Capture:
     payload = Payload(place)
-    pickler = NotebookPickler(payload, namespace)
+    hidden = {each.name for each in secrets if each.variable}
+    pickler = NotebookPickler(payload, namespace, without=hidden)
     pickler.expect(values.values())
     names = []
     for name, value in values.items():
@@ -221,7 +236,17 @@ def _pack(
     modules = found_modules(pickler.modules.union(imported(tree) if tree is not None else ()))
     sent = chosen(files, Path.cwd())
     code = packed(modules, sent)
-    sources = {file: Source(cells.get(file) or Path(file).name, text) for file, text in pickler.sources.items()}
+    local = {inside: path for module in modules for inside, path in module.files}
+    # These only show in tracebacks and exports.
+    sources = {
+        file: Source(cells.get(file) or Path(file).name, secret.masked(credentials.masked(text), secrets))
+        for file, text in pickler.sources.items()
+    }
+    written = recipes(
+        {name: value for name, value in values.items() if name != THE_CALL},
+        {name: value for name, value in namespace.items() if name not in hidden},
+        cells,
+    )
     return Capture(
         payload=payload.finish(),
         names=tuple(names),
@@ -231,13 +256,23 @@ def _pack(
         files=sent,
         missed=tuple(missed(tree, Path.cwd(), sent)) if tree is not None else (),
         code=Payload.of(code, place, name=CODE) if code else None,
-        credentials=(*in_values(values), *in_source(source_text, filename)),
+        credentials=(
+            *credentials.in_values(values),
+            *credentials.in_source(source_text, filename),
+            *credentials.in_code(pickler.codes, cells),
+            *credentials.in_files({**local, **sent}),
+        ),
+        secrets=tuple(secrets),
+        beside=secret.beside(secrets, values),
         filename=filename,
         out=out,
         kind=kind,
         has_code=pickler.has_code,
         sources=sources,
-        recipes=recipes({name: value for name, value in values.items() if name != THE_CALL}, namespace, cells),
+        recipes=tuple(
+            each if secret.masked(each.literal, secrets) == each.literal else each._replace(literal="")
+            for each in written
+        ),
     )
 
 

@@ -27,6 +27,7 @@ from jupyter_trainjob.bundle.delivery import (
     STORAGE_VOLUME,
     VOLUME,
     secret_object,
+    values_secret,
 )
 from jupyter_trainjob.bundle.payload import CAPTURES_FILE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
@@ -134,6 +135,7 @@ def copied(
                 source["secret"]["items"].append({"key": part.file, "path": part.file})
         secrets.append(secret_object(renamed, data, job=new, namespace=namespace))
         source["secret"]["name"] = renamed
+    secrets += _values(spec, find=find, old=old, new=new, namespace=namespace)
     before = storages.of(spec)
     _move_storage(spec, new)
     folders = {}
@@ -146,6 +148,24 @@ def copied(
     if not folders and before is not None and before.claim is None:
         addresses = before.url, before.above().of_job(new).url
     return Copied(secrets, spec, LinkedFiles(folders, addresses))
+
+
+def _values(spec: Object, *, find: Callable[[str], Object | None], old: str, new: str, namespace: str) -> list[Object]:
+    """Return the copy of the Secret with the values of ``--secret``, where there is one, and let `spec` name it."""
+    references = [
+        each["valueFrom"]["secretKeyRef"]
+        for each in (spec.get("trainer") or {}).get("env") or ()
+        if (each.get("valueFrom") or {}).get("secretKeyRef", {}).get("name") == values_secret(old)
+    ]
+    if not references:
+        return []
+    found = find(values_secret(old))
+    if found is None:
+        raise gone(f"the Secret {values_secret(old)} with its --secret values")
+    for each in references:
+        each["name"] = values_secret(new)
+    data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
+    return [secret_object(values_secret(new), data, job=new, namespace=namespace)]
 
 
 def _move_storage(spec: Object, new: str) -> None:

@@ -92,6 +92,11 @@ class Delivery:
             Store(self.url).remove_all()
 
 
+def values_secret(job: str) -> str:
+    """Return the name of the Secret with the values of ``--secret`` of a job."""
+    return f"{job}-secrets"
+
+
 def bundle_secret(job: str) -> str:
     """Return the name of the Secret with a job's archive and key."""
     return f"{job}-bundle"
@@ -139,15 +144,25 @@ def deliver(
         variables[FOLDER_ENV] = FOLDER_MOUNT
     if storage is not None:
         variables[STORAGE_ENV] = storage.url
+    own: dict[str, bytes] = {each.env: each.value.encode() for each in capture.secrets}
     large = [payload for payload in payloads if not payload.inline]
     if large:
         variables[CAPTURES_ENV] = FOLDER_MOUNT if storage is None or remote is not None else FILES_MOUNT
     said = {PYTHON_ANNOTATION: python, WORKDIR_ANNOTATION: working_dir}
     annotations = {key: value for key, value in said.items() if value}
     return Delivery(
-        secrets=[secret_object(secret, data, job=name, namespace=namespace) for secret, data in stored.items()],
+        secrets=[
+            secret_object(secret, data, job=name, namespace=namespace)
+            for secret, data in (*stored.items(), *([(values_secret(name), own)] if own else []))
+        ],
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
-        env=[{"name": variable, "value": _literal(value)} for variable, value in variables.items()],
+        env=[
+            *({"name": variable, "value": _literal(value)} for variable, value in variables.items()),
+            *(
+                {"name": variable, "valueFrom": {"secretKeyRef": {"name": values_secret(name), "key": variable}}}
+                for variable in own
+            ),
+        ],
         patch=_patch(runtime, stored, _folders(folder, storage), annotations),
         files={folder / payload.name: payload for payload in large if folder is not None},
         folder=folder,

@@ -10,7 +10,7 @@ import io
 import linecache
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from cloudpickle import Pickler
@@ -41,14 +41,18 @@ class _JobGlobals:
 class NotebookPickler(Pickler):  # type: ignore[misc]
     """Pickles any number of values into one stream, with one memo: what is one object stays one object."""
 
-    def __init__(self, stream: Any, namespace: dict[str, Any]) -> None:
+    def __init__(self, stream: Any, namespace: dict[str, Any], *, without: Collection[str] = ()) -> None:
+        """Pickle into `stream`. Names in `without` stay behind where functions use them: the job has them already."""
         super().__init__(stream)
         self.has_code = False
         self.sources: dict[str, str] = {}
         """Source text by the file name that pickled functions carry."""
         self.modules: set[str] = set()
         """Modules that what was pickled needs, by their full names."""
+        self.codes: list[types.CodeType] = []
+        """Of functions."""
         self._namespace = namespace
+        self._without = frozenset(without)
         self._storages = Storages()
         self._arrays = Arrays()
         self._instances = Instances()
@@ -99,6 +103,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
         reduced = rebuilt.with_cells(super()._dynamic_function_reduce(func), func)
         self._remember_source(func.__code__.co_filename)
+        self.codes.append(func.__code__)
         self.modules |= imported_by(func.__code__)
         if func.__globals__ is self._namespace:
             _, slots = reduced[2]
@@ -107,7 +112,9 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
                 **taken,
                 **{name: self._namespace[name] for name in names_in_texts(func.__code__, self._namespace)},
             }
-            slots["__globals__"] = {name: taken[name] for name in taken if not is_ipythons(name, taken[name])}
+            slots["__globals__"] = {
+                name: taken[name] for name in taken if name not in self._without and not is_ipythons(name, taken[name])
+            }
         return reduced
 
     def _remember_source(self, filename: str) -> None:

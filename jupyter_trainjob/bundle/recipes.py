@@ -1,9 +1,9 @@
 """How to write captured values again as Python, as far as a line can say it: for exporting a job as code.
 
 Comes after `capture` has found the values; goes into the manifest. Modules and what can be imported become imports,
-small plain values their own text, functions and classes of the notebook the place of their source, whose text travels
-for tracebacks anyway. What those use in turn gets a recipe as well, since it would be missing otherwise. Nothing is
-pickled, unpickled or read for it.
+small plain values their own text (unless that looks like a credential), functions and classes of the notebook the place
+of their source, whose text travels for tracebacks anyway. What those use in turn gets a recipe as well, since it would
+be missing otherwise. Nothing is pickled, unpickled or read for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from jupyter_trainjob.bundle import credentials
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.worker.manifest import Recipe
 
@@ -74,7 +75,8 @@ def _recipe(name: str, value: Any, cells: Mapping[str, str]) -> Recipe:
     if origin := _importable(value):
         module, known = origin
         return Recipe(name, kind, statement=f"from {module} import {known}{'' if known == name else f' as {name}'}")
-    return Recipe(name, kind, literal=repr(value) if _is_small(value) else "")
+    shown = _is_small(value) and not credentials.in_values({name: value})
+    return Recipe(name, kind, literal=repr(value) if shown else "")
 
 
 def _importable(value: Any) -> tuple[str, str] | None:

@@ -53,6 +53,7 @@ def described(manifest: Manifest, kept: Mapping[str, Any]) -> list[Section]:
         Section("Values", values),
         Section("Modules", modules),
         Section("Files", [(name,) for name in manifest.files]),
+        Section("Secrets", [(each.name, f"as the environment variable {each.env}") for each in manifest.secrets]),
         Section("Sent with", [(name, text) for name, text in sorted(versions.items()) if name not in listed and text]),
         Section("Record", _record(manifest, kept)),
     ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.trainjobs import timeless
-from jupyter_trainjob.bundle import copying, storage
+from jupyter_trainjob.bundle import copying, credentials, storage
 from jupyter_trainjob.client import program
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.context import Connection
@@ -82,8 +82,12 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
     ):
         if value is not None and value != default:
             words += [option, str(value)]
+    for secret in manifest.secrets:
+        words += ["--secret", secret.name if secret.name == secret.env else f"{secret.name}={secret.env}"]
     for variable, value in asked.env.items():
-        words += ["--env", f"{variable}={_told(value)}"]
+        # What the TrainJob shows to its readers need not stand in a notebook as well.
+        open_secret = credentials.kind_of(variable, value)
+        words += ["--secret", variable] if open_secret else ["--env", f"{variable}={_told(value)}"]
     return f"{MAGIC} {_line(words)}\n{program.cell(manifest)}"
 
 

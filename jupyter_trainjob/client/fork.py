@@ -36,7 +36,14 @@ from jupyter_trainjob.worker.manifest import FUNCTION, Manifest
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, CHECKPOINTS_FOLDER, FOLDER_ENV, STORAGE_ENV
 from jupyter_trainjob.worker.stores import folder_of
 
-_OPTIONS = frozenset(each.name for each in dataclasses.fields(Options)) - {"context", "namespace", "out", "storage"}
+_OPTIONS = frozenset(each.name for each in dataclasses.fields(Options)) - {
+    "context",
+    "namespace",
+    "out",
+    "files",
+    "secrets",
+    "storage",
+}
 _CLONE = 0x40049409
 """``FICLONE``, which Python has no name for before 3.14."""
 LIMIT = PART_SIZE // 2
@@ -125,7 +132,11 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
         record=lambda data: record.again(data, of=old, runtime=runtime, options=record.asked(options)),
     )
     trainer = bundle.spec["trainer"]
-    ours = [each for each in trainer.get("env") or () if each["name"] in (CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV)]
+    ours = [
+        each
+        for each in trainer.get("env") or ()
+        if each["name"] in (CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV) or "valueFrom" in each
+    ]
     made = assemble(
         connection,
         options,

@@ -13,7 +13,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.names import SUFFIX_LENGTH
-from jupyter_trainjob.bundle import storage
+from jupyter_trainjob.bundle import secret, storage
 from jupyter_trainjob.client import amounts
 from jupyter_trainjob.constants import DEFAULT_RUNTIME
 
@@ -47,6 +47,8 @@ class Options:
     out: Sequence[str] = ()
     files: Sequence[str] = ()
     """Paths or patterns of files and folders that travel; the job then works in a folder that holds just these."""
+    secrets: Sequence[str] = ()
+    """``NAME`` or ``NAME=ENV``: variables of the notebook, else of its environment, that travel in a Secret."""
     storage: str | None = None
     """Where the folder of the job lies: ``pvc://CLAIM[/path]`` or a URL; default: on this computer, else nowhere."""
     context: str | None = None
@@ -89,6 +91,7 @@ class Options:
         for key in self.env:
             if not key or "=" in key or "\0" in key:
                 raise errors.UsageError(f"{key!r} cannot be the name of an environment variable.")
+        secret.check(self.secrets, self.env)
 
 
 def identifier(text: str) -> str:

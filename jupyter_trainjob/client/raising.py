@@ -3,7 +3,7 @@
 In: the signed message of `worker.raising`. Out: an exception that was never raised here, whose traceback consists of
 frames that were never run: each is a real frame of code that only has the file, the line and the name of the one in the
 job, so that Python, IPython and debuggers show it as they show all others. What cannot be unpickled or imported here
-becomes a stand-in of the same name, with those of its bases that there are.
+becomes a stand-in of the same name, derived from its class or the nearest of its bases that there is.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _without_init(parts: tuple[type[BaseException], tuple[Any, ...], dict[str, A
 
 
 def _stand_in(each: dict[str, Any]) -> BaseException:
-    """Return an exception that looks like one whose class is not here, and can be caught by the same names."""
+    """Return an exception that looks like one that cannot be read here, and can be caught by the same names."""
     bases = [found for module, name in each["bases"] if (found := _find(module, name)) is not None]
     base = next((found for found in bases if issubclass(found, BaseException)), Exception)
     text = each["text"]

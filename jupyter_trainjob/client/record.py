@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.api.times import timestamp
+from jupyter_trainjob.bundle import credentials
 from jupyter_trainjob.bundle.capture import ARGUMENT, THE_CALL, Capture
 from jupyter_trainjob.bundle.delivery import RECORD_ENTRY, bundle_secret
 from jupyter_trainjob.client import git
@@ -156,7 +157,8 @@ def snapshot(runtime: Object) -> Object:
 def asked(options: Options) -> dict[str, Any]:
     """Return the options that were given, as plain values."""
     default = Options()
-    said = {name: _plain(value) for name, value in vars(options).items() if name not in _LEFT_OUT}
+    given = {**vars(options), "env": credentials.masked_env(options.env)}
+    said = {name: _plain(value) for name, value in given.items() if name not in _LEFT_OUT}
     return {name: value for name, value in said.items() if value != _plain(getattr(default, name))}
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle import credentials
 from jupyter_trainjob.client import exports, program
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.exports import Asked
@@ -139,8 +140,8 @@ def _size(asked: Asked) -> dict[str, str]:
         wanted["memory"] = asked.memory
     if wanted:
         found["resources_per_node"] = repr(wanted)
-    if asked.env:
-        found["env"] = repr(asked.env)
+    if plain := {name: value for name, value in asked.env.items() if not credentials.kind_of(name, value)}:
+        found["env"] = repr(plain)
     return found
 
 
@@ -167,6 +168,8 @@ def _left_out(trainjob: Object, asked: Asked, manifest: Manifest | None, *, embe
         )
     if any("valueFrom" in each for each in (spec.get("trainer") or {}).get("env") or ()):
         yield "Variables that come from Secrets, ConfigMaps or fields are left out."
+    if left := [name for name, value in asked.env.items() if credentials.kind_of(name, value)]:
+        yield f"Looks like a credential, so its value is left out: {', '.join(left)}. Set it in env=, or use a Secret."
     if spec.get("initializer"):
         yield "The initializer is left out: see Initializer in the SDK."
     others = sum(patch.get("manager") != PATCH_MANAGER for patch in spec.get("runtimePatches") or ())

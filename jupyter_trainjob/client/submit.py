@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import randbits, token_bytes
 from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.bundle import credentials
+from jupyter_trainjob.bundle import credentials, secret
 from jupyter_trainjob.bundle import storage as storages
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
@@ -61,6 +61,7 @@ def submit(
     deadline: str | float | timedelta | None = None,
     retries: int = 0,
     files: Sequence[str] = (),
+    secrets: Sequence[str] = (),
     storage: str | None = None,
     context: str | None = None,
     namespace: str | None = None,
@@ -84,13 +85,21 @@ def submit(
         deadline=deadline,
         retries=retries,
         files=files,
+        secrets=secrets,
         storage=storage,
         context=context,
         namespace=namespace,
     )
-    begun = record.begin(vars(sys.modules["__main__"]))
+    variables = vars(sys.modules["__main__"])
+    begun = record.begin(variables)
     capture = capture_function(
-        fn, args, dict(kwargs or {}), cells=cells.names(), place=_place(options), files=options.files
+        fn,
+        args,
+        dict(kwargs or {}),
+        files=options.files,
+        secrets=secret.read(options.secrets, variables),
+        cells=cells.names(),
+        place=_place(options),
     )
     prepared = prepare(capture, options, begun)
     for note in prepared.notes:
@@ -110,6 +119,7 @@ def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, optio
         filename=filename,
         out=options.out,
         files=options.files,
+        secrets=secret.read(options.secrets, variables),
         cells=cells.names(),
         place=_place(options),
     )
@@ -126,11 +136,12 @@ def prepare_on(
 ) -> Prepared:
     """Prepare for one cluster, whatever context `options` name."""
     _check_files(capture, options, embedded=connection.embedded)
+    secret.check_places(capture.secrets, capture.source, capture.filename, options.env)
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
     misfit = "" if connection.embedded else fitting.check(runtime, capture)
     name = new_name(options)
-    key, seed = secrets.token_bytes(32), secrets.randbits(31)
+    key, seed = token_bytes(32), randbits(31)
     kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)
     stored = storages.parse(options.storage).of_job(name) if options.storage else None
     if stored is not None:

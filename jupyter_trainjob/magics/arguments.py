@@ -66,6 +66,13 @@ def cell_parser() -> Parser:
     add("--deadline", metavar="D", help="the job fails after so long, waiting included: 45m, 2h30m")
     add("--retries", type=int, default=0, metavar="N", help="start the whole job again after a failure, so often")
     add("--out", default="", metavar="A,B", help="names that come back from rank 0, as NAME.out['A']")
+    add(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME[=ENV]",
+        help="variable of the notebook, else of its environment, that travels in a Secret; repeatable",
+    )
     add("--file", action="append", default=[], metavar="PATH", help="file or folder that travels too; repeatable")
     add(
         "--storage", metavar="S", help="where checkpoints and output lie: pvc://CLAIM[/path], s3://…, gs://…, file:///…"

@@ -72,6 +72,7 @@ def options_of(chosen: argparse.Namespace) -> Options:
         retries=chosen.retries,
         out=arguments.names(chosen.out),
         files=chosen.file,
+        secrets=chosen.secret,
         storage=chosen.storage,
         context=chosen.context,
         namespace=chosen.namespace,

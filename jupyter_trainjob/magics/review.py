@@ -10,7 +10,10 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.bundle import credentials
 from jupyter_trainjob.bundle.capture import THE_CALL
+from jupyter_trainjob.worker.hidden import MASK
 
 if TYPE_CHECKING:
     from jupyter_trainjob.client.submit import Prepared
@@ -38,10 +41,23 @@ def describe(prepared: Prepared) -> str:
             *(table(rows) or ["  no names"]),
             f"  {prepared.capture.payload.size:,} B in {way}",
             *_modules(prepared),
+            *(f"  secret {each.name}, as the variable {each.env} of each rank" for each in prepared.capture.secrets),
             "---",
-            yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True),
+            yaml.safe_dump_all(map(_shown, objects), sort_keys=False, allow_unicode=True),
         ]
     )
+
+
+def _shown(manifest: Object) -> Object:
+    """Return an object without values of environment variables that look like credentials."""
+    trainer = manifest["spec"].get("trainer") or {}
+    if not trainer.get("env"):
+        return manifest
+    env = [
+        {**each, "value": MASK} if credentials.kind_of(each["name"], str(each.get("value", ""))) else each
+        for each in trainer["env"]
+    ]
+    return {**manifest, "spec": {**manifest["spec"], "trainer": {**trainer, "env": env}}}
 
 
 def table(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import folder, known, pools, program, raising, report, results, stall, streams, sync, tracebacks, usage
+from . import folder, hidden, known, pools, program, raising, report, results, stall, streams, sync, tracebacks, usage
 from .captures import SetupError
 from .manifest import Manifest
 from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
@@ -45,6 +45,7 @@ def main() -> int:
     """Run the job on this rank; return the exit code."""
     manifest = Manifest.from_json(_read(MANIFEST))
     rank = _number("RANK", "PET_NODE_RANK", "JOB_COMPLETION_INDEX", default=0)
+    hidden.begin(manifest)
     streams.install()
     _prepare_imports()
     pools.install()

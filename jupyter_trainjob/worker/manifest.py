@@ -45,6 +45,16 @@ class Module(NamedTuple):
     """Bytes that travelled; 0 for one that the job finds where it runs."""
 
 
+class Secret(NamedTuple):
+    """A value of ``--secret``; the value itself is in a Secret of the job."""
+
+    name: str
+    env: str
+    """The environment variable of the job that brings it."""
+    variable: bool
+    """Whether `name` is a variable of the notebook."""
+
+
 class Recipe(NamedTuple):
     """How to write a name of the notebook again as Python: at most one of the ways is filled in."""
 
@@ -94,6 +104,7 @@ class Manifest(NamedTuple):
     """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
     seed: int | None = None
     """What the ranks' random numbers begin from, see `seeds`; None: each begins somewhere else every time."""
+    secrets: tuple[Secret, ...] = ()
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     """Of the notebook's process, see `settings`."""
 
@@ -122,5 +133,6 @@ class Manifest(NamedTuple):
             "files": tuple(fields.get("files", ())),
             "modules": tuple(Module(*module) for module in fields.get("modules", ())),
             "changes": tuple(Part(*part) for part in fields.get("changes", ())),
+            "secrets": tuple(Secret(*secret) for secret in fields.get("secrets", ())),
         }
         return Manifest(**{**fields, **read})

@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import captures, files, folder, report, seeds, settings, shell
+from . import captures, files, folder, hidden, report, seeds, settings, shell
 from .manifest import FUNCTION, Manifest
 
 
@@ -31,6 +31,7 @@ def run(manifest: Manifest, place: Path, *, rank: int = 0) -> Any:
     settings.install(manifest.settings)
     if manifest.seed is not None:
         seeds.install(manifest.seed, rank=rank)
+    main.__dict__.update(hidden.values())
     if manifest.kind == FUNCTION:
         *_, call = values.values()
         function, args, kwargs = call

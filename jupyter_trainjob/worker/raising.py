@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from . import files, results, tracebacks
+from . import files, hidden, results, tracebacks
 
 RAISED: Final = b"x"
 """How the signed body begins: no result can be taken for an exception."""
@@ -52,11 +52,11 @@ def _described(error: BaseException, places: dict[int, int]) -> dict[str, Any]:
     return {
         "type": kind.__qualname__,
         "module": kind.__module__,
-        "bases": [[base.__module__, base.__qualname__] for base in kind.__mro__[1:]],
+        "bases": [[base.__module__, base.__qualname__] for base in kind.__mro__],
         "text": tracebacks.text_of(error),
         "pickle": _pickled(error),
         "made": _pickled((kind, error.args, dict(vars(error)))),
-        "notes": [str(note) for note in getattr(error, "__notes__", ())],
+        "notes": [hidden.mask(str(note)) for note in getattr(error, "__notes__", ())],
         "frames": _frames(error.__traceback__),
         "cause": places.get(id(error.__cause__)),
         "context": places.get(id(error.__context__)),
@@ -72,6 +72,8 @@ def _pickled(value: Any) -> str | None:
     except Exception:  # noqa: BLE001 - whatever stands in an exception of somebody
         return None
     data = stream.getvalue()
+    if hidden.mask_bytes(data) != data:
+        return None
     return base64.b64encode(data).decode("ascii") if len(data) <= PICKLE_LIMIT else None
 
 

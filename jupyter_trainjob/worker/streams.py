@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from . import hidden
 from .screen import Screen
 
 _write = io.BufferedWriter.write
@@ -43,19 +44,23 @@ class Stream(io.BufferedWriter):
         """Write bytes; the log gets at once what it is to get."""
         if type(data) is not bytes:
             data = bytes(data)
+        size = len(data)
+        data = hidden.mask_bytes(data)
         self.writes += 1
         if self._plain and b"\r" not in data:
             self._begun = data[-1:] != b"\n"
-            return _write(self, data)
+            _write(self, data)
+            return size
         with self._lock:
             if self._inside:  # A signal handler or a finalizer prints in the middle of this.
-                return _write(self, data)
+                _write(self, data)
+                return size
             self._inside = True
             try:
                 self._put(self._screen.feed(data.decode(errors="surrogateescape"), self._clock()))
             finally:
                 self._inside = False
-        return len(data)
+        return size
 
     def say_what_is_due(self) -> None:
         """Say how rows stand that have changed; from another thread, and only where that cannot block."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from . import files
+from . import files, hidden
 from .messages import Error
 
 LIMIT: Final = 32 * 2**10
@@ -51,7 +51,7 @@ def render(error: BaseException, cells: Mapping[str, str]) -> str:
     _cut(seen, set())
     for each in seen.stack:
         each.filename = files.shown(each.filename)
-    text = "".join(seen.format())
+    text = hidden.mask("".join(seen.format()))
     for filename, label in cells.items():
         text = re.sub(rf'^(\W*)File "{re.escape(filename)}", line', rf"\1{_literal(label)}, line", text, flags=re.M)
     return text
@@ -102,7 +102,7 @@ def text_of(error: BaseException) -> str:
         text = str(error)
     except Exception as broken:  # noqa: BLE001 - the user's own __str__
         text = f"<its text cannot be made: {type(broken).__name__}>"
-    return _shorten(text, MESSAGE_LIMIT)
+    return _shorten(hidden.mask(text), MESSAGE_LIMIT)
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -1,0 +1,154 @@
+"""``--secret`` on a real embedded cluster: the cell has the value, and nothing else that is kept or shown of it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from IPython.core.error import UsageError
+
+from jupyter_trainjob import submit
+from jupyter_trainjob.api.resources import ALL, SECRETS
+from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.cluster.state import StateDir
+from tests.embedded import wait_for
+from tests.magics.conftest import Shell
+
+pytestmark = pytest.mark.timeout(120)
+
+TOKEN = "nobody-may-ever-read-this-1749"
+HELPER = "def called():\n    return api_token[:6]"
+CELL = """%%trainjob asks --runtime plain --nodes 2 --retries 1 --secret api_token --secret OF_KERNEL=OF_JOB {options}
+import os
+print("the token is", api_token, flush=True)
+!echo the command says $api_token and $OF_JOB
+assert api_token == os.environ["api_token"], "both"
+{then}
+(called(), api_token[6:12], os.environ["OF_JOB"][:6])
+"""
+
+
+def texts(job: TrainJob) -> str:
+    """Return all that a user is shown of a job, but for its logs."""
+    shown = [job.to_yaml(), job.to_magic(), job.to_sdk(), repr(job), json.dumps(job.record), repr(job.snapshot())]
+    return "\n".join([*shown, str(job.details()), *(str(event) for event in job.events())])
+
+
+def kept(job: TrainJob) -> str:
+    """Return all that the API server has of a namespace, Secrets decoded, but for the one with the values."""
+    client = job._connection.client
+    found = []
+    for resource in ALL:
+        for each in client.list(resource).items:
+            if resource == SECRETS and each["metadata"]["name"].endswith("-secrets"):
+                continue
+            found.append(json.dumps(each))
+            for data in (each.get("data") or {}).values() if resource == SECRETS else ():
+                raw = base64.b64decode(data)
+                found.append((gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("latin-1"))
+    return "\n".join(found)
+
+
+def test_the_cell_has_it_and_nothing_else_does(
+    cluster: StateDir, shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OF_KERNEL", TOKEN[::-1])
+    shell.run(f"api_token = {TOKEN!r}")
+    shell.run(HELPER)
+    shell.run(CELL.format(options="--dry-run", then=""))
+    shell.run(CELL.format(options="", then=""))
+    job = shell.names["asks"]
+    value = (TOKEN[:6], TOKEN[6:12], TOKEN[::-1][:6])
+    assert job.result(timeout=100) == value
+    log = str(job.logs())
+    assert "the token is ***" in log
+    assert "the command says *** and ***" in log
+    told = capsys.readouterr().out
+    assert "secret api_token, as the variable api_token of each rank" in told
+    shown = "\n".join([told, log, texts(job), kept(job)])
+    assert TOKEN not in shown
+    assert TOKEN[::-1] not in shown
+    assert "--secret api_token --secret OF_KERNEL=OF_JOB" in job.to_magic()
+    assert [name for name, *_ in next(part.rows for part in job.details() if part.title == "Secrets")] == [
+        "api_token",
+        "OF_KERNEL",
+    ]
+    assert _files_with(TOKEN, cluster) == []
+    # The same job again, and one that goes on from it, have it too, though the notebook has not any more.
+    shell.run("del api_token")
+    assert job.rerun().result(timeout=100) == value
+    assert job.fork(nodes=1).result(timeout=100) == value
+    names = {each["metadata"]["name"] for each in job._connection.client.list(SECRETS).items}
+    job.delete()
+    gone = f"{job.name}-secrets"
+    assert gone in names
+    wait_for(lambda: gone not in {each["metadata"]["name"] for each in job._connection.client.list(SECRETS).items})
+
+
+def test_an_error_with_it_comes_home_without(cluster: StateDir, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_KERNEL", TOKEN[::-1])
+    shell.run(f"api_token = {TOKEN!r}")
+    shell.run(HELPER)
+    shell.run(
+        CELL.format(options="", then="raise PermissionError(13, f'refused: {api_token}')").replace("--retries 1", "")
+    )
+    job = shell.names["asks"]
+    with pytest.raises(PermissionError, match=r"refused: \*\*\*"):
+        job.result(timeout=100)
+    shown = "\n".join([str(job.logs()), texts(job), kept(job), repr(job.failure)])
+    assert TOKEN not in shown
+    assert _files_with(TOKEN, cluster) == []
+
+
+def test_a_function_has_it(cluster: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_KERNEL", TOKEN)
+
+    def call() -> str:
+        import os
+
+        return os.environ["OF_JOB"][:6]
+
+    job = submit(call, runtime="plain", secrets=["OF_KERNEL=OF_JOB"])
+    assert job.result(timeout=100) == TOKEN[:6]
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "complaint"),
+    [
+        ("--secret nowhere", "1", "neither the notebook nor the environment of its kernel has nowhere"),
+        ("--secret number", "number", "must be a text"),
+        ("--secret 'a b'", "1", "takes the name of a variable"),
+        ("--secret api_token=1x", "1", "cannot be the name of an environment variable"),
+        ("--secret api_token=TRAINJOB_FOLDER", "1", "cannot be the name of an environment variable"),
+        ("--secret api_token=A --env A=1", "1", "--env has the environment variable A already"),
+        ("--secret api_token --out api_token", "print(api_token)", "that is a secret"),
+        ("--secret api_token", f"x = '{TOKEN}'\nprint(x)", "line 2 contains the very value of --secret api_token"),
+        (f"--secret api_token --env A={TOKEN}", "1", "--secret api_token=A instead"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_without_a_word_of_the_value(
+    cluster: StateDir, shell: Shell, line: str, cell: str, complaint: str
+) -> None:
+    shell.run(f"api_token, number = {TOKEN!r}, 3")
+    with pytest.raises(UsageError) as refused:
+        shell.run(f"%%trainjob bad --runtime plain {line}\n{cell}")
+    assert complaint in str(refused.value)
+    assert TOKEN not in str(refused.value)
+
+
+def test_the_files_are_looked_into(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob tells --runtime plain\nprint('said' + ' aloud')")
+    shell.names["tells"].result(timeout=100)
+    assert _files_with("said aloud", cluster)
+
+
+def _files_with(text: str, cluster: StateDir) -> list[Path]:
+    """Return the files of the cluster with a text: logs, histories, frames, folders of jobs.
+
+    But for what a container is started with, which holds its environment, as the files of a container runtime do.
+    """
+    files = (path for path in cluster.root.rglob("*") if path.is_file() and not path.is_symlink())
+    return [path for path in files if path.name != "spec.json" and text.encode() in path.read_bytes()]

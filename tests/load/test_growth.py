@@ -15,8 +15,7 @@ from tests.embedded import embedded_cluster, wait_for
 from tests.load.footprint import run_jobs, settled
 
 pytestmark = pytest.mark.timeout(240)
-WARM_UP, JOBS = 60, 40
-"""The daemon's caches and watch windows are full after some 60 jobs; 200 jobs need no more memory than these."""
+WARM_UP, JOBS, ROUNDS = 30, 30, 4
 
 
 @pytest.fixture
@@ -29,13 +28,20 @@ def state(tmp_path: Path) -> Iterator[StateDir]:
 def test_short_jobs_leave_nothing(state: StateDir) -> None:
     run_jobs(WARM_UP)
     before = settled(state)
-    assert run_jobs(JOBS) == {"right": JOBS}
+    # Caches may still fill in one round; what leaks grows in all of them.
+    grown = []
+    for _ in range(ROUNDS):
+        earlier = settled(state).memory
+        assert run_jobs(JOBS) == {"right": JOBS}
+        grown.append(settled(state).memory - earlier)
+        if grown[-1] <= 4:
+            break
     after = settled(state)
     assert (after.ports, after.files, after.objects) == (before.ports, before.files, before.objects)
     assert after.threads <= before.threads + 4, "HTTP connections of this test's threads may come and go"
     # A connection that nobody uses is closed after a while.
     wait_for(lambda: settled(state).descriptors <= before.descriptors + 8)
-    assert after.memory <= before.memory + 8
+    assert grown[-1] <= 4, f"MiB by round of {JOBS} jobs: {grown}"
 
 
 def test_many_pods_at_once_all_end_well(state: StateDir) -> None:

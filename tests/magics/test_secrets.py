@@ -19,7 +19,7 @@ from tests.magics.conftest import Shell
 
 pytestmark = pytest.mark.timeout(120)
 
-TOKEN = "nobody-may-ever-read-this-1749"
+HIDDEN = "nobody-may-ever-read-this-1749"
 HELPER = "def called():\n    return api_token[:6]"
 CELL = """%%trainjob asks --runtime plain --nodes 2 --retries 1 --secret api_token --secret OF_KERNEL=OF_JOB {options}
 import os
@@ -55,13 +55,13 @@ def kept(job: TrainJob) -> str:
 def test_the_cell_has_it_and_nothing_else_does(
     cluster: StateDir, shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("OF_KERNEL", TOKEN[::-1])
-    shell.run(f"api_token = {TOKEN!r}")
+    monkeypatch.setenv("OF_KERNEL", HIDDEN[::-1])
+    shell.run(f"api_token = {HIDDEN!r}")
     shell.run(HELPER)
     shell.run(CELL.format(options="--dry-run", then=""))
     shell.run(CELL.format(options="", then=""))
     job = shell.names["asks"]
-    value = (TOKEN[:6], TOKEN[6:12], TOKEN[::-1][:6])
+    value = (HIDDEN[:6], HIDDEN[6:12], HIDDEN[::-1][:6])
     assert job.result(timeout=100) == value
     log = str(job.logs())
     assert "the token is ***" in log
@@ -69,14 +69,14 @@ def test_the_cell_has_it_and_nothing_else_does(
     told = capsys.readouterr().out
     assert "secret api_token, as the variable api_token of each rank" in told
     shown = "\n".join([told, log, texts(job), kept(job)])
-    assert TOKEN not in shown
-    assert TOKEN[::-1] not in shown
+    assert HIDDEN not in shown
+    assert HIDDEN[::-1] not in shown
     assert "--secret api_token --secret OF_KERNEL=OF_JOB" in job.to_magic()
     assert [name for name, *_ in next(part.rows for part in job.details() if part.title == "Secrets")] == [
         "api_token",
         "OF_KERNEL",
     ]
-    assert _files_with(TOKEN, cluster) == []
+    assert _files_with(HIDDEN, cluster) == []
     # The same job again, and one that goes on from it, have it too, though the notebook has not any more.
     shell.run("del api_token")
     assert job.rerun().result(timeout=100) == value
@@ -89,8 +89,8 @@ def test_the_cell_has_it_and_nothing_else_does(
 
 
 def test_an_error_with_it_comes_home_without(cluster: StateDir, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OF_KERNEL", TOKEN[::-1])
-    shell.run(f"api_token = {TOKEN!r}")
+    monkeypatch.setenv("OF_KERNEL", HIDDEN[::-1])
+    shell.run(f"api_token = {HIDDEN!r}")
     shell.run(HELPER)
     shell.run(
         CELL.format(options="", then="raise PermissionError(13, f'refused: {api_token}')").replace("--retries 1", "")
@@ -99,12 +99,12 @@ def test_an_error_with_it_comes_home_without(cluster: StateDir, shell: Shell, mo
     with pytest.raises(PermissionError, match=r"refused: \*\*\*"):
         job.result(timeout=100)
     shown = "\n".join([str(job.logs()), texts(job), kept(job), repr(job.failure)])
-    assert TOKEN not in shown
-    assert _files_with(TOKEN, cluster) == []
+    assert HIDDEN not in shown
+    assert _files_with(HIDDEN, cluster) == []
 
 
 def test_a_function_has_it(cluster: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OF_KERNEL", TOKEN)
+    monkeypatch.setenv("OF_KERNEL", HIDDEN)
 
     def call() -> str:
         import os
@@ -112,7 +112,7 @@ def test_a_function_has_it(cluster: StateDir, monkeypatch: pytest.MonkeyPatch) -
         return os.environ["OF_JOB"][:6]
 
     job = submit(call, runtime="plain", secrets=["OF_KERNEL=OF_JOB"])
-    assert job.result(timeout=100) == TOKEN[:6]
+    assert job.result(timeout=100) == HIDDEN[:6]
 
 
 @pytest.mark.parametrize(
@@ -125,18 +125,18 @@ def test_a_function_has_it(cluster: StateDir, monkeypatch: pytest.MonkeyPatch) -
         ("--secret api_token=TRAINJOB_FOLDER", "1", "cannot be the name of an environment variable"),
         ("--secret api_token=A --env A=1", "1", "--env has the environment variable A already"),
         ("--secret api_token --out api_token", "print(api_token)", "that is a secret"),
-        ("--secret api_token", f"x = '{TOKEN}'\nprint(x)", "line 2 contains the very value of --secret api_token"),
-        (f"--secret api_token --env A={TOKEN}", "1", "--secret api_token=A instead"),
+        ("--secret api_token", f"x = '{HIDDEN}'\nprint(x)", "line 2 contains the very value of --secret api_token"),
+        (f"--secret api_token --env A={HIDDEN}", "1", "--secret api_token=A instead"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_without_a_word_of_the_value(
     cluster: StateDir, shell: Shell, line: str, cell: str, complaint: str
 ) -> None:
-    shell.run(f"api_token, number = {TOKEN!r}, 3")
+    shell.run(f"api_token, number = {HIDDEN!r}, 3")
     with pytest.raises(UsageError) as refused:
         shell.run(f"%%trainjob bad --runtime plain {line}\n{cell}")
     assert complaint in str(refused.value)
-    assert TOKEN not in str(refused.value)
+    assert HIDDEN not in str(refused.value)
 
 
 def test_the_files_are_looked_into(cluster: StateDir, shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 from pathlib import Path
@@ -150,5 +151,9 @@ def _files_with(text: str, cluster: StateDir) -> list[Path]:
 
     But for what a container is started with, which holds its environment, as the files of a container runtime do.
     """
-    files = (path for path in cluster.root.rglob("*") if path.is_file() and not path.is_symlink())
-    return [path for path in files if path.name != "spec.json" and text.encode() in path.read_bytes()]
+    found = []
+    for path in cluster.root.rglob("*"):
+        with contextlib.suppress(OSError):  # It went while we looked, or is no file.
+            if path.name != "spec.json" and not path.is_symlink() and path.is_file():
+                found += [path] * (text.encode() in path.read_bytes())
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import combinations
+from itertools import pairwise
 from typing import Any
 
 
@@ -67,9 +67,16 @@ def _owner(array: Any) -> Any:
 
 
 def _overlap(arrays: list[Any]) -> bool:
-    """Whether two of some arrays reach the same bytes; parts of a whole that was split do not."""
-    share = sys.modules["numpy"].may_share_memory
-    return any(share(one, other) for one, other in combinations(arrays, 2))
+    """Whether two of some arrays may reach the same bytes; parts of a whole that was split do not."""
+    reach = sorted(map(_bounds, filter(lambda array: array.size, arrays)))
+    return any(begin < end for (_, end), (begin, _) in pairwise(reach))
+
+
+def _bounds(array: Any) -> tuple[int, int]:
+    """Return the addresses between which an array lies."""
+    ways = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]
+    start = array.__array_interface__["data"][0]
+    return start + sum(min(way, 0) for way in ways), start + sum(max(way, 0) for way in ways) + array.itemsize
 
 
 def _arrays(value: Any, depth: int = 2) -> Iterator[Any]:

@@ -22,7 +22,6 @@ import cloudpickle
 
 from jupyter_trainjob import worker
 from jupyter_trainjob.bundle.capture import Capture
-from jupyter_trainjob.worker import settings
 from jupyter_trainjob.worker.entrypoint import STAND_IN
 from jupyter_trainjob.worker.manifest import Manifest, Module, Part, Secret, Value
 from jupyter_trainjob.worker.protocol import MANIFEST, PACKAGE
@@ -69,7 +68,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, s
         files=tuple(capture.files),
         modules=tuple(Module(each.name, each.version, each.size) for each in capture.modules),
         seed=seed,
-        settings=settings.changed(),
+        settings=dict(capture.settings),
         secrets=tuple(Secret(each.name, each.env, each.variable) for each in capture.secrets),
     )
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})

@@ -30,6 +30,7 @@ from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
 from jupyter_trainjob.bundle.secret import Sealed
 from jupyter_trainjob.errors import CaptureError, UsageError
+from jupyter_trainjob.worker import settings
 from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Recipe, Source
 
@@ -80,6 +81,8 @@ class Capture:
     secrets: tuple[Sealed, ...] = ()
     beside: tuple[str, ...] = ()
     """Where the values of `secrets` travel a second time."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the notebook's process, see `worker.settings`."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any."""
 
@@ -106,7 +109,7 @@ def capture_cell(
     found = analyse(parsed.tree)
     found = replace(found, needed=tuple(dict.fromkeys([*found.needed, *collected(parsed.tree, namespace)])))
     _check_history(found, namespace, filename)
-    hidden = {each.name for each in secrets if each.variable}
+    hidden = secret.variables(secrets)
     values = {name: value for name, value in _values(found, namespace).items() if name not in hidden}
     _check_out(out, found, values, namespace, hidden)
     return _pack(
@@ -216,7 +219,7 @@ def _pack(
     tree: ast.Module | None = None,
 ) -> Capture:
     payload = Payload(place)
-    hidden = {each.name for each in secrets if each.variable}
+    hidden = secret.variables(secrets)
     pickler = NotebookPickler(payload, namespace, without=hidden)
     pickler.expect(values.values())
     names = []
@@ -242,11 +245,7 @@ def _pack(
         file: Source(cells.get(file) or Path(file).name, secret.masked(credentials.masked(text), secrets))
         for file, text in pickler.sources.items()
     }
-    written = recipes(
-        {name: value for name, value in values.items() if name != THE_CALL},
-        {name: value for name, value in namespace.items() if name not in hidden},
-        cells,
-    )
+    shown = {name: value for name, value in values.items() if name != THE_CALL}
     return Capture(
         payload=payload.finish(),
         names=tuple(names),
@@ -264,6 +263,7 @@ def _pack(
         ),
         secrets=tuple(secrets),
         beside=secret.beside(secrets, values),
+        settings=settings.changed(),
         filename=filename,
         out=out,
         kind=kind,
@@ -271,7 +271,7 @@ def _pack(
         sources=sources,
         recipes=tuple(
             each if secret.masked(each.literal, secrets) == each.literal else each._replace(literal="")
-            for each in written
+            for each in recipes(shown, namespace, cells, without=hidden)
         ),
     )
 

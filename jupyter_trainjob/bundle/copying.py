@@ -120,11 +120,8 @@ def copied(
     secrets = []
     for source in _sources(spec):
         name = source["secret"]["name"]
-        found = find(name)
-        if found is None:
-            raise gone(f"the Secret {name} that it came with")
+        data = _data(find, name)
         renamed = f"{new}{name.removeprefix(old)}" if name.startswith(f"{old}-") else f"{new}-{name}"
-        data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
         if RECORD_ENTRY in data:
             data[RECORD_ENTRY] = record(data[RECORD_ENTRY])
         if JOB_ARCHIVE in data:
@@ -159,13 +156,18 @@ def _values(spec: Object, *, find: Callable[[str], Object | None], old: str, new
     ]
     if not references:
         return []
-    found = find(values_secret(old))
-    if found is None:
-        raise gone(f"the Secret {values_secret(old)} with its --secret values")
+    data = _data(find, values_secret(old))
     for each in references:
         each["name"] = values_secret(new)
-    data = {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
     return [secret_object(values_secret(new), data, job=new, namespace=namespace)]
+
+
+def _data(find: Callable[[str], Object | None], name: str) -> dict[str, bytes]:
+    """Return what is in the Secret `name`. Raises `errors.UsageError` if it is gone."""
+    found = find(name)
+    if found is None:
+        raise gone(f"the Secret {name} that it came with")
+    return {entry: base64.b64decode(value) for entry, value in (found.get("data") or {}).items()}
 
 
 def _move_storage(spec: Object, new: str) -> None:

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from jupyter_trainjob.bundle import codes
 from jupyter_trainjob.worker.hidden import MASK
 
 if TYPE_CHECKING:
@@ -82,14 +83,14 @@ def in_values(values: Mapping[str, Any]) -> list[Found]:
     return found
 
 
-def in_code(codes: Iterable[types.CodeType], cells: Mapping[str, str]) -> list[Found]:
+def in_code(functions: Iterable[types.CodeType], cells: Mapping[str, str]) -> list[Found]:
     """Return what looks like credentials among the constants of functions that travel.
 
     `cells` maps the file names of executed code to what cells are called.
     """
     found = []
-    for code in codes:
-        kinds = {kind_of("", text) for text in _constants(code)} - {""}
+    for code in functions:
+        kinds = {kind_of("", text) for text in codes.texts(code)} - {""}
         where = cells.get(code.co_filename) or Path(code.co_filename).name
         found += [Found(f"{code.co_name}() of {where}", kind) for kind in sorted(kinds)]
     return found
@@ -133,13 +134,13 @@ def masked(text: str) -> str:
 
 def masked_env(variables: Mapping[str, str]) -> dict[str, str]:
     """Return environment variables without the values that look like credentials."""
-    return {name: MASK if kind_of(name, str(value)) else value for name, value in variables.items()}
+    return {**variables, **dict.fromkeys(kinds_of(variables), MASK)}
 
 
-def in_env(variables: Mapping[str, str]) -> list[Found]:
-    """Return what looks like credentials among environment variables."""
+def kinds_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of environment variables that look like credentials, with their kinds."""
     kinds = ((name, kind_of(name, str(value))) for name, value in variables.items())
-    return [Found(f"--env {name}", kind) for name, kind in kinds if kind]
+    return {name: kind for name, kind in kinds if kind}
 
 
 def notes(capture: Capture, variables: Mapping[str, str]) -> list[str]:
@@ -155,7 +156,7 @@ def notes(capture: Capture, variables: Mapping[str, str]) -> list[str]:
             f"The value of a secret also travels within {', '.join(capture.beside[:5])}. It is kept with the values "
             "there. Make that inside the cell, from the secret's name."
         )
-    if found := in_env(variables):
+    if found := [Found(f"--env {name}", kind) for name, kind in kinds_of(variables).items()]:
         told.append(
             f"Looks like a credential: {_listed(found)}. Variables of --env stand in the TrainJob, for all who may "
             "read it. Send it with --secret NAME, or NAME=ENV, instead."
@@ -212,14 +213,6 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _kind_of_line(line: str) -> str:
     return kind_of("", line) or next(filter(None, (kind_of(*each) for each in _ASSIGNED.findall(line))), "")
-
-
-def _constants(code: types.CodeType) -> Iterator[str]:
-    for constant in code.co_consts:
-        if isinstance(constant, str):
-            yield constant
-        elif isinstance(constant, types.CodeType):
-            yield from _constants(constant)
 
 
 def _is_random(text: str) -> bool:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from jupyter_trainjob.bundle import codes
+
 DEPTH: Final = 24
 WIDTH: Final = 2_000
 SECONDS: Final = 10.0
@@ -129,16 +131,11 @@ def _function_parts(path: str, function: types.FunctionType) -> Iterator[tuple[s
             yield f"{path} → {name}", cell.cell_contents
     for default in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
         yield f"{path} (a default argument)", default
-    for name in sorted(_names_in(code)):
+    for name in sorted({name for each in codes.every(code) for name in each.co_names}):
         if name in function.__globals__:
             yield f"{path} → {name}", function.__globals__[name]
     for name, item in list(vars(function).items()):
         yield f"{path}.{name}", item
-
-
-def _names_in(code: types.CodeType) -> set[str]:
-    inner = [_names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return set(code.co_names).union(*inner)
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:

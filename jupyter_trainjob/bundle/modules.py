@@ -24,6 +24,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from jupyter_trainjob.bundle import codes
+
 LIMIT: Final = 10 * 2**20
 """Bytes of a package that travels."""
 SKIPPED: Final = frozenset({"__pycache__", "node_modules", "build", "dist"})
@@ -85,12 +87,12 @@ def imported(tree: ast.AST) -> set[str]:
 
 def imported_by(code: types.CodeType) -> set[str]:
     """Return the top levels of what a function imports when it runs."""
-    names = {
-        str(each.argval).partition(".")[0]
-        for each in dis.get_instructions(code)
-        if each.opname == "IMPORT_NAME" and each.argval
+    return {
+        str(instruction.argval).partition(".")[0]
+        for each in codes.every(code)
+        for instruction in dis.get_instructions(each)
+        if instruction.opname == "IMPORT_NAME" and instruction.argval
     }
-    return names.union(*(imported_by(each) for each in code.co_consts if isinstance(each, types.CodeType)))
 
 
 def _name(node: ast.expr) -> str:

@@ -10,19 +10,18 @@ import io
 import linecache
 import re
 import types
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from cloudpickle import Pickler
 
+from jupyter_trainjob.bundle import codes
 from jupyter_trainjob.bundle.modules import imported_by
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.bundle.syntax import QUERIES, names_in, queried
 from jupyter_trainjob.worker import rebuilt, skeletons
-from jupyter_trainjob.worker.arrays import Arrays
 from jupyter_trainjob.worker.classes import note_superseded
-from jupyter_trainjob.worker.instances import Instances
-from jupyter_trainjob.worker.tensors import Storages
+from jupyter_trainjob.worker.reducers import Reducers
 
 _NAMED: Final = (type, types.FunctionType, types.BuiltinFunctionType)
 SOURCE_LIMIT: Final = 64 * 2**10
@@ -53,14 +52,12 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
         """Of functions."""
         self._namespace = namespace
         self._without = frozenset(without)
-        self._storages = Storages()
-        self._arrays = Arrays()
-        self._instances = Instances()
+        self._reducers = Reducers()
         self.globals_ref[id(namespace)] = _JobGlobals()
 
     def expect(self, values: Iterable[Any]) -> None:
         """Be told what is going to be pickled."""
-        self._arrays.expect(values)
+        self._reducers.expect(values)
 
     def dump(self, obj: Any) -> None:
         """Pickle one more value."""
@@ -69,14 +66,7 @@ class NotebookPickler(Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         """Refuse what cloudpickle would quietly change, and notice code that travels by value."""
-        rebuilt.refuse_files(obj)
-        reduced = self._storages.reduce(obj)
-        if reduced is NotImplemented:
-            reduced = self._arrays.reduce(obj)
-        if reduced is NotImplemented:
-            reduced = rebuilt.reduced(obj)
-        if reduced is NotImplemented:
-            reduced = self._instances.reduce(obj)
+        reduced = self._reducers.reduce(obj)
         if reduced is NotImplemented:
             reduced = super().reducer_override(obj)
         if isinstance(obj, types.ModuleType):
@@ -136,18 +126,9 @@ def names_in_texts(code: types.CodeType, namespace: dict[str, Any]) -> set[str]:
         *([queried] if not QUERIES.isdisjoint(code.co_names) else []),
     ]
     if not readers:
-        nested = [each for each in code.co_consts if isinstance(each, types.CodeType)]
-        return {name for each in nested for name in names_in_texts(each, namespace)}
-    texts = [each for each in _constants(code) if isinstance(each, str)]
+        return {name for each in codes.within(code) for name in names_in_texts(each, namespace)}
+    texts = list(codes.texts(code))
     return {name for read in readers for text in texts for name in read(text) if name in namespace}
-
-
-def _constants(code: types.CodeType) -> Iterator[object]:
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _constants(constant)
-        else:
-            yield constant
 
 
 class Sink(io.RawIOBase):

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_trainjob.bundle import credentials
+from jupyter_trainjob.bundle import codes, credentials
 from jupyter_trainjob.bundle.notebook import is_ipythons
 from jupyter_trainjob.worker.manifest import Recipe
 
@@ -30,10 +30,17 @@ _PUBLIC: Final = {
 """Where a user imports from what lies in these modules."""
 
 
-def recipes(values: Mapping[str, Any], namespace: Mapping[str, Any], cells: Mapping[str, str]) -> tuple[Recipe, ...]:
+def recipes(
+    values: Mapping[str, Any],
+    namespace: Mapping[str, Any],
+    cells: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
+) -> tuple[Recipe, ...]:
     """Return a recipe for each of `values`, and for each name of the `namespace` that their functions use.
 
-    What a function uses comes before it. `cells` maps the file names of executed code to what cells are called.
+    What a function uses comes before it, but for names in `without`. `cells` maps the file names of executed code to
+    what cells are called.
     """
     found: dict[str, Recipe] = {}
     begun: set[str] = set()
@@ -43,7 +50,7 @@ def recipes(values: Mapping[str, Any], namespace: Mapping[str, Any], cells: Mapp
             return
         begun.add(name)
         for used in _used(value):
-            if used in namespace and not is_ipythons(used, namespace[used]):
+            if used in namespace and used not in without and not is_ipythons(used, namespace[used]):
                 add(used, namespace[used])
         found[name] = _recipe(name, value, cells)
 
@@ -124,13 +131,7 @@ def _codes(value: Any) -> list[types.CodeType]:
 def _used(value: Any) -> Iterator[str]:
     """Yield the global names that a function or class of the notebook uses."""
     for code in _codes(value):
-        yield from _names(code)
+        for each in codes.every(code):
+            yield from each.co_names
     if isinstance(value, type) and value.__module__ == "__main__":
         yield from (base.__name__ for base in value.__bases__)
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)

@@ -89,6 +89,11 @@ def check_places(sealed: Sequence[Sealed], source: str, filename: str, env: Mapp
                 )
 
 
+def variables(sealed: Sequence[Sealed]) -> frozenset[str]:
+    """Return the names of the notebook's variables among secrets."""
+    return frozenset(each.name for each in sealed if each.variable)
+
+
 def beside(sealed: Sequence[Sealed], values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return where the values of secrets travel a second time, within captured values."""
     long = _long(sealed)

@@ -84,10 +84,10 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
             words += [option, str(value)]
     for secret in manifest.secrets:
         words += ["--secret", secret.name if secret.name == secret.env else f"{secret.name}={secret.env}"]
+    # What the TrainJob shows to its readers need not stand in a notebook as well.
+    told = credentials.kinds_of(asked.env)
     for variable, value in asked.env.items():
-        # What the TrainJob shows to its readers need not stand in a notebook as well.
-        open_secret = credentials.kind_of(variable, value)
-        words += ["--secret", variable] if open_secret else ["--env", f"{variable}={_told(value)}"]
+        words += ["--secret", variable] if variable in told else ["--env", f"{variable}={_told(value)}"]
     return f"{MAGIC} {_line(words)}\n{program.cell(manifest)}"
 
 

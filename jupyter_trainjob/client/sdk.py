@@ -140,7 +140,8 @@ def _size(asked: Asked) -> dict[str, str]:
         wanted["memory"] = asked.memory
     if wanted:
         found["resources_per_node"] = repr(wanted)
-    if plain := {name: value for name, value in asked.env.items() if not credentials.kind_of(name, value)}:
+    left = credentials.kinds_of(asked.env)
+    if plain := {name: value for name, value in asked.env.items() if name not in left}:
         found["env"] = repr(plain)
     return found
 
@@ -168,7 +169,7 @@ def _left_out(trainjob: Object, asked: Asked, manifest: Manifest | None, *, embe
         )
     if any("valueFrom" in each for each in (spec.get("trainer") or {}).get("env") or ()):
         yield "Variables that come from Secrets, ConfigMaps or fields are left out."
-    if left := [name for name, value in asked.env.items() if credentials.kind_of(name, value)]:
+    if left := credentials.kinds_of(asked.env):
         yield f"Looks like a credential, so its value is left out: {', '.join(left)}. Set it in env=, or use a Secret."
     if spec.get("initializer"):
         yield "The initializer is left out: see Initializer in the SDK."

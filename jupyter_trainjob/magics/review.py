@@ -53,10 +53,8 @@ def _shown(manifest: Object) -> Object:
     trainer = manifest["spec"].get("trainer") or {}
     if not trainer.get("env"):
         return manifest
-    env = [
-        {**each, "value": MASK} if credentials.kind_of(each["name"], str(each.get("value", ""))) else each
-        for each in trainer["env"]
-    ]
+    told = credentials.kinds_of({each["name"]: each.get("value", "") for each in trainer["env"]})
+    env = [{**each, "value": MASK} if each["name"] in told else each for each in trainer["env"]]
     return {**manifest, "spec": {**manifest["spec"], "trainer": {**trainer, "env": env}}}
 
 

@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import classes, rebuilt
-from .arrays import Arrays
-from .instances import Instances
+from .reducers import Reducers
 from .sealed import Sealer, flat
-from .tensors import Storages
 
 LIMIT: Final = 2**20
 """Bytes of a pickled result in frames: of rank 0, and of all others together."""
@@ -119,24 +117,15 @@ def pickler(stream: Any) -> Any:
 
         def __init__(self, stream: Any) -> None:
             super().__init__(stream)
-            self._storages = Storages(bring_home=True)
-            self._arrays = Arrays()
-            self._instances = Instances()
+            self._reducers = Reducers(bring_home=True)
 
         def dump(self, obj: Any) -> None:
-            self._arrays.expect([obj])
+            self._reducers.expect([obj])
             with rebuilt.deep():
                 super().dump(obj)
 
         def reducer_override(self, obj: Any) -> Any:
-            rebuilt.refuse_files(obj)
-            reduced = self._storages.reduce(obj)
-            if reduced is NotImplemented:
-                reduced = self._arrays.reduce(obj)
-            if reduced is NotImplemented:
-                reduced = rebuilt.reduced(obj)
-            if reduced is NotImplemented:
-                reduced = self._instances.reduce(obj)
+            reduced = self._reducers.reduce(obj)
             if reduced is NotImplemented:
                 reduced = super().reducer_override(obj)
             if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == 6:

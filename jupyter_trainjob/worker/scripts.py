@@ -62,8 +62,11 @@ def run(name: str, line: str, body: str, names: dict[str, Any]) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(asked.command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as process:
         readers = [
-            threading.Thread(target=_read, args=(process.stdout, _writer(asked.out, names, sys.stdout))),
-            threading.Thread(target=_read, args=(process.stderr, _writer(asked.err, names, sys.stderr))),
+            threading.Thread(target=hand_on, args=(source, _keeper(kept, names) if kept else writer(stream)))
+            for source, kept, stream in (
+                (process.stdout, asked.out, sys.stdout),
+                (process.stderr, asked.err, sys.stderr),
+            )
         ]
         for reader in readers:
             reader.start()
@@ -83,7 +86,8 @@ def _feed(pipe: IO[bytes] | None, text: bytes) -> None:
             return
 
 
-def _read(pipe: IO[bytes], write: Callable[[str], object]) -> None:
+def hand_on(pipe: IO[bytes], write: Callable[[str], object]) -> None:
+    """Write what comes out of a program, as it comes."""
     import codecs
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -92,13 +96,19 @@ def _read(pipe: IO[bytes], write: Callable[[str], object]) -> None:
     write(decoder.decode(b"", final=True))
 
 
-def _writer(name: str | None, names: dict[str, Any], stream: Any) -> Callable[[str], object]:
-    def keep(text: str) -> None:
-        names[str(name)] += text
+def writer(stream: Any) -> Callable[[str], object]:
+    """Return what writes texts to a stream at once."""
 
-    def hand_on(text: str) -> None:
+    def write(text: str) -> None:
         if text:
             stream.write(text)
             stream.flush()
 
-    return keep if name else hand_on
+    return write
+
+
+def _keeper(name: str, names: dict[str, Any]) -> Callable[[str], object]:
+    def keep(text: str) -> None:
+        names[name] += text
+
+    return keep

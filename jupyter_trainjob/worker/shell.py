@@ -221,26 +221,13 @@ def _bash() -> str:
 
 def _run(command: list[str], write: Callable[[str], object] | None) -> int:
     """Run a program; hand on what it writes as it comes. Returns its exit code, negative for a signal."""
-    import codecs
     import subprocess
 
     sys.stdout.flush()
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0) as process:
-        pipe = cast("IO[bytes]", process.stdout)
-        while data := pipe.read(2**16):
-            _put(decoder.decode(data), write)
-    _put(decoder.decode(b"", final=True), write)
+        scripts.hand_on(cast("IO[bytes]", process.stdout), write or scripts.writer(sys.stdout))
     code = process.returncode
     return code if code <= 128 else 128 - code
-
-
-def _put(text: str, write: Callable[[str], object] | None) -> None:
-    if text and write is not None:
-        write(text)
-    elif text:
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
 
 def _unknown(typed: str) -> NoReturn:

@@ -17,8 +17,6 @@ from typing import Any, Final
 
 NAME: Final = "jupyter_trainjob.worker.skeletons"
 NOTHING: Final[Mapping[str, Any]] = types.MappingProxyType({})
-GLOBALS: Final = ""
-"""Among the members of an enum, of which none has this name: globals that come with a class."""
 _RAW: Final = (int, str, float, bytes, complex, tuple)
 """Types of members that are made of what they are."""
 _OF_EVERY_MEMBER: Final = frozenset({"_value_", "_name_", "__objclass__", "_sort_order_"})
@@ -37,7 +35,7 @@ def reduced(cls: type, how: tuple[Any, ...], named: Mapping[str, Any] = NOTHING)
     # Of tuples slots are always empty, and a NamedTuple makes them itself.
     if "__slots__" in vars(cls) and not issubclass(cls, tuple):
         keywords = {**keywords, "__slots__": vars(cls)["__slots__"]}
-    state = attributes, {GLOBALS: dict(named)} if named else {}
+    state: tuple[dict[str, Any], ...] = attributes, {}, dict(named)
     return of_class, (constructor, name, bases, keywords, *rest), state, None, None, fill
 
 
@@ -78,18 +76,20 @@ def of_enum(bases: tuple[Any, ...], *arguments: Any) -> type:
     return cloudpickle._lookup_class_or_track(mark, made)  # type: ignore[no-any-return]  # noqa: SLF001
 
 
-def fill(cls: type, state: tuple[dict[str, Any], dict[str, Any]]) -> type:
-    """Give a class its attributes, and its members theirs."""
+def fill(cls: type, state: tuple[dict[str, Any], ...]) -> type:
+    """Give a class its attributes, the members of an enum theirs, and the job's program the globals that come along."""
     from cloudpickle import cloudpickle
 
-    cloudpickle._class_setstate(cls, state)  # noqa: SLF001 - what it would have called itself
+    attributes, members, *named = state  # Of an enum that is left to cloudpickle, this is its own state.
+    cloudpickle._class_setstate(cls, (attributes, {}))  # noqa: SLF001 - what it would have called itself
     if hasattr(property, "__set_name__"):  # Errors tell the name of a property, from Python 3.11 on.
-        for name, value in state[0].items():
+        for name, value in attributes.items():
             if type(value) is property:
                 value.__set_name__(cls, name)  # type: ignore[attr-defined]
-    vars(sys.modules["__main__"]).update(state[1].pop(GLOBALS, {}))
-    for name, attributes in state[1].items():
-        vars(cls._member_map_[name]).update(attributes)  # type: ignore[attr-defined]
+    for each in named:
+        vars(sys.modules["__main__"]).update(each)
+    for name, own in members.items():
+        vars(cls._member_map_[name]).update(own)  # type: ignore[attr-defined]
     return cls
 
 

@@ -134,12 +134,22 @@ def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
     try:
         out = program.out(manifest.out) if rank == 0 else {}
         signed = results.dump(value, out, key=key, rank=rank, limit=limit, place=place)
-        sync.push_result(results.file_name(rank))
+        _push(results.file_name(rank))
         return signed
     except results.ResultError as error:
         if rank == 0:
             raise
         return results.refuse(str(error), key=key, rank=rank)
+
+
+def _push(name: str) -> None:
+    """Store the file of a rank's result. Raises `results.ResultError`, whatever the library of the store raises."""
+    try:
+        sync.push_result(name)
+    except Exception as error:
+        raise results.ResultError(
+            f"The result cannot be stored at {os.environ.get(STORAGE_ENV)}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _run(manifest: Manifest, rank: int) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_trainjob.worker import sync
 from jupyter_trainjob.worker.captures import SetupError
-from jupyter_trainjob.worker.stores import NoStore, Store
+from jupyter_trainjob.worker.stores import FORK, NoStore, Store
 from jupyter_trainjob.worker.sync import Sync
 
 
@@ -168,6 +168,16 @@ def test_a_store_that_comes_back_in_time_gets_all_of_it(tmp_path: Path) -> None:
     ending.join()
     assert ended == [""]
     assert (tmp_path / "file/job/output/a").read_text() == "x"
+
+
+def test_a_copied_checkpoint_that_is_written_anew_is_whole_again(place: Place, tmp_path: Path) -> None:
+    place.write("checkpoints/last/a", "x")
+    place.store.mark("last", {"checkpoints/last/a": 1}, by=FORK)
+    place.store.put(place.local / "checkpoints/last/a", "checkpoints/last/a")
+    assert again(place, tmp_path) == {"checkpoints/last/a"}
+    place.write("checkpoints/last/a", "longer")
+    assert place.sync.finish(writing=False) == ""
+    assert again(place, tmp_path / "later") == {"checkpoints/last/a"}
 
 
 def test_a_file_that_cannot_be_stored_keeps_no_other_from_it(place: Place, tmp_path: Path) -> None:

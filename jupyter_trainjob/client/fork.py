@@ -34,7 +34,7 @@ from jupyter_trainjob.constants import PATCH_MANAGER, RERUN_ANNOTATION
 from jupyter_trainjob.worker.folder import Entry, entries, step_of
 from jupyter_trainjob.worker.manifest import FUNCTION, Manifest
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, CHECKPOINTS_FOLDER, FOLDER_ENV, STORAGE_ENV
-from jupyter_trainjob.worker.stores import folder_of
+from jupyter_trainjob.worker.stores import FORK, folder_of
 
 _OPTIONS = frozenset(each.name for each in dataclasses.fields(Options)) - {
     "context",
@@ -99,7 +99,7 @@ class StoredFiles:
                 if (unit := folder_of(path)) is not None:
                     units.setdefault(unit, {})[path] = entry.size
         for name, files in units.items():
-            target.mark(name, files, by="fork")
+            target.mark(name, files, by=FORK)
 
     def remove_files(self) -> None:
         """Remove the copies again."""

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from jupyter_trainjob.bundle import credentials
+
 TIME: Final = 2.0
 """Seconds that all of it may take."""
 LARGEST: Final = 256 * 2**10
@@ -60,7 +62,7 @@ def described(answers: dict[str, bytes]) -> dict[str, Any] | None:
         "branch": "" if branch == "(detached)" else branch,
         "remote": without_credentials(_text(answers.get("remote", b"")).strip()),
         "dirty": any(line and not line.startswith(b"#") for line in answers.get("status", b"").splitlines()),
-        "diff": _text(diff[:LARGEST]),
+        "diff": credentials.masked(_text(diff[:LARGEST])),
         "diff_cut": len(diff) > LARGEST,
     }
 

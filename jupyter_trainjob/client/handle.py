@@ -17,7 +17,19 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS, Object
 from jupyter_trainjob.bundle import copying
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret
-from jupyter_trainjob.client import details, events, exports, folder, fork, logbook, outcome, record, rerun, returned
+from jupyter_trainjob.client import (
+    details,
+    events,
+    exports,
+    folder,
+    fork,
+    interrupt,
+    logbook,
+    outcome,
+    record,
+    rerun,
+    returned,
+)
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.details import Section
 from jupyter_trainjob.client.earlier import Earlier, earlier
@@ -91,14 +103,20 @@ class TrainJob:
         """Block until the job is over, and return its last state; never raises for a job that failed.
 
         Raises `errors.JobTimeout` after `timeout` seconds (the job goes on), and `errors.JobStopped` if somebody stops
-        the job meanwhile, since it may never go on.
+        the job meanwhile, since it may never go on. Ctrl-C lets go of the job and says so, and a second one within two
+        seconds stops it; both raise `interrupt.Detached`, a `KeyboardInterrupt`.
         """
+        __tracebackhide__ = True
         follower = self._follow()
 
         def over() -> bool:
             return follower.settled() or follower.state() is State.STOPPED
 
-        if not follower.wait(over, timeout):
+        try:
+            in_time = follower.wait(over, timeout)
+        except KeyboardInterrupt:
+            raise interrupt.detach(self) from None
+        if not in_time:
             raise errors.JobTimeout(
                 f"{self.name} is still {follower.state()} after {timeout:g} s. It goes on: wait() again, or stop() it."
             )

@@ -102,10 +102,11 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, interpreter:
 
 def _commit(then: Mapping[str, Any], now: Mapping[str, Any] | None, *, folder: str) -> list[str]:
     if now is None:
-        return [f"{folder} is no git repository any more; it was at {then['commit'][:10]}."]
+        return [f"The commit of {folder} cannot be told now; it was at {then['commit'][:10]}."]
     if now["commit"] != then["commit"]:
         return [f"Files of {folder} are those of commit {now['commit'][:10]} (was {then['commit'][:10]})."]
-    if now["diff"] != then["diff"]:
+    cut = then.get("diff_cut") or now.get("diff_cut")
+    if now["diff"] != then["diff"] and not cut:
         return [f"Files of {folder} have other changes since commit {now['commit'][:10]} than they had."]
     return []
 

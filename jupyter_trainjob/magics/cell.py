@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.constants import MAGIC
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
 
     from jupyter_trainjob.client.handle import TrainJob
     from jupyter_trainjob.client.options import Options
-
-
-SECOND_CHANCE: Final = 2.0
-"""Seconds after a first interrupt in which a second one stops the job."""
 
 
 def run(shell: InteractiveShell, line: str, cell: str) -> None:
@@ -40,18 +35,6 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     job = submit.send(prepared)
     shell.user_ns[chosen.name] = job
     _show(job, chosen)
-
-
-def _detach(job: TrainJob) -> None:
-    """Let go of a job, unless a second interrupt says soon that it is to end."""
-    print(f"Detached: {job.name} goes on. Interrupt again within {SECOND_CHANCE:.0f} seconds to stop it.")
-    try:
-        time.sleep(SECOND_CHANCE)
-    except KeyboardInterrupt:
-        lost = job.halt()
-        print(f"{job.name}: {job.status().value}. {lost or ''} `%trainjob resume {job.name}` starts it again.")
-    else:
-        print(f"`%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it.")
 
 
 def options_of(chosen: argparse.Namespace) -> Options:
@@ -80,6 +63,7 @@ def options_of(chosen: argparse.Namespace) -> Options:
 
 
 def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
+    from jupyter_trainjob.client import interrupt
     from jupyter_trainjob.widget.show import show
 
     __tracebackhide__ = True
@@ -90,8 +74,10 @@ def _show(job: TrainJob, chosen: argparse.Namespace) -> None:
     try:
         view = show(job, wait=True)
         job.wait()
-    except KeyboardInterrupt:  # It may come while the view is still being opened.
-        _detach(job)
+    except interrupt.Detached:
+        return
+    except KeyboardInterrupt:  # While the view was still being opened.
+        interrupt.detach(job)
         return
     except errors.JobStopped:
         pass

@@ -195,11 +195,11 @@ class Record:
 
     def result(self, rank: int = 0) -> Message | None:
         """Return the newest message with the result of a rank, unverified."""
-        return self._results.get(rank)
+        return self._newest(self._results, rank)
 
     def raised(self, rank: int) -> Message | None:
         """Return the newest message with the exception of a rank, unverified."""
-        return self._raised.get(rank)
+        return self._newest(self._raised, rank)
 
     def stalls(self) -> dict[int, messages.Stall]:
         """Return the ranks whose newest attempts make no progress, or made none when they were last heard of."""
@@ -209,6 +209,11 @@ class Record:
     def thinned(self) -> bool:
         """Whether some reports are missing: frames with them are, or there was no room for them."""
         return any(attempt.thinned for lives in self.ranks.values() for attempt in lives.attempts.values())
+
+    def _newest(self, found: dict[int, Message], rank: int) -> Message | None:
+        """Return what a rank said in its newest attempt: an earlier one's word is not the job's."""
+        said = found.get(rank)
+        return said if said is not None and said.attempt == max(self.ranks[rank].attempts) else None
 
     def _take(self, lives: Lives, attempt: Attempt, message: Message) -> None:
         kind = message.kind

@@ -81,7 +81,9 @@ def main() -> int:
     )
     code, last = _live(manifest, rank, cells, lambda: stored.extend(filter(None, [sync.begin(first=first, rank=rank)])))
     for each in stored:
-        each.finish(writing=False)
+        if (lost := each.finish(writing=False)) and code == 0:
+            code, told = _lost(lost, rank)
+            last.append(told)
     report.detach()
     for running in (over, standing):
         if running is not None:
@@ -107,8 +109,19 @@ def _live(manifest: Manifest, rank: int, cells: dict[str, str], begin: Callable[
         _complain(error, seen, rank)
         said = [(ERROR, dumps(seen))]
         if isinstance(error, Exception) and not isinstance(error, (SetupError, results.ResultError)):
-            said.append((RAISED, raising.dump(error, key=bytes.fromhex(manifest.key), rank=rank)))
+            # Somebody's exception may be made in any way; then its text, which is said already, has to do.
+            with contextlib.suppress(Exception):
+                said.append((RAISED, raising.dump(error, key=bytes.fromhex(manifest.key), rank=rank)))
         return code, said
+
+
+def _lost(why: str, rank: int) -> tuple[int, Said]:
+    """Return how a rank ends whose cell has ended well, but not all of what it wrote could be stored."""
+    error = SetupError(f"Not all that the job wrote could be stored at {os.environ.get(STORAGE_ENV)}: {why}")
+    seen = tracebacks.describe(error, {})
+    seen["traceback"] = ""
+    _complain(error, seen, rank)
+    return EXIT_SETUP, (ERROR, dumps(seen))
 
 
 def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
@@ -121,12 +134,22 @@ def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
     try:
         out = program.out(manifest.out) if rank == 0 else {}
         signed = results.dump(value, out, key=key, rank=rank, limit=limit, place=place)
-        sync.push_result(results.file_name(rank))
+        _push(results.file_name(rank))
         return signed
     except results.ResultError as error:
         if rank == 0:
             raise
         return results.refuse(str(error), key=key, rank=rank)
+
+
+def _push(name: str) -> None:
+    """Store the file of a rank's result. Raises `results.ResultError`, whatever the library of the store raises."""
+    try:
+        sync.push_result(name)
+    except Exception as error:
+        raise results.ResultError(
+            f"The result cannot be stored at {os.environ.get(STORAGE_ENV)}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _run(manifest: Manifest, rank: int) -> Any:

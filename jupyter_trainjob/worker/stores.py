@@ -19,6 +19,8 @@ from .protocol import CHECKPOINTS_FOLDER
 ATOMIC: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az", "adl"})
 DRAFT: Final = ".sending-"
 MARKERS: Final = f"{CHECKPOINTS_FOLDER}/.complete"
+FORK: Final = "fork"
+"""By whom checkpoints are marked that were copied from another job."""
 
 
 class NoStore(Exception):
@@ -64,7 +66,9 @@ class Store:
         found = self.files(prefix)
         # Markers lie beside the checkpoints, whatever of them was asked for.
         named: dict[str, dict[str, int]] = {}
-        for path in self.files(MARKERS):
+        markers = self.files(MARKERS)
+        # The newest word on a file counts, and of those of one second a node's own.
+        for path in sorted(markers, key=lambda path: (markers[path].modified, not path.endswith(f"@{FORK}"))):
             with contextlib.suppress(OSError, ValueError), self.open(path) as file:
                 named.setdefault(path.rpartition("/")[2].rpartition("@")[0], {}).update(json.load(file))
         whole = {}

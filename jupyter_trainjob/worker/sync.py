@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,6 +24,8 @@ EVERY: Final = 3.0
 SETTLE: Final = 0.5
 """Seconds in which nothing of a file changes that is stored although its rank was told to end."""
 READY_TIMEOUT: Final = 3600.0
+AGAIN: Final = (1.0, 3.0, 6.0)
+"""Seconds before each further try to store the last changes; together less than a pod has to end in."""
 DRAFTS: Final = (".tmp", ".part")
 WHOLE: Final = ("captures", "code")
 """Files right in the folder that came with the job."""
@@ -39,7 +41,7 @@ class State(NamedTuple):
 class Sync:
     """Both folders, and what of the one was already stored in the other."""
 
-    def __init__(self, store: Store, local: Path, *, node: str) -> None:
+    def __init__(self, store: Store, local: Path, *, node: str, again: tuple[float, ...] | None = None) -> None:
         self._store = store
         self._local = local
         self._node = node
@@ -48,6 +50,7 @@ class Sync:
         self._over = threading.Event()
         self._one = threading.Lock()
         self._complained = ""
+        self._again = AGAIN if again is None else again
 
     def down(self) -> None:
         """Fetch what earlier attempts have left, with the times that tell which is the newest."""
@@ -60,32 +63,52 @@ class Sync:
                     self._sent[path] = _state(to)
 
     def up(self, *, all_of_it: bool = False) -> None:
-        """Store what has changed and no longer does (or `all_of_it`), the oldest first; remove what is gone."""
+        """Store what has changed and no longer does (or `all_of_it`), the oldest first; remove what is gone.
+
+        What cannot be stored keeps nothing else from it; its error is raised at the end.
+        """
+        failed: Exception | None = None
         with self._one:
             found = dict(self._files())
             still = {path for path, state in found.items() if all_of_it or self._seen.get(path) == state}
             self._seen = found
             for unit in _units(found):
                 if still.issuperset(unit) and any(self._sent.get(path) != found[path] for path in unit):
-                    self._send(unit, found)
+                    try:
+                        self._send(unit, found)
+                    except Exception as error:  # noqa: BLE001 - whatever the library of a store raises
+                        failed = failed or error
             for path in [path for path in self._sent if path not in found]:
                 if (entry := folder_of(path)) is not None:
                     self._store.unmark(entry, by=self._node)
                 self._store.remove(path)
                 del self._sent[path]
+        if failed is not None:
+            raise failed
 
     def start(self) -> None:
         """Begin to store now and then."""
         threading.Thread(target=self._run, name="trainjob-sync", daemon=True).start()
 
-    def finish(self, *, writing: bool) -> None:
-        """Store the last changes; while the rank may be `writing`, only what does not change for a moment."""
+    def finish(self, *, writing: bool) -> str:
+        """Store the last changes; while the rank may be `writing`, only what does not change for a moment.
+
+        Returns why some could not be stored, empty if all is there.
+        """
         self._over.set()
-        with self._complaining():
-            if writing:
-                self.up()
-                time.sleep(SETTLE)
-            self.up(all_of_it=not writing)
+        self._complained = ""
+        for wait in (*self._again, None):
+            if self._try(lambda: self._up_at_last(writing=writing)):
+                return ""
+            if wait is not None:
+                time.sleep(wait)
+        return self._complained
+
+    def _up_at_last(self, *, writing: bool) -> None:
+        if writing:
+            self.up()
+            time.sleep(SETTLE)
+        self.up(all_of_it=not writing)
 
     def _send(self, unit: list[str], found: dict[str, State]) -> None:
         entry = folder_of(unit[0])
@@ -103,7 +126,7 @@ class Sync:
 
     def _files(self) -> Iterator[tuple[str, State]]:
         for name in (CHECKPOINTS_FOLDER, OUTPUT_FOLDER):
-            for folder, folders, files in os.walk(self._local / name):
+            for folder, folders, files in os.walk(self._local / name, onerror=_unreadable):
                 folders[:] = [each for each in folders if not _draft(each)]
                 for each in files:
                     path = Path(folder, each)
@@ -113,19 +136,19 @@ class Sync:
 
     def _run(self) -> None:
         while not self._over.wait(EVERY):
-            with self._complaining():
-                self.up()
+            self._try(self.up)
 
-    @contextlib.contextmanager
-    def _complaining(self) -> Iterator[None]:
-        """Say what went wrong, once, and let the job go on: the next look tries again."""
+    def _try(self, act: Callable[[], None]) -> bool:
+        """Say what went wrong, once, and let the job go on: the next look tries again. Returns whether it went well."""
         try:
-            yield
+            act()
         except Exception as error:  # noqa: BLE001 - whatever the library of a store raises
             said = f"{type(error).__name__}: {error}"
             if said != self._complained:
                 self._complained = said
                 sys.stderr.write(f"trainjob: what the job writes cannot be stored now: {said}\n")
+            return False
+        return True
 
 
 def begin(*, first: bool, rank: int) -> Sync | None:
@@ -175,6 +198,12 @@ def _units(found: dict[str, State]) -> list[list[str]]:
     for path in found:
         units.setdefault(folder_of(path) or f"/{path}", []).append(path)
     return sorted(units.values(), key=lambda unit: max(found[path].changed for path in unit))
+
+
+def _unreadable(error: OSError) -> None:
+    """Raise what keeps a folder from being listed: files that are not seen would be taken for removed ones."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _draft(name: str) -> bool:

@@ -60,9 +60,34 @@ def test_a_second_ctrl_c_stops_the_job(cluster: StateDir, kernel: tuple[KernelMa
     job.delete()
 
 
-def begun(client: BlockingKernelClient) -> jupyter_trainjob.TrainJob:
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("waiting", ["patient.result()", "patient.wait()", "patient.results(timeout=100)"])
+def test_ctrl_c_in_a_cell_that_waits_says_the_same(
+    cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient], waiting: str
+) -> None:
+    manager, client = kernel
+    job = begun(client, CELL.replace("--wait", ""))
+    client.execute(f"print('waiting')\n{waiting}\nprint('not reached')")
+    said, ended = [], ""
+    while not ended:
+        message = client.get_iopub_msg(timeout=60)
+        if message["msg_type"] == "stream":
+            said.append(message["content"]["text"])
+            if "waiting" in said[-1]:
+                manager.interrupt_kernel()
+        if message["msg_type"] == "error":
+            ended = message["content"]["ename"]
+    assert ended == "Detached"
+    assert f"Detached: {job.name} goes on" in "".join(said)
+    assert f"%trainjob show {job.name}" in "".join(said)
+    assert "not reached" not in "".join(said)
+    assert job.status() is State.RUNNING
+    job.delete()
+
+
+def begun(client: BlockingKernelClient, cell: str = CELL) -> jupyter_trainjob.TrainJob:
     """Send the cell, and return its job once it runs."""
-    client.execute(CELL)
+    client.execute(cell)
     wait_for(lambda: any(job.name.startswith("patient") for job in jupyter_trainjob.list_jobs()), timeout=60)
     job = jupyter_trainjob.get("patient")
     wait_for(lambda: (job.snapshot().step or 0) > 5, timeout=60)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import types
+from pathlib import Path
+
 import pytest
 
 from jupyter_trainjob.bundle import credentials
@@ -72,3 +76,58 @@ def test_a_value_that_holds_itself_ends() -> None:
     loop: list[object] = [MARKED["AWS access key"]]
     loop.append(loop)
     assert credentials.in_values({"loop": loop}) == [("loop[0]", "AWS access key")]
+
+
+HOLDERS = {
+    "a config class": "class Config:\n    key = {token!r}\nheld = Config",
+    "an instance of one": "class Config:\n    def __init__(self):\n        self.key = {token!r}\nheld = Config()",
+    "a function's text": "def held():\n    return {token!r}",
+    "a function within a function": "def held():\n    def inner():\n        return {token!r}\n    return inner",
+}
+
+
+@pytest.mark.parametrize("code", HOLDERS.values(), ids=HOLDERS)
+def test_what_holds_one_is_told(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    exec(code.format(token=MARKED["Slack token"]), notebook.__dict__)
+    capture = capture_cell("print(held)", notebook.__dict__, filename="Cell [2]")
+    (told,) = credentials.notes(capture, {})
+    assert "(Slack token)" in told
+    assert "--secret NAME" in told
+    assert MARKED["Slack token"] not in told
+
+
+def test_files_that_travel_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.ini").write_text(f"user = me\nkey = '{MARKED['AWS access key']}'\n")
+    (tmp_path / "data.bin").write_bytes(b"\xff\xfe" + MARKED["AWS access key"].encode())
+    capture = capture_cell("print(1)", {}, filename="Cell [2]", files=["settings.ini", "data.bin"])
+    (told,) = credentials.notes(capture, {})
+    assert "settings.ini, line 2 (AWS access key)" in told
+    assert "data.bin" not in told
+
+
+@pytest.mark.parametrize("text", MARKED.values(), ids=MARKED)
+def test_texts_are_shown_without_them(text: str) -> None:
+    shown = credentials.masked(f"a = 1\nb = {text!r}\nc = 2\n")
+    assert text not in shown
+    assert "a = 1\nb = " in shown
+
+
+def test_a_private_key_is_masked_to_its_end_on_as_many_lines() -> None:
+    key = f"{MARKED['private key']}\n{LETTERS}\n{LETTERS[::-1]}\n-----END RSA " + "PRIVATE KEY-----"
+    shown = credentials.masked(f"key = '''{key}'''\nafter = 1\n")
+    assert LETTERS not in shown
+    assert LETTERS[::-1] not in shown
+    assert shown.splitlines()[-1] == "after = 1"
+    assert len(shown.splitlines()) == 5
+
+
+def test_no_literal_is_kept_of_one() -> None:
+    capture = capture_cell("print(key, size)", {"key": MARKED["GitHub token"], "size": 3}, filename="Cell [2]")
+    assert {recipe.name: recipe.literal for recipe in capture.recipes} == {"key": "", "size": "3"}
+
+
+def test_variables_are_shown_without_their_values() -> None:
+    assert credentials.masked_env({"A": MARKED["OpenAI key"], "B": "1"}) == {"A": "***", "B": "1"}

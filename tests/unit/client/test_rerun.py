@@ -279,7 +279,7 @@ THEN = {
         ),
         pytest.param({"git": {"commit": "b" * 40, "diff": ""}}, None, ["commit bbbbbbbbbb (was"], id="another commit"),
         pytest.param({"git": {"commit": "a" * 40, "diff": "+1"}}, None, ["other changes"], id="files were edited"),
-        pytest.param({"git": None}, None, ["no git repository"], id="the repository is gone"),
+        pytest.param({"git": None}, None, ["cannot be told now"], id="nothing is known of the repository"),
         pytest.param({"options": {"files": ["a"]}, "git": None}, None, [], id="with --file the folder is not used"),
     ],
 )

@@ -51,6 +51,16 @@ def test_a_later_attempt_replaces_from_the_step_where_it_began() -> None:
     assert record.recent(0, 10)[-1] == (5.0, 5.0)
 
 
+def test_what_an_earlier_attempt_raised_or_returned_is_not_the_jobs() -> None:
+    earlier, later = Rank(attempt=1), Rank(attempt=2)
+    record = record_of(earlier.say("raised", a=1), earlier.say("result", a=1))
+    assert record.raised(0) is not None
+    assert record.result(0) is not None
+    record = record_of(earlier.say("raised", a=1), earlier.say("result", a=1), later.report(1, 2))
+    assert record.raised(0) is None
+    assert record.result(0) is None
+
+
 def test_the_leader_is_the_lowest_rank_that_reports() -> None:
     record = record_of(Rank(0).say("start", time=1.0, world=2, host="a", pid=1, python="3"), Rank(1).report(1, 2, 8))
     assert record.leader() == 1

@@ -131,6 +131,13 @@ def test_what_is_not_here_has_a_stand_in(at_home: Notebook) -> None:
     assert "{1: 2}" in str(there)
 
 
+def test_one_that_cannot_be_taken_apart_is_told_as_text(at_home: Notebook) -> None:
+    ran = at_home.job("error = ValueError('no')\nerror.exceptions = None\nraise error")
+    assert ran.said("error")[0]["message"] == "no"
+    assert ran.code == 1
+    assert [end["ok"] for end in ran.said("end")] == [False]
+
+
 def test_what_ends_a_program_is_not_raised(at_home: Notebook) -> None:
     for cell in ("raise SystemExit(3)", "raise KeyboardInterrupt"):
         assert [message.kind for message in at_home.job(cell).messages if message.kind == "raised"] == []

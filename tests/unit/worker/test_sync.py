@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +12,16 @@ import pytest
 
 from jupyter_trainjob.worker import sync
 from jupyter_trainjob.worker.captures import SetupError
-from jupyter_trainjob.worker.stores import NoStore, Store
+from jupyter_trainjob.worker.stores import FORK, NoStore, Store
 from jupyter_trainjob.worker.sync import Sync
 
 
 class Place:
     """A pod's folder, and what it is kept equal with."""
 
-    def __init__(self, url: str, local: Path, node: str = "0") -> None:
+    def __init__(self, url: str, local: Path, node: str = "0", again: tuple[float, ...] = ()) -> None:
         self.store, self.local = Store(url), local
-        self.sync = Sync(self.store, local, node=node)
+        self.sync = Sync(self.store, local, node=node, again=again)
 
     def write(self, path: str, text: str) -> None:
         (self.local / path).parent.mkdir(parents=True, exist_ok=True)
@@ -147,10 +149,70 @@ def test_a_claim_is_not_synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sync.begin(first=True, rank=0) is None
 
 
-def test_a_store_that_fails_is_told_of_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_store_that_fails_to_the_end_is_told_of(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     place = Place(f"file://{tmp_path}/file/job", tmp_path / "pod")
     place.write("output/a", "x")
-    place.sync.finish(writing=False)
-    place.sync.finish(writing=False)
+    assert "NotADirectoryError" in place.sync.finish(writing=False)
     assert capsys.readouterr().err.count("cannot be stored now") == 1
+
+
+def test_a_store_that_comes_back_in_time_gets_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = Place(f"file://{tmp_path}/file/job", tmp_path / "pod", again=(0.5, 10.0))
+    place.write("output/a", "x")
+    ended: list[str] = []
+    ending = threading.Thread(target=lambda: ended.append(place.sync.finish(writing=False)))
+    ending.start()
+    (tmp_path / "file").unlink()
+    ending.join()
+    assert ended == [""]
+    assert (tmp_path / "file/job/output/a").read_text() == "x"
+
+
+def test_a_copied_checkpoint_that_is_written_anew_is_whole_again(place: Place, tmp_path: Path) -> None:
+    place.write("checkpoints/last/a", "x")
+    place.store.mark("last", {"checkpoints/last/a": 1}, by=FORK)
+    place.store.put(place.local / "checkpoints/last/a", "checkpoints/last/a")
+    assert again(place, tmp_path) == {"checkpoints/last/a"}
+    place.write("checkpoints/last/a", "longer")
+    assert place.sync.finish(writing=False) == ""
+    assert again(place, tmp_path / "later") == {"checkpoints/last/a"}
+
+
+def test_a_file_that_cannot_be_stored_keeps_no_other_from_it(place: Place, tmp_path: Path) -> None:
+    place.write("output/a", "x")
+    place.write("checkpoints/step-1", "y")
+    (place.local / "output/unreadable").touch()
+    os.utime(place.local / "output/unreadable", (1, 1))
+    _break(place, "output/unreadable")
+    assert "refused" in place.sync.finish(writing=False)
+    assert again(place, tmp_path) == {"output/a", "checkpoints/step-1"}
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write("checkpoints/step-1", "y")
+    assert place.sync.finish(writing=False) == ""
+
+    def full(path: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", full)
+        with pytest.raises(OSError, match="Too many open files"):
+            place.sync.up()
+    assert again(place, tmp_path) == {"checkpoints/step-1"}
+
+
+def _break(place: Place, refused: str) -> None:
+    """Let the store refuse a file."""
+    put = place.store.put
+
+    def refusing(file: Path, path: str) -> None:
+        if path == refused:
+            raise PermissionError("refused")
+        put(file, path)
+
+    place.store.put = refusing  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import embedded_cluster
-from tests.notebooks.corpus import beside, cells, classes, data, frames, functions, objects, training
+from tests.notebooks.corpus import beside, cells, classes, data, enums, frames, functions, hooks, objects, training
 from tests.notebooks.corpus.case import Case
 from tests.notebooks.corpus.environments import environment
 from tests.notebooks.corpus.kernel import CellError, Kernel, started
@@ -20,6 +20,8 @@ TOPICS: dict[str, dict[str, Case]] = {
     "data": data.CASES,
     "cells": cells.CASES,
     "beside": beside.CASES,
+    "enums": enums.CASES,
+    "hooks": hooks.CASES,
     "objects": objects.CASES,
     "training": training.CASES,
     "frames": frames.CASES,
@@ -28,13 +30,15 @@ LEAST = 300
 NEWER = ["dataclass weakref slot", "flag boundary", "exception with notes"]
 """Need what Python 3.10 does not have."""
 SUBSET = {
-    topic: dict(list(cases.items())[::step])
+    topic: {name: cases[name] for name in list(cases)[::step] if name not in NEWER}
     for topic, cases, step in (
         ("functions", functions.CASES, 4),
         ("classes", classes.CASES, 4),
         ("data", data.PLAIN, 4),
         ("cells", cells.CASES, 10),
-        ("objects", {name: case for name, case in objects.CASES.items() if name not in NEWER}, 4),
+        ("enums", enums.CASES, 4),
+        ("hooks", hooks.CASES, 4),
+        ("objects", objects.CASES, 4),
     )
 }
 """For other versions of Python, with nothing installed but what the project needs."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,14 @@ class Case:
     """Of ``%%trainjob``."""
     expected: str = ""
     """Python for the value, where a notebook cannot run the cell itself."""
+    runtime: str = "plain"
 
 
 def case(*cells: str, options: str = "", expected: str = "") -> Case:
     """Return the case of the last of some cells."""
     return Case(cells[-1].strip("\n"), tuple(each.strip("\n") for each in cells[:-1]), options, expected)
+
+
+def with_torch(cases: Mapping[str, Case]) -> dict[str, Case]:
+    """Return the cases on the runtime whose processes have torch imported before they start."""
+    return {name: replace(each, runtime="torch-distributed") for name, each in cases.items()}

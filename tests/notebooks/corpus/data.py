@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import case
+from .case import case, with_torch
 
 PLAIN = {
     "numbers": case("xs = [0, -1, 2**200, 1.5, float('inf'), float('nan'), 1e-320, 3 + 4j, True, None]", "xs"),
@@ -81,48 +81,6 @@ LIBRARIES = {
     ),
     "a ufunc": case("import numpy as np\nf = np.add", "f.reduce([1, 2, 3])"),
     "a large array": case("import numpy as np\na = np.arange(2_000_000)", "a.sum(), a[-1]"),
-    "a tensor": case("import torch\nt = torch.arange(6.).reshape(2, 3)", "t @ t.T, t.dtype, t"),
-    "tensors of odd types": case(
-        "import torch\nv = [torch.tensor(3), torch.zeros(0, 2), torch.ones(2, dtype=torch.bfloat16), torch.tensor([True]), torch.tensor([1 + 2j]), torch.eye(3).to_sparse()]",
-        "v[:5], v[5].to_dense()",
-    ),
-    "tensors that share storage": case("import torch\na = torch.zeros(4)\nb = a[1:3]", "b += 1\na, b"),
-    "a result that shares storage": case("import torch", "a = torch.zeros(4)\npair = [a, a.view(2, 2)]\npair"),
-    "a tensor with a gradient": case(
-        "import torch\nw = torch.ones(2, requires_grad=True)", "(w * 3).sum().backward()\nw.grad, w.requires_grad"
-    ),
-    "a module of torch": case(
-        "import torch\nfrom torch import nn\ntorch.manual_seed(0)\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.l = nn.Linear(2, 3)\n        self.register_buffer('mean', torch.ones(3))\n    def forward(self, x): return self.l(x) - self.mean\nnet = Net()",
-        "net(torch.ones(1, 2)).detach(), net.state_dict()",
-    ),
-    "a module as a result": case(
-        "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.w = nn.Parameter(torch.tensor([2.]))\n    def forward(self, x): return x * self.w",
-        "net = Net()\nnet",
-    ),
-    "hooks": case(
-        "import torch\nfrom torch import nn\nseen = []\ndef hook(m, i, o): seen.append(o.shape)\nnet = nn.Linear(2, 3)\nnet.register_forward_hook(hook)",
-        "_out = net(torch.ones(4, 2))\n[tuple(s) for s in seen]",
-    ),
-    "shared weights": case(
-        "import torch\nfrom torch import nn\na = nn.Linear(2, 2)\nb = nn.Linear(2, 2)\nb.weight = a.weight\nnet = nn.ModuleList([a, b])",
-        "net[0].weight is net[1].weight",
-    ),
-    "an optimizer": case(
-        "import torch\nfrom torch import nn\ntorch.manual_seed(1)\nnet = nn.Linear(2, 1)\nopt = torch.optim.Adam(net.parameters(), lr=.1)",
-        "for _ in range(3):\n    opt.zero_grad()\n    net(torch.ones(1, 2)).sum().backward()\n    opt.step()\nopt.param_groups[0]['params'][0] is net.weight, net.weight.detach()",
-    ),
-    "a dataset and its loader": case(
-        "import torch\nfrom torch.utils.data import DataLoader, Dataset\nclass Sq(Dataset):\n    def __len__(self): return 5\n    def __getitem__(self, i): return torch.tensor(i * k)\nk = 3",
-        "[b.tolist() for b in DataLoader(Sq(), 2)]",
-    ),
-    "a loader with workers": case(
-        "import torch\nfrom torch.utils.data import DataLoader, Dataset\nclass Sq(Dataset):\n    def __len__(self): return 4\n    def __getitem__(self, i): return torch.tensor(i * i)\nloader = DataLoader(Sq(), 2, num_workers=2)",
-        "[b.tolist() for b in loader]",
-    ),
-    "an autograd function": case(
-        "import torch\nclass Double(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x): return x * 2\n    @staticmethod\n    def backward(ctx, g): return g * 2",
-        "x = torch.ones(1, requires_grad=True)\nDouble.apply(x).backward()\nx.grad",
-    ),
     "an estimator": case(
         "from sklearn.datasets import load_iris\nfrom sklearn.linear_model import LogisticRegression\nX, y = load_iris(return_X_y=True)\nmodel = LogisticRegression(max_iter=500).fit(X, y)",
         "model.score(X, y), model.predict(X[:3])",
@@ -133,4 +91,51 @@ LIBRARIES = {
     ),
 }
 
-CASES = PLAIN | LIBRARIES
+TENSORS = with_torch(
+    {
+        "a tensor": case("import torch\nt = torch.arange(6.).reshape(2, 3)", "t @ t.T, t.dtype, t"),
+        "tensors of odd types": case(
+            "import torch\nv = [torch.tensor(3), torch.zeros(0, 2), torch.ones(2, dtype=torch.bfloat16), torch.tensor([True]), torch.tensor([1 + 2j]), torch.eye(3).to_sparse()]",
+            "v[:5], v[5].to_dense()",
+        ),
+        "tensors that share storage": case("import torch\na = torch.zeros(4)\nb = a[1:3]", "b += 1\na, b"),
+        "a result that shares storage": case("import torch", "a = torch.zeros(4)\npair = [a, a.view(2, 2)]\npair"),
+        "a tensor with a gradient": case(
+            "import torch\nw = torch.ones(2, requires_grad=True)", "(w * 3).sum().backward()\nw.grad, w.requires_grad"
+        ),
+        "a module of torch": case(
+            "import torch\nfrom torch import nn\ntorch.manual_seed(0)\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.l = nn.Linear(2, 3)\n        self.register_buffer('mean', torch.ones(3))\n    def forward(self, x): return self.l(x) - self.mean\nnet = Net()",
+            "net(torch.ones(1, 2)).detach(), net.state_dict()",
+        ),
+        "a module as a result": case(
+            "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.w = nn.Parameter(torch.tensor([2.]))\n    def forward(self, x): return x * self.w",
+            "net = Net()\nnet",
+        ),
+        "hooks": case(
+            "import torch\nfrom torch import nn\nseen = []\ndef hook(m, i, o): seen.append(o.shape)\nnet = nn.Linear(2, 3)\nnet.register_forward_hook(hook)",
+            "_out = net(torch.ones(4, 2))\n[tuple(s) for s in seen]",
+        ),
+        "shared weights": case(
+            "import torch\nfrom torch import nn\na = nn.Linear(2, 2)\nb = nn.Linear(2, 2)\nb.weight = a.weight\nnet = nn.ModuleList([a, b])",
+            "net[0].weight is net[1].weight",
+        ),
+        "an optimizer": case(
+            "import torch\nfrom torch import nn\ntorch.manual_seed(1)\nnet = nn.Linear(2, 1)\nopt = torch.optim.Adam(net.parameters(), lr=.1)",
+            "for _ in range(3):\n    opt.zero_grad()\n    net(torch.ones(1, 2)).sum().backward()\n    opt.step()\nopt.param_groups[0]['params'][0] is net.weight, net.weight.detach()",
+        ),
+        "a dataset and its loader": case(
+            "import torch\nfrom torch.utils.data import DataLoader, Dataset\nclass Sq(Dataset):\n    def __len__(self): return 5\n    def __getitem__(self, i): return torch.tensor(i * k)\nk = 3",
+            "[b.tolist() for b in DataLoader(Sq(), 2)]",
+        ),
+        "a loader with workers": case(
+            "import torch\nfrom torch.utils.data import DataLoader, Dataset\nclass Sq(Dataset):\n    def __len__(self): return 4\n    def __getitem__(self, i): return torch.tensor(i * i)\nloader = DataLoader(Sq(), 2, num_workers=2)",
+            "[b.tolist() for b in loader]",
+        ),
+        "an autograd function": case(
+            "import torch\nclass Double(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x): return x * 2\n    @staticmethod\n    def backward(ctx, g): return g * 2",
+            "x = torch.ones(1, requires_grad=True)\nDouble.apply(x).backward()\nx.grad",
+        ),
+    }
+)
+
+CASES = PLAIN | LIBRARIES | TENSORS

@@ -57,7 +57,7 @@ class Kernel:
         self.run(_FORGET)
         for cell in case.before:
             self.run(cell)
-        self.run(f"%%trainjob job --runtime plain {case.options}\n{case.cell}")
+        self.run(f"%%trainjob job --runtime {case.runtime} {case.options}\n{case.cell}")
         if case.expected:
             ours = f"({case.expected})"
         else:

@@ -80,3 +80,10 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     """Return where `jupyter-builder develop` finds the built extension of JupyterLab."""
     return [{"src": "labextension", "dest": "jupyter-trainjob"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Return the server extension, which feeds the sidebar."""
+    from jupyter_trainjob.server.app import TrainJobApp
+
+    return [{"module": "jupyter_trainjob.server.app", "app": TrainJobApp}]

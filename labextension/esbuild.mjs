@@ -58,7 +58,8 @@ const lab = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
-  external: ['@jupyterlab/*', '@lumino/*'],
+  external: ['@jupyterlab/*', '@lumino/*', 'react', 'react/*'],
+  jsx: 'automatic',
   logLevel: 'warning'
 };
 

@@ -31,8 +31,7 @@ from jupyter_trainjob.metrics.history import History, node_index
 from jupyter_trainjob.metrics.loglines import parse
 from jupyter_trainjob.metrics.record import Record
 
-SYNC_TIMEOUT = 30.0
-MOST = 500
+MOST = 2000
 """Jobs on a board: the newest."""
 REREAD = 2.0
 """Seconds between two looks into the history for what a job that runs has reported elsewhere."""
@@ -90,8 +89,6 @@ class Board:
                 threading.Thread(
                     target=self._look_now_and_then, args=(self._ended,), name="trainjob-board", daemon=True
                 ).start()
-        self._jobs.wait_synced(SYNC_TIMEOUT)
-        self._pods.wait_synced(SYNC_TIMEOUT)
 
         def unsubscribe() -> None:
             with self._lock:
@@ -107,6 +104,16 @@ class Board:
                     watch.stop()
 
         return unsubscribe
+
+    @property
+    def synced(self) -> bool:
+        """Whether all jobs are known already, to somebody who has subscribed."""
+        return all(watch is not None and watch.synced for watch in (self._jobs, self._pods))
+
+    @property
+    def trouble(self) -> str:
+        """Why the jobs are not known as they are now, in words; empty while they are."""
+        return next((watch.trouble for watch in (self._jobs, self._pods) if watch is not None and watch.trouble), "")
 
     def find(self, uid: str) -> TrainJob:
         """Return a job by its uid. Raises `errors.UsageError` if it is not there."""
@@ -140,6 +147,8 @@ class Board:
 
     def _look_now_and_then(self, ended: threading.Event) -> None:
         while not ended.wait(LOOK):
+            if not self.synced:
+                continue  # To ask would start an embedded cluster that somebody has stopped.
             with suppress(errors.TrainJobError):  # The server is away, or a pod is gone: there is a next time.
                 self._look()
 
@@ -158,12 +167,12 @@ class Board:
             self._tell()
 
     def _trainjobs(self) -> list[Object]:
-        if self._jobs is not None:
+        if self._jobs is not None and self._jobs.synced:
             return self._jobs.list()
         return self._connection.client.list(TRAINJOBS, namespace=self.namespace).items
 
     def _list_pods(self) -> list[Object]:
-        if self._pods is not None:
+        if self._pods is not None and self._pods.synced:
             return self._pods.list()
         return self._connection.client.list(PODS, namespace=self.namespace, labels=JOBSET_NAME).items
 
@@ -173,6 +182,8 @@ class Board:
         pods = Informer(client, PODS, namespace=self.namespace, labels=JOBSET_NAME)
         jobs.on_change(self._job_changed)
         pods.on_change(lambda _, __: self._tell())
+        for each in (jobs, pods):
+            each.on_trouble(self._tell)
         jobs.start()
         pods.start()
         return jobs, pods

@@ -61,6 +61,18 @@ class Informer:
         self._stopped = Event()
         self._thread: Thread | None = None
         self._watch: Watch | None = None
+        self._trouble = ""
+        self._on_trouble: list[Callable[[], None]] = []
+
+    @property
+    def synced(self) -> bool:
+        """Whether the first list is in the copy."""
+        return self._synced.is_set() and not self._stopped.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """Why the copy is not up to date, in words; empty while it is."""
+        return self._trouble
 
     def start(self) -> None:
         """Begin to list and watch, in a thread of its own. Starting twice is starting once."""
@@ -103,6 +115,10 @@ class Informer:
             for obj in self._cache.list(None):
                 _call(handler, None, obj)
 
+    def on_trouble(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, in the informer's thread, when `synced` or `trouble` has become another."""
+        self._on_trouble.append(callback)
+
     def _run(self) -> None:
         version: str | None = None
         pause = FIRST_PAUSE
@@ -113,16 +129,26 @@ class Informer:
                     version = self._relist()
                 for seen in self._follow(version):
                     version = seen
+                    self._tell("")
             except errors.Expired:
                 version = None
             except Exception as error:  # noqa: BLE001 - whatever breaks a connection must not end the informer
                 if self._stopped.is_set():
                     return
-                _log.warning("watching %s: %s; trying again in %.1f s", self.resource.plural, error, pause)
+                if str(error) != self._trouble:
+                    _log.warning("watching %s: %s; trying again", self.resource.plural, error)
+                self._tell(str(error) or type(error).__name__)
             if time.monotonic() - began > STEADY_SECONDS:
                 pause = FIRST_PAUSE
             self._stopped.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects
             pause = min(pause * 2, LAST_PAUSE)
+
+    def _tell(self, trouble: str) -> None:
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        for callback in self._on_trouble:
+            callback()
 
     def _relist(self) -> str:
         found = self._client.list(self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields)
@@ -131,7 +157,10 @@ class Informer:
             self._store(obj)
         for key in gone:
             self._drop(key)
-        self._synced.set()
+        if not self._synced.is_set():
+            self._synced.set()
+            for callback in self._on_trouble:
+                callback()
         return found.resource_version
 
     def _follow(self, version: str) -> Iterator[str]:

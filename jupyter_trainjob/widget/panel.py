@@ -1,7 +1,8 @@
 """``panel()``: the jobs of a namespace in a cell, live, each to be opened.
 
-Between a `client.board.Board` and the widget of kind ``panel``: its rows go as one message, whole and at most once a
-second, and what the page opens is fed like any other job (see `channel`). A notebook keeps the list as a table.
+Between a `client.board.Board` and the widget of kind ``panel``: its rows go as one message, those that changed, at
+most once a second, and what the page opens is fed like any other job (see `channel`). A notebook
+keeps the list as a table.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from jupyter_trainjob.widget.feed import SHARE, Send
 from jupyter_trainjob.widget.output import JOB_MIME, Display, Live
 from jupyter_trainjob.widget.show import notebook_display
 from jupyter_trainjob.widget.state import row_of
+from jupyter_trainjob.widget.text import clean
 
 PACE = 1.0
 RUNNING_PACE = 2.0
@@ -57,7 +59,9 @@ class JobsFeed:
         self._send = send
         self._budget = budget
         self._clock = clock
-        self._rows: list[dict[str, Any]] | None = None
+        self._told: dict[str, dict[str, Any]] | None = None
+        """Rows by uid, as the front end has them; None: it has nothing."""
+        self._trouble = ""
         self._changed = True
         self._pace = PACE
         self._looked = -PACE
@@ -69,13 +73,14 @@ class JobsFeed:
 
     def ready(self) -> None:
         """Make the next `tell` send everything."""
-        self._changed, self._rows, self._looked = True, None, -self._pace
+        self._changed, self._told, self._trouble, self._looked = True, None, "", -self._pace
 
     def tell(self) -> float | None:
         """Send what is due. Returns in how many seconds to come again; None: when something changes."""
         now = self._clock()
-        if not self._changed and not self._again:
-            return None
+        self._tell_trouble()
+        if not self._jobs.synced or (not self._changed and not self._again):
+            return None  # It calls back when it has become so.
         due = self._looked + (self._pace if self._changed else max(RUNNING_PACE, self._pace))
         if (wait := max(due - now, self._budget.wait())) > 0:
             return wait
@@ -83,14 +88,25 @@ class JobsFeed:
         found = self._jobs.snapshots()
         # What follows a job may hear of a change a moment after the list does.
         self._again = changed or any(each.state is State.RUNNING for each in found)
-        rows = [row_of(each) for each in found]
-        if rows != self._rows:
-            self._rows = rows
-            self._send({"kind": "jobs", "jobs": rows}, [])
-            self._budget.spend(len(str(rows)))
+        self._tell_rows({each.uid: row_of(each) for each in found})
         self._looked = self._clock()
         self._pace = max(PACE, (self._looked - now) / SHARE)
         return max(RUNNING_PACE, self._pace) if self._again else None
+
+    def _tell_rows(self, rows: dict[str, dict[str, Any]]) -> None:
+        told, self._told = self._told, rows
+        known = told or {}
+        fresh = [row for uid, row in rows.items() if known.get(uid) != row]
+        gone = [uid for uid in known if uid not in rows]
+        if fresh or gone or told is None:
+            self._send({"kind": "jobs", "reset": told is None, "jobs": fresh, "gone": gone}, [])
+            self._budget.spend(len(str(fresh)))
+
+    def _tell_trouble(self) -> None:
+        trouble = clean(self._jobs.trouble)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._send({"kind": "trouble", "why": trouble}, [])
 
 
 class PanelOutput:

@@ -71,7 +71,7 @@ test('two pages on one kernel ask under different names', () => {
 test('a panel has no list before the kernel has told', () => {
   const { jobs } = made({ panel: true });
   expect(jobs.view().rows).toBeNull();
-  jobs.receive({ kind: 'jobs', jobs: [row()] }, []);
+  jobs.receive({ kind: 'jobs', reset: true, gone: [], jobs: [row()] }, []);
   expect(jobs.view().rows).toHaveLength(1);
 });
 

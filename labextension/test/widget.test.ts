@@ -50,9 +50,9 @@ test('a panel lists jobs, and opens and closes their cards', async () => {
   initialize(host);
   await act(() => void render(host));
   expect(host.el.textContent).toContain('Looking for jobs');
-  await act(() => say({ kind: 'jobs', jobs: [] }));
+  await act(() => say({ kind: 'jobs', reset: true, gone: [], jobs: [] }));
   expect(host.el.textContent).toContain('There are no jobs');
-  await act(() => say({ kind: 'jobs', jobs: [row()] }));
+  await act(() => say({ kind: 'jobs', reset: true, gone: [], jobs: [row()] }));
   const entry = (): HTMLButtonElement => host.el.querySelector('.tj-row') as HTMLButtonElement;
   await act(() => entry().click());
   await act(() => say({ kind: 'head', job: 'u1', head: job() }));
@@ -68,7 +68,7 @@ test('of a long list, the newest are shown until somebody wants all', async () =
   initialize(host);
   await act(() => void render(host));
   const many = Array.from({ length: 300 }, (_, i) => row({ uid: `u${i}`, state: 'Complete', finished: i }));
-  await act(() => say({ kind: 'jobs', jobs: many }));
+  await act(() => say({ kind: 'jobs', reset: true, gone: [], jobs: many }));
   expect(host.el.querySelectorAll('.tj-row')).toHaveLength(20);
   await act(() => (host.el.querySelector('.tj-link') as HTMLButtonElement).click());
   expect(host.el.querySelectorAll('.tj-row')).toHaveLength(300);

@@ -9,6 +9,7 @@ import type { Boards, Job, JobRow } from './types';
 interface Stores {
   panel: boolean;
   rows: readonly JobRow[] | null;
+  trouble: string;
   open: readonly JobStore[];
 }
 
@@ -23,13 +24,22 @@ export class Jobs extends Held<Stores> implements Boards {
     { panel }: { panel: boolean },
     private readonly clock: () => number = () => Date.now() / 1000
   ) {
-    super({ panel, rows: null, open: [] });
+    super({ panel, rows: null, trouble: '', open: [] });
     this.requests = new Requests(send);
   }
 
   /** Asks the kernel for everything: on each (re)render. */
   ready(): void {
     this.send({ kind: 'ready' });
+  }
+
+  /** The other end knows nothing any more: opens again what is open, and gives up what was asked. */
+  begin(): void {
+    this.requests.lose('The connection was lost before the answer came: look whether it was done.');
+    for (const { uid } of this.current.open) {
+      this.send({ kind: 'open', job: uid });
+    }
+    this.ready();
   }
 
   open = (uid: string): void => {
@@ -57,7 +67,9 @@ export class Jobs extends Held<Stores> implements Boards {
     if (message.kind === 'answer') {
       this.requests.answer(message, buffers);
     } else if (message.kind === 'jobs') {
-      this.change({ rows: message.jobs });
+      this.change({ rows: renewed(message.reset ? [] : (this.current.rows ?? []), message) });
+    } else if (message.kind === 'trouble') {
+      this.change({ trouble: message.why });
     } else if (typeof message.job === 'string' && !this.closed.has(message.job)) {
       this.store(message.job).receive(message, buffers);
     }
@@ -81,4 +93,15 @@ export class Jobs extends Held<Stores> implements Boards {
     this.change({ open: [...this.current.open, made] });
     return made;
   }
+}
+
+/** The rows with those that changed in their places, and new ones at the end. */
+function renewed(
+  rows: readonly JobRow[],
+  { jobs, gone }: { jobs: readonly JobRow[]; gone: readonly string[] }
+): JobRow[] {
+  const byUid = new Map(rows.map(row => [row.uid, row]));
+  jobs.forEach(row => byUid.set(row.uid, row));
+  gone.forEach(uid => byUid.delete(uid));
+  return [...byUid.values()];
 }

@@ -34,7 +34,9 @@ export type FromKernel =
   | (Numbered & { kind: 'curves'; curves: CurveHead[] })
   | (Numbered & { kind: 'nodes'; nodes: Node[] })
   | (Numbered & { kind: 'log'; skipped: number; before: string | null; lines: WireLine[] })
-  | { kind: 'jobs'; jobs: JobRow[] }
+  | { kind: 'jobs'; reset: boolean; jobs: JobRow[]; gone: string[] }
+  /** Why the list is not up to date; empty: it is again. */
+  | { kind: 'trouble'; why: string }
   | { kind: 'answer'; id: string; ok: true }
   | { kind: 'answer'; id: string; ok: false; error: string };
 

@@ -25,6 +25,13 @@ export class Requests {
     });
   }
 
+  /** Has everything that waits fail. */
+  lose(why: string): void {
+    const lost = [...this.waiting.values()];
+    this.waiting.clear();
+    lost.forEach(({ reject }) => reject(new Error(why)));
+  }
+
   answer(message: FromKernel & { kind: 'answer' }, buffers: readonly Bytes[]): void {
     const asked = this.waiting.get(message.id);
     this.waiting.delete(message.id);

@@ -169,6 +169,8 @@ export interface Board {
   panel: boolean;
   /** Null until the kernel has told. */
   rows: readonly JobRow[] | null;
+  /** Why the rows are not up to date; empty while they are. */
+  trouble: string;
   open: readonly (Source & { uid: string })[];
 }
 

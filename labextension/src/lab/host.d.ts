@@ -13,8 +13,10 @@ declare module '@lumino/coreutils' {
 
 declare module '@lumino/widgets' {
   export class Widget {
+    id: string;
     readonly node: HTMLElement;
     readonly isDisposed: boolean;
+    readonly title: { label: string; caption: string; closable: boolean; icon: unknown };
     addClass(name: string): void;
     dispose(): void;
   }
@@ -122,3 +124,46 @@ declare module '@jupyterlab/console' {
   }
   export const IConsoleTracker: Token<Tracker<ConsolePanel>>;
 }
+
+declare module '@jupyterlab/ui-components' {
+  import type { Widget } from '@lumino/widgets';
+  import type { ReactElement } from 'react';
+
+  export abstract class ReactWidget extends Widget {
+    abstract render(): ReactElement;
+  }
+  export class LabIcon {
+    constructor(options: { name: string; svgstr: string });
+    readonly name: string;
+  }
+}
+
+declare module '@jupyterlab/application' {
+  import type { Token } from '@lumino/coreutils';
+  import type { Widget } from '@lumino/widgets';
+
+  export interface Shell {
+    add(widget: Widget, area: string, options?: { rank?: number }): void;
+    activateById(id: string): void;
+    widgets(area: string): Iterable<Widget>;
+  }
+
+  export interface ServerSettings {
+    readonly wsUrl: string;
+    readonly token: string;
+    readonly appendToken: boolean;
+    readonly WebSocket: typeof WebSocket;
+  }
+
+  export interface JupyterFrontEnd {
+    readonly shell: Shell;
+    readonly serviceManager: { readonly serverSettings: ServerSettings };
+  }
+
+  export interface ILayoutRestorer {
+    add(widget: Widget, name: string): void;
+  }
+  export const ILayoutRestorer: Token<ILayoutRestorer>;
+}
+
+declare module '*.css';

@@ -1,53 +1,7 @@
-/**
- * The extension of JupyterLab and Notebook 7: a job's output that is live while its kernel knows it, a picture
- * otherwise, and saved as it is in the end. Everything else of the view is the widget, in every host alike.
- */
-import { IConsoleTracker, type ConsolePanel } from '@jupyterlab/console';
-import { INotebookTracker, type NotebookPanel, type Tracker } from '@jupyterlab/notebook';
-import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+/** The plugins of JupyterLab and Notebook 7. Each can be switched off by itself. */
+import '../ui/style/index.css';
+import { keeper, output } from './outputs';
+import { sidebar } from './panel';
+import './style.css';
 
-import { JOB } from './bundle';
-import { JobOutput } from './JobOutput';
-import { keepOutputs } from './keeper';
-import { pagesOf } from './pages';
-
-/** Before the widget manager's own rank, which is -10. */
-const RANK = -20;
-
-const output = {
-  id: 'jupyter-trainjob:output',
-  description: "Shows a job's output live, or as the saved picture where its kernel is gone.",
-  autoStart: true,
-  requires: [IRenderMimeRegistry],
-  optional: [INotebookTracker, IConsoleTracker],
-  activate(
-    _app: unknown,
-    rendermime: IRenderMimeRegistry,
-    notebooks: Tracker<NotebookPanel> | null,
-    consoles: Tracker<ConsolePanel> | null
-  ): void {
-    const pages = pagesOf(rendermime, notebooks, consoles);
-    // Not safe: in a notebook that is not trusted, the host shows its own sanitised picture instead.
-    rendermime.addFactory(
-      {
-        safe: false,
-        mimeTypes: [JOB],
-        createRenderer: ({ resolver }) => new JobOutput(pages, resolver)
-      },
-      RANK
-    );
-  }
-};
-
-const keeper = {
-  id: 'jupyter-trainjob:keeper',
-  description: "Keeps a job's saved output up to date after the page was reloaded.",
-  autoStart: true,
-  requires: [INotebookTracker],
-  activate(_app: unknown, notebooks: Tracker<NotebookPanel>): void {
-    notebooks.forEach(keepOutputs);
-    notebooks.widgetAdded.connect((_, panel) => keepOutputs(panel));
-  }
-};
-
-export default [output, keeper];
+export default [output, keeper, sidebar];

@@ -52,6 +52,7 @@ def jupyter_server(folder: Path) -> Iterator[Server]:
                 **os.environ,
                 "JUPYTER_CONFIG_DIR": str(config),
                 "JUPYTER_DATA_DIR": str(folder / "data"),
+                "JUPYTER_PREFER_ENV_PATH": "0",
                 "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
                 "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
                 "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
@@ -75,7 +76,13 @@ def jupyter_server(folder: Path) -> Iterator[Server]:
 def _config(token: str, port: int, root: Path) -> dict[str, dict[str, object]]:
     app: dict[str, object] = {"expose_app_in_browser": True}
     return {
-        "ServerApp": {"port": port, "port_retries": 0, "root_dir": str(root), "ip": "127.0.0.1"},
+        "ServerApp": {
+            "port": port,
+            "port_retries": 0,
+            "root_dir": str(root),
+            "ip": "127.0.0.1",
+            "jpserver_extensions": {"jupyter_trainjob": True},
+        },
         "IdentityProvider": {"token": token},
         "LabApp": {**app, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
         "JupyterNotebookApp": app,

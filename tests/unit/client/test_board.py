@@ -93,7 +93,8 @@ def test_the_jobs_of_a_namespace_are_asked_for_twice_whatever_their_number(
     assert len(board.snapshots()) == 30
     assert transport.count == 2
     unsubscribe = board.subscribe(lambda: None)
-    wait_for(lambda: len(board.snapshots()) == 30)
+    wait_for(lambda: board.synced)
+    assert len(board.snapshots()) == 30
     assert transport.count == 6, "a list and a watch of each kind"
     for _ in range(5):
         board.snapshots()

@@ -15,6 +15,8 @@ class FakeBoard:
     """A board that a test fills."""
 
     context, namespace = "trainjob-local", "default"
+    synced = True
+    trouble = ""
 
     def __init__(self, *jobs: Snapshot) -> None:
         self.jobs = list(jobs)
@@ -65,6 +67,31 @@ def test_the_rows_are_told_whole_at_most_once_a_second_and_only_when_they_change
     front.feed.ready()
     front.feed.tell()
     assert len(front.told) == 3, "a page that has just come gets everything"
+
+
+def test_later_only_rows_that_changed_are_told_and_which_are_gone() -> None:
+    board = FakeBoard(running(uid="a"), running(uid="b"), running(uid="c"))
+    front = Front(board)
+    front.feed.tell()
+    assert front.told[-1]["reset"] and len(front.told[-1]["jobs"]) == 3
+    board.jobs = [running(uid="a"), running(uid="b", state=State.COMPLETE)]
+    front.feed.changed()
+    front.now += 10
+    front.feed.tell()
+    told = front.told[-1]
+    assert ([row["uid"] for row in told["jobs"]], told["gone"], told["reset"]) == (["b"], ["c"], False)
+
+
+def test_a_cluster_that_does_not_answer_is_said_and_no_jobs_are_said_not_to_be_there() -> None:
+    board = FakeBoard()
+    board.synced, board.trouble = False, "The API server is away."
+    front = Front(board)
+    assert front.feed.tell() is None
+    front.feed.tell()
+    assert front.told == [{"kind": "trouble", "why": "The API server is away."}]
+    board.synced, board.trouble = True, ""
+    front.feed.tell()
+    assert [told["kind"] for told in front.told] == ["trouble", "trouble", "jobs"]
 
 
 def test_after_a_change_it_is_looked_once_more_and_then_no_more() -> None:

@@ -1,0 +1,53 @@
+/** One job as a tab of the main area: the widget's card, fed by the Jupyter server. */
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { ReactElement } from 'react';
+
+import type { Place } from '../core/stream';
+import { JobCard } from '../ui/JobCard';
+import { useView } from '../ui/useView';
+
+export class JobTab extends ReactWidget {
+  constructor(
+    private readonly opened: { place: Place; close: () => void },
+    readonly uid: string,
+    name: string
+  ) {
+    super();
+    this.addClass('tj-tab');
+    this.title.label = name;
+    this.title.closable = true;
+    opened.place.jobs.open(uid);
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this.opened.close();
+    }
+    super.dispose();
+  }
+
+  render(): ReactElement {
+    return <Cards place={this.opened.place} />;
+  }
+}
+
+function Cards({ place }: { place: Place }): ReactElement {
+  const { open } = useView(place.jobs);
+  const { trouble } = useView(place);
+  return (
+    <div className="tj-host">
+      {trouble !== '' && (
+        <p className="tj-reason" role="status">
+          {trouble}
+        </p>
+      )}
+      {open.map((source, i) => (
+        <JobCard
+          key={source.uid}
+          source={source}
+          onClose={i > 0 ? () => place.jobs.close(source.uid) : undefined}
+        />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,25 @@
+// The sidebar: jobs without a kernel.
+import { assert, begin, done, gate, scenario, shot, shutdown, training } from './jupyter.mjs';
+import { run } from './jupyter.mjs';
+
+await scenario('a job is watched and stopped in a tab, whose notebook has no kernel any more', async open => {
+  const hold = gate('steered');
+  const page = await begin(open, 'steered.ipynb', [training('steered', hold)]);
+  await page.getByRole('tab', { name: 'Training jobs' }).click();
+  const row = page.locator('.tj-sidebar .tj-row', { hasText: /steered-\w{5}/ });
+  await row.waitFor();
+  await shutdown(page);
+  await row.click();
+  const tab = page.locator('.tj-tab');
+  const card = tab.getByRole('region', { name: /^Training job steered-/ });
+  await card.waitFor();
+  await tab.locator('[data-state=Running] canvas').first().waitFor();
+  await shot(page, 'sidebar');
+  await card.getByRole('button', { name: 'Stop' }).click();
+  await card.getByRole('button', { name: 'Stop job' }).click();
+  await tab.locator('[data-state=Stopped]').waitFor();
+  await page.locator('.tj-sidebar').getByRole('heading', { name: 'Stopped' }).waitFor();
+  assert.equal(await page.locator('.tj-output-note').count(), 1, 'the cell itself shows a picture by now');
+});
+
+await done();

@@ -30,6 +30,14 @@ export interface PlaceView {
   namespace: string | null;
   /** Why there is nothing, or nothing new: in words; empty while all is well. */
   trouble: string;
+  /** Where to log in again, if that is the trouble. */
+  login: string;
+}
+
+/** Why there is no connection: in words, and where to log in again if that helps. */
+export interface Away {
+  trouble: string;
+  login: string;
 }
 
 const FIRST_PAUSE_MS = 500;
@@ -39,7 +47,12 @@ const REFUSED_PAUSE_MS = 10_000;
 const PING_MS = 15_000;
 /** A stream that is silent for longer after a ping is dead. */
 const SILENCE_MS = 10_000;
-const AWAY = 'The Jupyter server does not answer. What you see is as it was; it is tried again by itself.';
+/** So long a connection may take to come about. */
+const CONNECT_MS = 20_000;
+const AWAY: Away = {
+  trouble: 'The Jupyter server does not answer. What you see is as it was; it is tried again by itself.',
+  login: ''
+};
 
 /** Jobs of one place, as long as anybody holds it. */
 export class Place extends Held<PlaceView> {
@@ -50,7 +63,7 @@ export class Place extends Held<PlaceView> {
     private readonly where: Where & { list: boolean },
     private readonly tell: (message: object) => void
   ) {
-    super({ context: null, namespace: null, trouble: '' });
+    super({ context: null, namespace: null, trouble: '', login: '' });
     this.jobs = new Jobs((message: ToKernel) => tell(message), { panel: where.list });
   }
 
@@ -61,9 +74,9 @@ export class Place extends Held<PlaceView> {
     this.jobs.begin();
   }
 
-  lost(): void {
+  lost(away: Away): void {
     clearTimeout(this.again);
-    this.change({ trouble: AWAY });
+    this.change(away);
   }
 
   end(): void {
@@ -73,9 +86,11 @@ export class Place extends Held<PlaceView> {
 
   receive(message: FromServer, buffers: readonly Bytes[]): void {
     if (message.kind === 'started') {
-      this.change({ context: message.context, namespace: message.namespace, trouble: '' });
+      const { context, namespace } = message;
+      this.change({ context, namespace, trouble: '', login: '' });
     } else if (message.kind === 'refused') {
-      this.change({ trouble: message.why });
+      this.change({ trouble: message.why, login: '' });
+      clearTimeout(this.again);
       this.again = setTimeout(() => this.start(), REFUSED_PAUSE_MS);
     } else {
       this.jobs.receive(message, buffers);
@@ -86,39 +101,53 @@ export class Place extends Held<PlaceView> {
 type FromServer =
   FromKernel | { kind: 'started'; context: string; namespace: string } | { kind: 'refused'; why: string };
 
+/** A place as it is held by whom it was opened for. */
+export interface Opened {
+  readonly place: Place;
+  close(): void;
+  reopen(): void;
+}
+
 export class Stream {
   private readonly places = new Map<number, Place>();
   private socket: Socket | null = null;
   private isOpen = false;
+  private away: Away | null = null;
   private count = 0;
   private pause = FIRST_PAUSE_MS;
   private again: ReturnType<typeof setTimeout> | undefined;
   private pinging: ReturnType<typeof setInterval> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
 
-  /** `connect` begins a connection; none is made before something is to be seen. */
-  constructor(private readonly connect: () => Socket) {}
+  /**
+   * `connect` begins a connection; none is made before something is to be seen. `explain` finds out why none comes
+   * about, which a socket does not say; null: nobody knows.
+   */
+  constructor(
+    private readonly connect: () => Socket,
+    private readonly explain: () => Promise<Away | null> = async () => null
+  ) {}
 
-  /** Opens a place; `list`: with the list of its jobs. It has to be closed again. */
-  open(where: Where & { list: boolean }): { place: Place; close: () => void } {
+  /** Opens a place; `list`: with the list of its jobs. It has to be closed, and can be opened again then as it was. */
+  open(where: Where & { list: boolean }): Opened {
     const number = ++this.count;
     const place = new Place(where, message => this.say({ ...message, channel: number }));
-    this.places.set(number, place);
-    if (this.isOpen) {
-      place.start();
-    } else {
-      this.wake();
-    }
-    return {
-      place,
-      close: () => {
+    const reopen = (): void => {
+      if (!this.places.has(number)) {
+        this.places.set(number, place);
+        this.begun(place);
+      }
+    };
+    const close = (): void => {
+      if (this.places.delete(number)) {
         place.end();
-        this.places.delete(number);
         if (this.places.size === 0) {
           this.close();
         }
       }
     };
+    reopen();
+    return { place, close, reopen };
   }
 
   /** Tries at once what would be tried later, and makes sure that what looks alive is: after a sleep, when online again. */
@@ -126,26 +155,40 @@ export class Stream {
     if (this.isOpen) {
       this.ping();
     } else if (this.places.size > 0 && this.socket === null) {
-      clearTimeout(this.again);
       this.begin();
     }
   }
 
   close(): void {
-    clearTimeout(this.again);
     const { socket } = this;
     this.drop();
+    this.pause = FIRST_PAUSE_MS;
     socket?.close();
   }
 
+  private begun(place: Place): void {
+    if (this.isOpen) {
+      place.start();
+      return;
+    }
+    if (this.away !== null) {
+      place.lost(this.away);
+    }
+    this.wake();
+  }
+
   private begin(): void {
+    clearTimeout(this.again);
     const socket = this.connect();
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
+    this.silence = setTimeout(() => this.lost(), CONNECT_MS);
     const isOurs = (): boolean => this.socket === socket;
     socket.addEventListener('open', () => {
       if (isOurs()) {
         this.isOpen = true;
+        this.away = null;
+        this.heard();
         this.pinging = setInterval(() => this.ping(), PING_MS);
         this.places.forEach(place => place.start());
       }
@@ -153,8 +196,7 @@ export class Stream {
     socket.addEventListener('message', ({ data }) => {
       if (isOurs()) {
         this.pause = FIRST_PAUSE_MS;
-        clearTimeout(this.silence);
-        this.silence = undefined;
+        this.heard();
         const [message, buffers] = parse(data);
         this.places.get(message.channel)?.receive(message, buffers);
       }
@@ -167,18 +209,31 @@ export class Stream {
   }
 
   private lost(): void {
-    const { socket } = this;
+    const { socket, isOpen } = this;
     this.drop();
     socket?.close();
-    this.places.forEach(place => place.lost());
+    this.tell(this.away ?? AWAY);
     this.again = setTimeout(() => this.begin(), this.pause);
     this.pause = Math.min(2 * this.pause, LAST_PAUSE_MS);
+    if (!isOpen) {
+      void this.explain().then(away => !this.isOpen && this.tell(away ?? AWAY));
+    }
+  }
+
+  private tell(away: Away): void {
+    this.away = away;
+    this.places.forEach(place => place.lost(away));
+  }
+
+  private heard(): void {
+    clearTimeout(this.silence);
+    this.silence = undefined;
   }
 
   private drop(): void {
+    clearTimeout(this.again);
     clearInterval(this.pinging);
-    clearTimeout(this.silence);
-    this.silence = undefined;
+    this.heard();
     this.socket = null;
     this.isOpen = false;
   }

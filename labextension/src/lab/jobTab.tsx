@@ -2,13 +2,13 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
-import type { Place } from '../core/stream';
+import type { Opened, Place } from '../core/stream';
 import { JobCard } from '../ui/JobCard';
 import { useView } from '../ui/useView';
 
 export class JobTab extends ReactWidget {
   constructor(
-    private readonly opened: { place: Place; close: () => void },
+    private readonly opened: Opened,
     readonly uid: string,
     name: string
   ) {

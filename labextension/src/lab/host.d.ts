@@ -77,6 +77,8 @@ declare module '@jupyterlab/notebook' {
     find(matches: (panel: Panel) => boolean): Panel | undefined;
     forEach(body: (panel: Panel) => void): void;
     readonly widgetAdded: Signal<this, Panel>;
+    readonly currentWidget: Panel | null;
+    readonly currentChanged: Signal<this, Panel | null>;
   }
 
   export interface Message {
@@ -85,6 +87,7 @@ declare module '@jupyterlab/notebook' {
   }
 
   export interface SessionContext {
+    readonly ready: Promise<void>;
     readonly session: { readonly kernel: Kernel | null } | null;
     readonly kernelChanged: Signal<this, unknown>;
     readonly statusChanged: Signal<this, string>;
@@ -95,6 +98,9 @@ declare module '@jupyterlab/notebook' {
   export interface Kernel {
     readonly status: string;
     hasComm(id: string): boolean;
+    requestExecute(content: { code: string; silent?: boolean; store_history?: boolean }): {
+      readonly done: Promise<unknown>;
+    };
   }
 
   export interface Outputs {
@@ -103,14 +109,40 @@ declare module '@jupyterlab/notebook' {
     set(index: number, output: Bundle): void;
   }
 
-  export interface NotebookPanel {
-    readonly sessionContext: SessionContext;
-    readonly content: {
-      readonly rendermime: IRenderMimeRegistry;
-      readonly model: { readonly cells: Iterable<{ readonly outputs?: Outputs }> } | null;
-    };
+  export interface CellModel {
+    readonly type: string;
+    readonly outputs?: Outputs;
+    readonly sharedModel: { getSource(): string; setSource(text: string): void };
   }
-  export const INotebookTracker: Token<Tracker<NotebookPanel>>;
+
+  export interface Cell {
+    readonly model: CellModel;
+  }
+
+  export interface Notebook {
+    readonly rendermime: IRenderMimeRegistry;
+    readonly model: { readonly cells: Iterable<CellModel> } | null;
+    readonly activeCell: Cell | null;
+    activeCellIndex: number;
+  }
+
+  export interface NotebookPanel {
+    readonly isDisposed: boolean;
+    readonly context: { readonly path: string };
+    readonly sessionContext: SessionContext;
+    readonly content: Notebook;
+  }
+
+  export interface NotebookTracker extends Tracker<NotebookPanel> {
+    readonly activeCellChanged: Signal<this, Cell | null>;
+  }
+  export const INotebookTracker: Token<NotebookTracker>;
+
+  export const NotebookActions: {
+    insertAbove(notebook: Notebook): void;
+    insertBelow(notebook: Notebook): void;
+    run(notebook: Notebook, session: SessionContext): Promise<boolean>;
+  };
 }
 
 declare module '@jupyterlab/console' {

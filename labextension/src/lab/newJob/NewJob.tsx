@@ -1,0 +1,223 @@
+/** The form of a new job. It writes the line of `%%trainjob`; the notebook's kernel does the rest. */
+import { useId } from 'react';
+import type { ReactElement, ReactNode } from 'react';
+
+import { useView } from '../../ui/useView';
+import type { Choice, Field } from './choice';
+import type { Draft } from './draft';
+
+/** A runtime that can be chosen. */
+export interface Runtime {
+  name: string;
+  framework: string;
+  image: string;
+  packages: readonly string[];
+  gpus: number;
+  description: string;
+}
+
+/** What can run: the current cell, or a function. */
+export interface Target {
+  id: string;
+  label: string;
+  /** Why it cannot run; empty if it can. */
+  refusal: string;
+}
+
+export interface NewJobProps {
+  draft: Draft;
+  /** Null before they are known. */
+  runtimes: readonly Runtime[] | null;
+  targets: readonly Target[];
+  target: string;
+  onTarget: (id: string) => void;
+  /** Of a function: how it is called. */
+  call: string;
+  onCall: (call: string) => void;
+  /** Name of the notebook; empty where none is open. */
+  notebook: string;
+  free: string;
+  /** What came of the last deed, in words. */
+  said: string;
+  onWrite: (line: string) => void;
+  onRun: (line: string) => void;
+}
+
+const OFTEN: readonly [Field, string, string][] = [
+  ['nodes', 'Nodes', '1'],
+  ['gpus', 'GPUs of each', 'none'],
+  ['cpus', 'CPUs of each', 'as the runtime'],
+  ['memory', 'Memory of each', 'such as 4Gi']
+];
+const RARELY: readonly [Field, string, string][] = [
+  ['procs_per_node', 'Ranks on each node', 'one for each GPU, else one'],
+  ['image', 'Image', 'of the runtime'],
+  ['out', 'Names to bring back', 'weights, history'],
+  ['secrets', 'Secrets', 'NAME, NAME=ENV'],
+  ['retries', 'Retries', '0'],
+  ['deadline', 'Deadline', 'none, such as 2h30m'],
+  ['storage', 'Storage', 'pvc://CLAIM, s3://…']
+];
+
+export function NewJob(props: NewJobProps): ReactElement {
+  const { draft, runtimes, targets, target, notebook, free, said } = props;
+  const { choice, drafted, trouble } = useView(draft);
+  const id = useId();
+  const problems = drafted?.problems ?? [];
+  const chosen = targets.find(each => each.id === target);
+  const runtime = runtimes?.find(each => each.name === choice.runtime);
+  const blocked =
+    notebook === '' ? 'Open a notebook first: what runs comes from it.' : (chosen?.refusal ?? '');
+  const line = drafted !== null && problems.length === 0 && blocked === '' ? drafted.line : '';
+  const field = ([name, label, hint]: readonly [Field, string, string]): ReactElement => (
+    <Row key={name} id={`${id}-${name}`} label={label} problem={of(problems, name)}>
+      <input
+        id={`${id}-${name}`}
+        value={choice[name]}
+        placeholder={hint}
+        aria-invalid={of(problems, name) !== ''}
+        aria-describedby={`${id}-${name}-problem`}
+        onInput={event => draft.set(name, event.currentTarget.value)}
+      />
+    </Row>
+  );
+  return (
+    <form
+      className="tj-card tj-form"
+      aria-label="New training job"
+      onSubmit={event => event.preventDefault()}
+      // Lab would take the keys of a text for its own.
+      onKeyDown={event => event.stopPropagation()}
+    >
+      <h3 className="tj-name">New training job</h3>
+      <p className="tj-quiet">{notebook === '' ? 'No notebook is open.' : `From ${notebook}`}</p>
+      <Row id={`${id}-target`} label="What runs" problem={blocked}>
+        <select
+          id={`${id}-target`}
+          value={target}
+          onInput={event => props.onTarget(event.currentTarget.value)}
+        >
+          {targets.map(each => (
+            <option key={each.id} value={each.id}>
+              {each.label}
+            </option>
+          ))}
+        </select>
+      </Row>
+      {target !== 'cell' && (
+        <Row id={`${id}-call`} label="Call" problem="">
+          <input
+            id={`${id}-call`}
+            className="tj-code"
+            value={props.call}
+            onInput={event => props.onCall(event.currentTarget.value)}
+          />
+        </Row>
+      )}
+      {field(['name', 'Name', 'job'])}
+      <Row id={`${id}-runtime`} label="Runtime" problem={of(problems, 'runtime')}>
+        <select
+          id={`${id}-runtime`}
+          value={choice.runtime}
+          onInput={event => draft.set('runtime', event.currentTarget.value)}
+        >
+          <option value="">torch-distributed (default)</option>
+          {(runtimes ?? [])
+            .filter(each => each.name !== 'torch-distributed')
+            .map(each => (
+              <option key={each.name} value={each.name}>
+                {each.name}
+              </option>
+            ))}
+        </select>
+      </Row>
+      {runtime !== undefined && <p className="tj-quiet">{described(runtime)}</p>}
+      <fieldset>
+        <legend>Size</legend>
+        {OFTEN.map(field)}
+        {free !== '' && <p className="tj-quiet">{free}</p>}
+      </fieldset>
+      <details>
+        <summary>More</summary>
+        {RARELY.map(field)}
+        <Row id={`${id}-env`} label="Environment" problem={of(problems, 'env')}>
+          <textarea
+            id={`${id}-env`}
+            rows={3}
+            value={choice.env}
+            placeholder="NAME=VALUE, a line each"
+            onInput={event => draft.set('env', event.currentTarget.value)}
+          />
+        </Row>
+      </details>
+      <div className="tj-form-end" aria-live="polite">
+        {of(problems, '') !== '' && <p className="tj-tone-bad">{of(problems, '')}</p>}
+        {trouble !== '' && <p className="tj-tone-bad">{trouble}</p>}
+        {drafted !== null && drafted.fit !== '' && <p className="tj-reason">{drafted.fit}</p>}
+        <pre className="tj-form-line">{drafted === null ? '…' : drafted.line}</pre>
+        {said !== '' && <p className="tj-quiet">{said}</p>}
+      </div>
+      <div className="tj-form-deeds">
+        <button
+          type="button"
+          className="tj-button tj-button-first"
+          aria-disabled={line === ''}
+          onClick={() => line !== '' && props.onRun(line)}
+        >
+          Run
+        </button>
+        <button
+          type="button"
+          className="tj-button"
+          aria-disabled={line === ''}
+          onClick={() => line !== '' && props.onWrite(line)}
+        >
+          Write into notebook
+        </button>
+      </div>
+    </form>
+  );
+}
+
+interface RowProps {
+  id: string;
+  label: string;
+  problem: string;
+  children: ReactNode;
+}
+
+function Row({ id, label, problem, children }: RowProps): ReactElement {
+  return (
+    <div className="tj-form-row">
+      <label htmlFor={id}>{label}</label>
+      {children}
+      <span id={`${id}-problem`} className="tj-form-problem tj-tone-bad">
+        {problem}
+      </span>
+    </div>
+  );
+}
+
+/** What is wrong with a field; with '' what is wrong with none in particular. */
+function of(problems: readonly { field: string; text: string }[], field: Field | ''): string {
+  const known = (name: string): boolean =>
+    name in ({ name: '', runtime: '', env: '' } as Partial<Choice>) || shown.has(name);
+  return problems
+    .filter(each => (field === '' ? !known(each.field) : each.field === field))
+    .map(each => each.text)
+    .join(' ');
+}
+
+const shown = new Set<string>([...OFTEN, ...RARELY].map(([name]) => name));
+
+function described({ framework, image, packages, gpus, description }: Runtime): string {
+  return [
+    description,
+    framework,
+    image === '' ? '' : `image ${image}`,
+    packages.join(', '),
+    gpus > 0 ? `${gpus} GPUs` : ''
+  ]
+    .filter(each => each !== '')
+    .join(' · ');
+}

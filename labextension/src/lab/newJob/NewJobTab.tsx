@@ -1,0 +1,135 @@
+/** The form as a tab of the main area, which follows the notebook that was looked at last. */
+import type { NotebookPanel, NotebookTracker } from '@jupyterlab/notebook';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { ReactElement } from 'react';
+
+import { Held } from '../../core/held';
+import { useView } from '../../ui/useView';
+import type { Choice, Drafted } from './choice';
+import { Draft } from './draft';
+import { NewJob, type Runtime, type Target } from './NewJob';
+import './form.css';
+import { callOf, follow, run, targets, write } from './notebook';
+
+/** What the form asks the server. */
+export interface Server {
+  runtimes(): Promise<readonly Runtime[]>;
+  /** What is free now, in words. */
+  free(): Promise<string>;
+  draft(options: Record<string, unknown>): Promise<Drafted>;
+}
+
+interface FormView {
+  runtimes: readonly Runtime[] | null;
+  free: string;
+  targets: readonly Target[];
+  target: string;
+  call: string;
+  notebook: string;
+  said: string;
+}
+
+/** What was chosen last for a notebook, by its path, for as long as the page is open. */
+const remembered = new Map<string, Partial<Choice>>();
+
+class Form extends Held<FormView> {
+  readonly draft: Draft;
+  private panel: NotebookPanel | null = null;
+
+  constructor(
+    private readonly notebooks: NotebookTracker,
+    private readonly server: Server
+  ) {
+    super({ runtimes: null, free: '', targets: [], target: 'cell', call: '', notebook: '', said: '' });
+    this.draft = new Draft(options => server.draft(options), remembered.get(pathOf(notebooks.currentWidget)));
+    follow(notebooks, this.look);
+    this.look();
+    this.ask();
+  }
+
+  look = (): void => {
+    this.panel = this.notebooks.currentWidget ?? null;
+    const found = targets(this.panel);
+    const target = found.some(each => each.id === this.current.target) ? this.current.target : 'cell';
+    this.change({ targets: found, target, notebook: pathOf(this.panel) });
+  };
+
+  /** Asks for what the cluster has, and for the line. */
+  ask(): void {
+    const trouble = (error: Error): void => this.change({ said: error.message });
+    this.server.runtimes().then(runtimes => this.change({ runtimes }), trouble);
+    this.server.free().then(free => this.change({ free }), trouble);
+    this.draft.renew();
+  }
+
+  choose = (target: string): void =>
+    this.change({ target, call: target === 'cell' ? '' : callOf(this.panel, target) });
+
+  callAs = (call: string): void => this.change({ call });
+
+  write = (line: string): void => {
+    this.put(line);
+  };
+
+  run = (line: string): void => {
+    const panel = this.put(line);
+    if (panel !== null) {
+      run(panel).then(
+        () => this.change({ said: 'Sent: its card is below the cell.' }),
+        (error: Error) => this.change({ said: error.message })
+      );
+    }
+  };
+
+  private put(line: string): NotebookPanel | null {
+    const { panel } = this;
+    if (panel === null || panel.isDisposed) {
+      this.change({ said: 'The notebook is closed.' });
+      return null;
+    }
+    const { target, call } = this.current;
+    write(panel, line, target === 'cell' ? null : call);
+    remembered.set(pathOf(panel), this.draft.view().choice);
+    this.change({ said: 'Written into the notebook.' });
+    return panel;
+  }
+}
+
+export class NewJobTab extends ReactWidget {
+  private readonly form: Form;
+
+  constructor(notebooks: NotebookTracker, server: Server) {
+    super();
+    this.form = new Form(notebooks, server);
+    this.addClass('tj-tab');
+    this.title.label = 'New training job';
+    this.title.closable = true;
+  }
+
+  override dispose(): void {
+    this.form.draft.close();
+    super.dispose();
+  }
+
+  render(): ReactElement {
+    return <Shown form={this.form} />;
+  }
+}
+
+function Shown({ form }: { form: Form }): ReactElement {
+  const view = useView(form);
+  return (
+    <div className="tj-host">
+      <NewJob
+        {...view}
+        draft={form.draft}
+        onTarget={form.choose}
+        onCall={form.callAs}
+        onWrite={form.write}
+        onRun={form.run}
+      />
+    </div>
+  );
+}
+
+const pathOf = (panel: NotebookPanel | null | undefined): string => panel?.context.path ?? '';

@@ -46,7 +46,7 @@ def assemble(
     annotations: Mapping[str, str] | None = None,
 ) -> Assembled:
     """Return the TrainJob `name`. Raises `errors.UsageError` for what can never run here."""
-    trainer, note = _trainer(connection, options, runtime)
+    trainer, note = sized(connection, options, runtime)
     copied = None
     noted = {VARIABLE_ANNOTATION: options.name, **(annotations or {})}
     if options.retries:
@@ -77,7 +77,7 @@ def assemble(
     return Assembled(trainjob, copied, note)
 
 
-def _trainer(connection: Connection, options: Options, runtime: Object) -> tuple[Object, str]:
+def sized(connection: Connection, options: Options, runtime: Object) -> tuple[Object, str]:
     """Return the trainer's size, resources and image, and what may keep it from running.
 
     Where no node can ever take it, that is an error on this computer; a real cluster may grow, so there it is a note.

@@ -76,6 +76,11 @@ def described() -> str:
     return f"Jobs go to {where}, {why}; namespace: {namespace}. Other contexts: {', '.join(others) or 'none'}."
 
 
+def chosen() -> str:
+    """Return the context of calls that name none."""
+    return _name()[0]
+
+
 def connect(context: str | None = None) -> Connection:
     """Return the connection to `context`, or to the chosen one. The embedded cluster starts at its first request."""
     name, why = (context, "") if context else _name()

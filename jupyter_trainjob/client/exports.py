@@ -7,19 +7,17 @@ whoever wrote them; the cell's own line is only its comment.
 
 from __future__ import annotations
 
-import re
-import shlex
 from dataclasses import dataclass
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.trainjobs import timeless
 from jupyter_trainjob.bundle import copying, credentials, storage
-from jupyter_trainjob.client import program
+from jupyter_trainjob.client import magicline, program
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.options import identifier
-from jupyter_trainjob.constants import DEFAULT_RUNTIME, MAGIC, RUNTIME_ANNOTATION, VARIABLE_ANNOTATION
+from jupyter_trainjob.constants import DEFAULT_RUNTIME, RUNTIME_ANNOTATION, VARIABLE_ANNOTATION
 from jupyter_trainjob.worker.manifest import CELL, Manifest
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
 
@@ -88,7 +86,7 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
     told = credentials.kinds_of(asked.env)
     for variable, value in asked.env.items():
         words += ["--secret", variable] if variable in told else ["--env", f"{variable}={_told(value)}"]
-    return f"{MAGIC} {_line(words)}\n{program.cell(manifest)}"
+    return f"{magicline.line(words)}\n{program.cell(manifest)}"
 
 
 def as_yaml(trainjob: Object) -> str:
@@ -175,15 +173,3 @@ def _retries(connection: Connection, trainjob: Object) -> int:
 def _told(value: str) -> str:
     """Return a value as a program gets it from Kubernetes, which reads ``$$`` as one dollar sign."""
     return value.replace("$$", "$")
-
-
-def _line(words: list[str]) -> str:
-    """Return the words of a magic's line: quoted for its parser, with braces that IPython does not fill in."""
-    for word in words:
-        # IPython counts the quotation marks of the whole line to see whether a dollar sign stands within them.
-        if "\n" in word or "\r" in word or ("'" in word and any("$" in each for each in words)):
-            raise errors.UsageError(
-                f"{word!r} cannot stand in the line of a magic: with line breaks, or a quotation mark and a dollar "
-                "sign, IPython reads something else. Copy the job as YAML, or send it again with rerun()."
-            )
-    return " ".join(re.sub(r"[{}]", lambda brace: brace[0] * 2, shlex.quote(word)) for word in words)

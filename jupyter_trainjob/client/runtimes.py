@@ -9,7 +9,13 @@ from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, TRAININGRUNT
 from jupyter_trainjob.bundle.delivery import trainer_job
 from jupyter_trainjob.client import retries
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
-from jupyter_trainjob.constants import FRAMEWORK_LABEL, NODE_CONTAINER
+from jupyter_trainjob.constants import (
+    FRAMEWORK_LABEL,
+    NODE_CONTAINER,
+    PACKAGES_ANNOTATION,
+    PYTHON_VERSION_ANNOTATION,
+)
+from jupyter_trainjob.controller.framework import resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,21 @@ class Runtime:
     nodes: int
     """How many nodes a job gets that asks for no number."""
     image: str
+    gpus: int = 0
+    """Of each node, where the runtime asks for any itself."""
+    python: str = ""
+    """As the runtime states it; empty where it states nothing."""
+    packages: tuple[str, ...] = ()
+    """As ``name==version``."""
 
 
 def list_runtimes(*, context: str | None = None, namespace: str | None = None) -> list[Runtime]:
     """Return the runtimes that jobs of a namespace can choose, by name."""
-    connection = connect(context)
+    return listed(connect(context), namespace)
+
+
+def listed(connection: Connection, namespace: str | None = None) -> list[Runtime]:
+    """Return the same of a cluster that is connected to."""
     found = _all(connection, namespace_for(connection, namespace))
     return sorted((_described(runtime) for runtime in found), key=lambda runtime: (runtime.name, runtime.kind))
 
@@ -60,10 +76,14 @@ def _all(connection: Connection, namespace: str) -> list[Object]:
 
 
 def _described(runtime: Object) -> Runtime:
+    trainer, annotations = trainer_container(runtime), runtime["metadata"].get("annotations") or {}
     return Runtime(
         name=runtime["metadata"]["name"],
         kind=runtime["kind"],
         framework=(runtime["metadata"].get("labels") or {}).get(FRAMEWORK_LABEL, ""),
         nodes=int((runtime["spec"].get("mlPolicy") or {}).get("numNodes") or 1),
-        image=trainer_container(runtime).get("image", ""),
+        image=trainer.get("image", ""),
+        gpus=resources.gpus(trainer.get("resources") or {}),
+        python=str(annotations.get(PYTHON_VERSION_ANNOTATION, "")),
+        packages=tuple(str(annotations.get(PACKAGES_ANNOTATION, "")).replace(",", " ").split()),
     )

@@ -181,6 +181,7 @@ declare module '@jupyterlab/application' {
   }
 
   export interface ServerSettings {
+    readonly baseUrl: string;
     readonly wsUrl: string;
     readonly token: string;
     readonly appendToken: boolean;
@@ -196,6 +197,14 @@ declare module '@jupyterlab/application' {
     add(widget: Widget, name: string): void;
   }
   export const ILayoutRestorer: Token<ILayoutRestorer>;
+}
+
+declare module '@jupyterlab/services' {
+  import type { ServerSettings } from '@jupyterlab/application';
+
+  export const ServerConnection: {
+    makeRequest(url: string, init: RequestInit, settings: ServerSettings): Promise<Response>;
+  };
 }
 
 declare module '*.css';

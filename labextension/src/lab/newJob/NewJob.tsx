@@ -11,9 +11,9 @@ export interface Runtime {
   name: string;
   framework: string;
   image: string;
+  python: string;
   packages: readonly string[];
   gpus: number;
-  description: string;
 }
 
 /** What can run: the current cell, or a function. */
@@ -210,11 +210,11 @@ function of(problems: readonly { field: string; text: string }[], field: Field |
 
 const shown = new Set<string>([...OFTEN, ...RARELY].map(([name]) => name));
 
-function described({ framework, image, packages, gpus, description }: Runtime): string {
+function described({ framework, image, python, packages, gpus }: Runtime): string {
   return [
-    description,
     framework,
     image === '' ? '' : `image ${image}`,
+    python === '' ? '' : `Python ${python}`,
     packages.join(', '),
     gpus > 0 ? `${gpus} GPUs` : ''
   ]

@@ -1,0 +1,98 @@
+"""The form of a new job: from what was typed to the line of ``%%trainjob``, and what is wrong with it.
+
+The line is parsed by the magic's own parser, and its options are checked by what checks them when the cell runs, so
+that form and magic never differ. Nothing is sent; values that the cell uses are known to its kernel alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.client import assemble, magicline, runtimes
+from jupyter_trainjob.client.context import Connection, namespace_for
+from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.magics.arguments import cell_parser
+from jupyter_trainjob.magics.cell import options_of
+from jupyter_trainjob.server.clusters import watched
+
+FLAGS: Final = {
+    "nodes": "--nodes",
+    "gpus": "--gpus",
+    "cpus": "--cpus",
+    "memory": "--memory",
+    "procs_per_node": "--procs-per-node",
+    "runtime": "--runtime",
+    "image": "--image",
+    "env": "--env",
+    "deadline": "--deadline",
+    "retries": "--retries",
+    "out": "--out",
+    "files": "--file",
+    "secrets": "--secret",
+    "storage": "--storage",
+    "context": "--context",
+    "namespace": "--namespace",
+}
+"""Options of the magic by the names of the fields of `Options`, in the order of the line."""
+
+
+def drafted(typed: Mapping[str, Any], *, context: str | None, namespace: str | None) -> dict[str, Any]:
+    """Return the line for what was typed, what is wrong with which field, and whether it fits the cluster."""
+    unknown = [{"field": name, "text": f"There is no option {name!r}."} for name in typed if not _is_known(name)]
+    known = {name: value for name, value in typed.items() if _is_known(name)}
+    problems = [*unknown, *(found for name in known if (found := _problem({name: known[name]}, name)))]
+    where = {**known, "context": context, "namespace": namespace}
+    if not problems and (together := _problem(where, "")):
+        problems = [together]
+    if problems:
+        return {"line": "", "problems": problems, "fit": ""}
+    fit = _fits(watched(context), _options(where))
+    return {"line": magicline.line(_words(where)), "problems": [], "fit": fit}
+
+
+def _is_known(name: str) -> bool:
+    return name == "name" or name in FLAGS
+
+
+def _problem(typed: Mapping[str, Any], field: str) -> dict[str, str] | None:
+    try:
+        _options(typed)
+        magicline.line(_words(typed))
+    except errors.UsageError as error:
+        return {"field": field, "text": str(error)}
+    return None
+
+
+def _options(typed: Mapping[str, Any]) -> Options:
+    return options_of(cell_parser().parse_args(_words(typed)))
+
+
+def _words(typed: Mapping[str, Any]) -> list[str]:
+    """Return the words of the line."""
+    words = [str(typed["name"])] if typed.get("name") else []
+    for name, flag in FLAGS.items():
+        value = typed.get(name)
+        if value is None or value in ("", [], {}):
+            continue
+        if isinstance(value, Mapping):
+            words += [word for key, each in value.items() for word in (flag, f"{key}={each}")]
+        elif isinstance(value, list) and name != "out":
+            words += [word for each in value for word in (flag, str(each))]
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            # What begins with a dash would be taken for another option.
+            words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    return words
+
+
+def _fits(connection: Connection, options: Options) -> str:
+    """Return what may keep the job from running there; empty if nothing does, or nobody can tell."""
+    try:
+        runtime = runtimes.find(connection, options.runtime, namespace_for(connection, options.namespace))
+        return assemble.sized(connection, options, runtime)[1]
+    except errors.UsageError as error:
+        return str(error)
+    except (errors.ClusterError, errors.ApiError):
+        return ""

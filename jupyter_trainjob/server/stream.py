@@ -48,8 +48,7 @@ class Streams:
     def close(self) -> None:
         """Close them all."""
         for stream in list(self._open):
-            stream.close(1001, "the server ends")
-            stream.on_close()
+            stream.cut(1001, "the server ends")
 
 
 class StreamHandler(WebSocketMixin, JupyterHandler, websocket.WebSocketHandler):
@@ -97,13 +96,20 @@ class StreamHandler(WebSocketMixin, JupyterHandler, websocket.WebSocketHandler):
         if tab is not None:
             tab.close()
 
+    def cut(self, code: int, why: str) -> None:
+        """Hang up, and end everything of the tab at once, whether or not the page still answers."""
+        self.close(code, why)
+        self.on_close()
+
     async def _may(self, action: str) -> bool:
         found = self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)
         return bool(await ensure_async(found))
 
     async def _write(self, frame: str | bytes) -> None:
+        if self._tab is None:
+            return
         if self._unsent > UNSENT:
-            self.close(1013, "the page does not take what it is told")
+            self.cut(1013, "the page does not take what it is told")
             return
         self._unsent += len(frame)
         try:

@@ -3,8 +3,8 @@
 Between a `stream` and as many `widget.channel.Channel`s as the tab has asked for: the sidebar's list is one, and a
 job that lies elsewhere has one of its own. A message in either direction is that of a channel, and its ``channel``, a
 number that the tab has chosen. Besides, the tab says ``start``, with ``context`` and ``namespace`` (null: as in all
-calls) and whether it wants the ``list`` of jobs, and ``end``; it hears ``started``, with the names of both, or ``refused``,
-with the reason in words, after which it may start again.
+calls) and whether it wants the ``list`` of jobs, and ``end``; it hears ``started``, with the names of both, or
+``refused``, with the reason in words, after which it may start again.
 
 What is asked of a cluster may take its time, and one that does not answer holds up no other: each channel is opened
 by a thread of its own.
@@ -13,15 +13,16 @@ by a thread of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.client.board import board
+from jupyter_trainjob.client.board import Board, board
 from jupyter_trainjob.widget.beat import Lane
-from jupyter_trainjob.widget.channel import Channel
+from jupyter_trainjob.widget.budget import Budget
+from jupyter_trainjob.widget.channel import Channel, Telling
 from jupyter_trainjob.widget.feed import Send
-from jupyter_trainjob.widget.panel import JobsFeed
+from jupyter_trainjob.widget.panel import JobsFeed, TroubleFeed
 from jupyter_trainjob.widget.requests import ACTIONS
 from jupyter_trainjob.widget.text import clean
 
@@ -84,7 +85,12 @@ class Tab:
 
 
 class _Place:
-    """A channel from the moment it is asked for. What comes for it before it is open waits."""
+    """A channel from the moment it is asked for. What comes for its jobs before they are known waits.
+
+    It watches as long as it is there, so that nothing it does asks an embedded cluster that somebody has stopped,
+    which would start it. A thread of its own opens and closes it, for either may take as long as a cluster that does
+    not answer.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -92,40 +98,86 @@ class _Place:
         self._lane = Lane(name="trainjob-place")
         self._channel: Channel | None = None
         self._waiting: list[Any] = []
-        self._closed = False
+        self._known = self._closed = False
+        self._refused = ""
 
     def open(self, context: str | None, namespace: str | None, *, listed: bool) -> None:
         self._lane.put(lambda: self._open(context, namespace, listed))
 
-    def receive(self, content: Any) -> None:
+    def receive(self, content: Mapping[str, Any]) -> None:
         with self._lock:
-            if self._channel is None:
+            refused = self._refused
+            if self._channel is not None and (self._known or "job" not in content):
+                self._channel.receive(content)
+            elif not refused and "job" in content:  # Else it asks for a list, which is told whole at first anyway.
                 self._waiting.append(content)
-                return
-        self._channel.receive(content)
+        if refused:
+            self._refuse(content, refused)
 
     def close(self) -> None:
+        """End it, soon."""
         with self._lock:
             self._closed = True
-        self._lane.close()
+        self._lane.put(self._close)
+
+    def _close(self) -> None:
         if self._channel is not None:
             self._channel.close()
+        self._lane.close()
+
+    def _tell(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if not self._closed:
+            self._send(content, buffers)
 
     def _open(self, context: str | None, namespace: str | None, listed: bool) -> None:
         try:
             jobs = board(context=context, namespace=namespace)
         except errors.TrainJobError as error:
-            self._send({"kind": "refused", "why": clean(str(error))}, [])
+            why = clean(str(error))
+            self._tell({"kind": "refused", "why": why}, [])
+            with self._lock:
+                self._refused, waiting, self._waiting = why, self._waiting, []
+            for content in waiting:
+                self._refuse(content, why)
             return
-        self._send({"kind": "started", "context": jobs.context, "namespace": jobs.namespace}, [])
-        channel = Channel(send=self._send, find=jobs.find, name="tab")
+        if self._closed:
+            return
+        self._tell({"kind": "started", "context": jobs.context, "namespace": jobs.namespace}, [])
+        channel = Channel(send=self._tell, find=jobs.find, name="tab")
+
+        def feed(send: Send, budget: Budget) -> _Opening:
+            inner = JobsFeed(jobs, send=send, budget=budget) if listed else TroubleFeed(jobs, send=send)
+            return _Opening(inner, jobs, self._jobs_are_known)
+
         with self._lock:
-            self._channel, waiting, self._waiting = channel, self._waiting, []
-            closed = self._closed
-        if closed:
-            channel.close()
-            return
-        if listed:
-            channel.add(jobs.subscribe, lambda send, budget: JobsFeed(jobs, send=send, budget=budget))
-        for content in waiting:
-            channel.receive(content)
+            self._channel = channel
+        channel.add(jobs.subscribe, feed)
+
+    def _jobs_are_known(self) -> None:
+        with self._lock:
+            if self._channel is None:
+                return
+            self._known, waiting, self._waiting = True, self._waiting, []
+            for content in waiting:
+                self._channel.receive(content)
+
+    def _refuse(self, content: Mapping[str, Any], why: str) -> None:
+        if content.get("kind") == "ask":
+            self._tell({"kind": "answer", "id": content.get("id"), "ok": False, "error": why}, [])
+
+
+class _Opening:
+    """A feed of a place, which says, too, when the place's jobs have become known."""
+
+    def __init__(self, inner: Telling, jobs: Board, known: Callable[[], None]) -> None:
+        self.changed = inner.changed
+        self.ready = inner.ready
+        self._inner = inner
+        self._jobs = jobs
+        self._known: Callable[[], None] | None = known
+
+    def tell(self) -> float | None:
+        if self._known is not None and self._jobs.synced:
+            self._known()
+            self._known = None
+        return self._inner.tell()

@@ -207,15 +207,23 @@ class _Open:
         self.job = job
         self._ring = ring
         self._changed = True
+        self._lock = threading.Lock()
+        self._left = False
         self._unsubscribe: Callable[[], None] | None = None
 
     def follow(self, subscribe: Subscribe) -> None:
-        self._unsubscribe = subscribe(self._on_change)
+        unsubscribe = subscribe(self._on_change)
+        with self._lock:
+            self._unsubscribe, left = unsubscribe, self._left
+        if left:  # Closed while it was being opened.
+            self.leave()
 
     def leave(self) -> None:
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        with self._lock:
+            self._left = True
+            unsubscribe, self._unsubscribe = self._unsubscribe, None
+        if unsubscribe is not None:
+            unsubscribe()
 
     def tell(self) -> float | None:
         if self._changed:

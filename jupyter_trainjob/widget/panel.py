@@ -51,6 +51,29 @@ def show(jobs: Board, display: Display) -> None:
     PanelOutput(jobs, PanelView(jobs), display).open()
 
 
+class TroubleFeed:
+    """Tells a front end why the jobs are not known as they are now. Has no thread, like `JobsFeed`."""
+
+    def __init__(self, jobs: Board, *, send: Send) -> None:
+        self._jobs = jobs
+        self._send = send
+        self._trouble = ""
+
+    def changed(self) -> None:
+        """Take note that there may be news: they are looked for in any case."""
+
+    def ready(self) -> None:
+        """Make the next `tell` send what there is to say."""
+        self._trouble = ""
+
+    def tell(self) -> None:
+        """Send what has become another."""
+        trouble = clean(self._jobs.trouble)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._send({"kind": "trouble", "why": trouble}, [])
+
+
 class JobsFeed:
     """Tells a front end the rows. Has no thread; see `feed.Feed`, whose manners it has."""
 
@@ -61,7 +84,7 @@ class JobsFeed:
         self._clock = clock
         self._told: dict[str, dict[str, Any]] | None = None
         """Rows by uid, as the front end has them; None: it has nothing."""
-        self._trouble = ""
+        self._trouble = TroubleFeed(jobs, send=send)
         self._changed = True
         self._pace = PACE
         self._looked = -PACE
@@ -73,12 +96,13 @@ class JobsFeed:
 
     def ready(self) -> None:
         """Make the next `tell` send everything."""
-        self._changed, self._told, self._trouble, self._looked = True, None, "", -self._pace
+        self._changed, self._told, self._looked = True, None, -self._pace
+        self._trouble.ready()
 
     def tell(self) -> float | None:
         """Send what is due. Returns in how many seconds to come again; None: when something changes."""
         now = self._clock()
-        self._tell_trouble()
+        self._trouble.tell()
         if not self._jobs.synced or (not self._changed and not self._again):
             return None  # It calls back when it has become so.
         due = self._looked + (self._pace if self._changed else max(RUNNING_PACE, self._pace))
@@ -101,12 +125,6 @@ class JobsFeed:
         if fresh or gone or told is None:
             self._send({"kind": "jobs", "reset": told is None, "jobs": fresh, "gone": gone}, [])
             self._budget.spend(len(str(fresh)))
-
-    def _tell_trouble(self) -> None:
-        trouble = clean(self._jobs.trouble)
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._send({"kind": "trouble", "why": trouble}, [])
 
 
 class PanelOutput:

@@ -10,7 +10,11 @@ import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403 - its fixtures, and its hook that runs async tests
 
 from jupyter_trainjob.client import context
+from jupyter_trainjob.client.context import Connection
+from jupyter_trainjob.cluster.apiserver.core import Core
+from jupyter_trainjob.cluster.store import Store
 from jupyter_trainjob.constants import STATE_DIR_ENV
+from tests.server.cluster import NAME, Cluster
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +26,22 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     context.forget()
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]
 def jp_server_config() -> dict[str, Any]:
-    """Switch the extension on."""
-    return {"ServerApp": {"jpserver_extensions": {"jupyter_trainjob": True}}}
+    """Switch the extension on; a login holds under every name of this computer."""
+    return {
+        "ServerApp": {"jpserver_extensions": {"jupyter_trainjob": True}},
+        "IdentityProvider": {"cookie_name": "login"},
+    }
+
+
+@pytest.fixture
+def cluster(state_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Make a cluster, to which connects who asks for the context `NAME`."""
+    store = Store(tmp_path / "store.db")
+    made = Cluster(Core(store, version="0.0.0"))
+    connection = Connection(NAME, made.client, "default")
+    monkeypatch.setitem(context._connections, NAME, connection)
+    yield made
+    connection.history.close()
+    store.close()

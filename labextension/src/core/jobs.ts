@@ -36,6 +36,7 @@ export class Jobs extends Held<Stores> implements Boards {
   /** The other end knows nothing any more: opens again what is open, and gives up what was asked. */
   begin(): void {
     this.requests.lose('The connection was lost before the answer came: look whether it was done.');
+    this.change({ trouble: '' });
     for (const { uid } of this.current.open) {
       this.send({ kind: 'open', job: uid });
     }

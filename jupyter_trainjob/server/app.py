@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from jupyter_server.extension.application import ExtensionApp
+from typing import Any
 
-from jupyter_trainjob.server import routes
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool, Dict, List, TraitError, Unicode, validate
+
+from jupyter_trainjob import errors
+from jupyter_trainjob.server import allowed, routes
+from jupyter_trainjob.server.policy import Policy
+from jupyter_trainjob.server.proxy import Passing
 from jupyter_trainjob.server.stream import Streams
 
 
@@ -13,9 +19,41 @@ class TrainJobApp(ExtensionApp):
 
     name = "jupyter_trainjob"
 
+    contexts = List(
+        Unicode(), help="Contexts of the kubeconfig, and trainjob-local, that may be used here. Empty: all."
+    ).tag(config=True)
+    proxy = Bool(True, help="Pass requests of the Kubernetes API on to the clusters, as far as proxy_allows.").tag(
+        config=True
+    )
+    proxy_allows = Dict(
+        value_trait=List(Unicode()),
+        key_trait=Unicode(),
+        default_value={resource: list(verbs) for resource, verbs in allowed.DEFAULT.items()},
+        help="What the proxy passes on: verbs by plural.group/subresource, as in {'pods': ['get', 'list', 'watch']}. "
+        "Secrets, tokens, exec, attach, port-forward and proxies are never passed on.",
+    ).tag(config=True)
+    cluster_control = Bool(True, help="Let users start and stop the embedded cluster from the sidebar.").tag(
+        config=True
+    )
+
+    @validate("proxy_allows")
+    def _check_table(self, proposal: dict[str, Any]) -> Any:
+        try:
+            allowed.check(proposal["value"])
+        except errors.UsageError as error:
+            raise TraitError(str(error)) from error
+        return proposal["value"]
+
     def initialize_settings(self) -> None:
         """Make what the handlers share."""
         self.settings[Streams.SETTING] = Streams()
+        self.settings[Passing.SETTING] = Passing()
+        self.settings[Policy.SETTING] = Policy(
+            contexts=tuple(self.contexts),
+            proxy=self.proxy,
+            cluster_control=self.cluster_control,
+            proxy_allows=self.proxy_allows,
+        )
 
     def initialize_handlers(self) -> None:
         """Add the routes; the server puts its base URL before them."""
@@ -24,3 +62,4 @@ class TrainJobApp(ExtensionApp):
     async def stop_extension(self) -> None:
         """End every stream with its threads."""
         self.settings[Streams.SETTING].close()
+        self.settings[Passing.SETTING].close()

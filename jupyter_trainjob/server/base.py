@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from jupyter_trainjob import errors
+from jupyter_trainjob.server.policy import Policy
 from jupyter_trainjob.server.stream import RESOURCE
+
+Found = TypeVar("Found")
 
 THREADS: Final = 16
 """Clusters may take their time to answer; so many may be asked at once."""
@@ -23,13 +26,35 @@ class Route(APIHandler):
 
     auth_resource = RESOURCE
 
+    @property
+    def policy(self) -> Policy:
+        """What users may do here."""
+        found: Policy = self.settings[Policy.SETTING]
+        return found
+
     async def reply(self, work: Callable[[], Any]) -> None:
         """Answer with what `work` returns; it may ask a cluster, on a thread."""
+        self.finish(await self.ask(work))
+
+    async def ask(self, work: Callable[[], Found]) -> Found:
+        """Return what `work` does, on a thread; what it raises becomes the answer."""
         try:
-            found = await asyncio.get_running_loop().run_in_executor(_pool, work)
+            return await asyncio.get_running_loop().run_in_executor(_pool, work)
         except errors.TrainJobError as error:
-            raise web.HTTPError(status_of(error), str(error).replace("%", "%%"), reason=type(error).__name__) from error
-        self.finish(found)
+            raise refusal(error) from error
+
+    def context(self) -> str | None:
+        """Return the context that the query names, if it may be used; None for that of calls that name none."""
+        name = self.given("context")
+        self.check(name)
+        return name
+
+    def check(self, context: str | None) -> None:
+        """Refuse a context that may not be used here."""
+        try:
+            self.policy.check(context)
+        except errors.Forbidden as error:
+            raise refusal(error) from error
 
     def given(self, name: str) -> str | None:
         """Return an argument of the query; None where it is not given."""
@@ -41,6 +66,11 @@ class Route(APIHandler):
         if not isinstance(found, dict):
             raise web.HTTPError(400, "Send a JSON object.")
         return found
+
+
+def refusal(error: errors.TrainJobError) -> web.HTTPError:
+    """Return the answer that says why not."""
+    return web.HTTPError(status_of(error), str(error).replace("%", "%%"), reason=type(error).__name__)
 
 
 def status_of(error: errors.TrainJobError) -> int:

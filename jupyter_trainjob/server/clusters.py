@@ -67,12 +67,12 @@ def runtimes(context: str | None, namespace: str | None) -> dict[str, Any]:
     return {"runtimes": [asdict(each) for each in found]}
 
 
-def doctor(context: str | None) -> dict[str, Any]:
-    """Return what `client.doctor` finds."""
+def doctor(context: str | None, allowed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what `client.doctor` finds; where not all contexts are `allowed`, the chosen one stands for all."""
+    found = checks.examine(context=context or (contexts.chosen() if allowed else None))
     return {
         "checks": [
-            {"name": each.name, "level": each.verdict, "text": each.what, "remedy": each.what_to_do}
-            for each in checks.examine(context=context)
+            {"name": each.name, "level": each.verdict, "text": each.what, "remedy": each.what_to_do} for each in found
         ]
     }
 

@@ -7,9 +7,10 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyter_trainjob.client import jobs
-from jupyter_trainjob.server import clusters, form
+from jupyter_trainjob.constants import EMBEDDED_CONTEXT
+from jupyter_trainjob.server import clusters, form, reported
 from jupyter_trainjob.server.base import Route
+from jupyter_trainjob.server.proxy import ProxyRoute
 from jupyter_trainjob.server.stream import StreamHandler
 
 
@@ -20,7 +21,7 @@ class ClustersRoute(Route):
     @authorized
     async def get(self) -> None:
         """List them; none is connected to."""
-        await self.reply(lambda: {"clusters": clusters.known()})
+        await self.reply(lambda: {"clusters": clusters.known(self.policy.contexts)})
 
 
 class EmbeddedRoute(Route):
@@ -31,7 +32,13 @@ class EmbeddedRoute(Route):
     async def post(self) -> None:
         """Start or stop it."""
         do = self.body().get("do")
-        await self.reply(lambda: clusters.embedded(do))
+        self.check(EMBEDDED_CONTEXT)
+
+        def control() -> dict[str, Any]:
+            self.policy.check_control()
+            return clusters.embedded(do)
+
+        await self.reply(control)
 
 
 class NamespacesRoute(Route):
@@ -41,7 +48,7 @@ class NamespacesRoute(Route):
     @authorized
     async def get(self) -> None:
         """List them."""
-        context = self.given("context")
+        context = self.context()
         await self.reply(lambda: clusters.namespaces(context))
 
 
@@ -52,7 +59,7 @@ class CapacityRoute(Route):
     @authorized
     async def get(self) -> None:
         """Say it of each node."""
-        context = self.given("context")
+        context = self.context()
         await self.reply(lambda: clusters.capacity(context))
 
 
@@ -63,7 +70,7 @@ class RuntimesRoute(Route):
     @authorized
     async def get(self) -> None:
         """List them."""
-        context, namespace = self.given("context"), self.given("namespace")
+        context, namespace = self.context(), self.given("namespace")
         await self.reply(lambda: clusters.runtimes(context, namespace))
 
 
@@ -74,8 +81,9 @@ class DoctorRoute(Route):
     @authorized
     async def get(self) -> None:
         """Look at this computer and a context."""
-        context = self.given("context")
-        await self.reply(lambda: clusters.doctor(context))
+        context = self.context()
+        allowed = self.policy.contexts
+        await self.reply(lambda: clusters.doctor(context, allowed))
 
 
 class FormRoute(Route):
@@ -89,6 +97,7 @@ class FormRoute(Route):
         typed, context, namespace = body.get("options"), body.get("context"), body.get("namespace")
         if not isinstance(typed, dict) or not all(isinstance(each, str | None) for each in (context, namespace)):
             raise web.HTTPError(400, "Send `options`, an object, with `context` and `namespace`, texts or null.")
+        self.check(context or None)
         await self.reply(lambda: form.drafted(typed, context=context or None, namespace=namespace or None))
 
 
@@ -99,8 +108,8 @@ class MetricsRoute(Route):
     @authorized
     async def get(self, namespace: str, name: str) -> None:
         """Return it as columns of equal length."""
-        context = self.given("context")
-        await self.reply(lambda: {"metrics": jobs.get(name, context=context, namespace=namespace).metrics()})
+        context = self.context()
+        await self.reply(lambda: reported.columns(context, namespace, name))
 
 
 ROUTES: list[tuple[str, type[Any]]] = [
@@ -113,4 +122,5 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (r"/jupyter-trainjob/doctor", DoctorRoute),
     (r"/jupyter-trainjob/form", FormRoute),
     (r"/jupyter-trainjob/metrics/([a-z0-9.-]+)/([a-z0-9.-]+)", MetricsRoute),
+    (r"/jupyter-trainjob/api/([^/]+)/(.+)", ProxyRoute),
 ]

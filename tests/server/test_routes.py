@@ -11,6 +11,7 @@ from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from tornado.httpclient import HTTPClientError
 
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS
+from jupyter_trainjob.client.handle import TrainJob
 from tests.server.cluster import AWAY, NAME, Cluster
 
 Fetch = Callable[..., Awaitable[Any]]
@@ -125,8 +126,18 @@ async def test_capacity_is_what_pods_leave(jp_fetch: Fetch, cluster: Cluster) ->
 
 async def test_metrics_of_a_job_that_is_not_there(jp_fetch: Fetch, cluster: Cluster) -> None:
     code, message = await refused(get(jp_fetch, "metrics/default/nothing", context=NAME))
-    assert code == 400
-    assert "There is no job 'nothing'" in message
+    assert code == 404
+    assert "nothing" in message
+
+
+async def test_metrics_are_columns_of_what_json_knows(
+    jp_fetch: Fetch, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.job("digits")
+    columns = {"rank": [0, 0], "step": [1, 2], "loss": [0.5, float("nan")], "norm": [float("inf"), 1.0]}
+    monkeypatch.setattr(TrainJob, "metrics", lambda _: columns)
+    found = await get(jp_fetch, "metrics/default/digits", context=NAME)
+    assert found == {"metrics": {"rank": [0, 0], "step": [1, 2], "loss": [0.5, None], "norm": [None, 1.0]}}
 
 
 FORMS: dict[str, tuple[dict[str, Any], str]] = {

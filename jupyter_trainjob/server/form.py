@@ -72,9 +72,10 @@ def _options(typed: Mapping[str, Any]) -> Options:
 def _words(typed: Mapping[str, Any]) -> list[str]:
     """Return the words of the line."""
     words = [str(typed["name"])] if typed.get("name") else []
+    usual = Options()
     for name, flag in FLAGS.items():
         value = typed.get(name)
-        if value is None or value in ("", [], {}):
+        if value is None or value in ("", [], {}) or value == getattr(usual, name):
             continue
         if isinstance(value, Mapping):
             words += [word for key, each in value.items() for word in (flag, f"{key}={each}")]

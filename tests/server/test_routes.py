@@ -145,6 +145,7 @@ FORMS: dict[str, tuple[dict[str, Any], str]] = {
     "a size": ({"name": "train", "nodes": 8, "gpus": 2}, "%%trainjob train --nodes 8 --gpus 2"),
     "an environment": ({"env": {"A": "1", "B": "two words"}}, "%%trainjob --env A=1 --env 'B=two words'"),
     "secrets": ({"secrets": ["KEY", "TOKEN=HF_TOKEN"]}, "%%trainjob --secret KEY --secret TOKEN=HF_TOKEN"),
+    "what goes without saying": ({"nodes": 1, "retries": 0, "runtime": "torch-distributed"}, "%%trainjob"),
     "names to come back": ({"out": ["a", "b"]}, "%%trainjob --out a,b"),
     "braces": ({"env": {"A": "{x}"}}, "%%trainjob --env 'A={{x}}'"),
 }

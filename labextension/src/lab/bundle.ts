@@ -8,7 +8,10 @@ const TEXT = 'text/plain';
 
 /** Of a saved output: which job and view it shows, and what shows it where nothing is live: a MIME type and its data. */
 export interface Saved {
+  /** Empty: all jobs of the place. */
   readonly uid: string;
+  readonly context: string;
+  readonly namespace: string;
   /** The line that shows it live in a kernel that knows nothing. */
   readonly line: string;
   readonly viewId: string;
@@ -25,11 +28,9 @@ export function read(data: Bundle): Saved | null {
   const type = data[PICTURE] === undefined ? TEXT : PICTURE;
   return {
     uid: word(job, 'uid'),
-    line: [
-      `%trainjob show ${word(job, 'name')}`,
-      ...said(job, 'context', 'trainjob-local'),
-      ...said(job, 'namespace', 'default')
-    ].join(' '),
+    context: word(job, 'context'),
+    namespace: word(job, 'namespace'),
+    line: line(job),
     viewId: word(data[VIEW], 'model_id'),
     type,
     picture: data[type] ?? ''
@@ -39,6 +40,17 @@ export function read(data: Bundle): Saved | null {
 /** Whether two outputs are the same view of the same job, at whatever moments. */
 export function isSameView(one: Saved, other: Saved): boolean {
   return one.viewId !== '' && one.viewId === other.viewId && one.uid === other.uid;
+}
+
+function line(job: object): string {
+  const name = word(job, 'name');
+  return name === ''
+    ? 'panel()'
+    : [
+        `%trainjob show ${name}`,
+        ...said(job, 'context', 'trainjob-local'),
+        ...said(job, 'namespace', 'default')
+      ].join(' ');
 }
 
 /** An option, where it is not what goes without saying. */

@@ -6,6 +6,7 @@
  */
 declare module '@lumino/coreutils' {
   export class Token<T> {
+    constructor(name: string);
     readonly name: string;
     readonly provided: T | undefined;
   }
@@ -34,12 +35,14 @@ declare module '@jupyterlab/rendermime' {
   export interface Model {
     readonly data: Bundle;
     readonly metadata: Bundle;
+    readonly trusted: boolean;
   }
 
   export class MimeModel implements Model {
     constructor(options: { data: Bundle; metadata?: Bundle; trusted?: boolean });
     readonly data: Bundle;
     readonly metadata: Bundle;
+    readonly trusted: boolean;
   }
 
   export interface Renderer extends Widget {
@@ -188,7 +191,21 @@ declare module '@jupyterlab/application' {
     readonly WebSocket: typeof WebSocket;
   }
 
+  export interface Commands {
+    addCommand(
+      id: string,
+      options: {
+        label?: string;
+        caption?: string;
+        icon?: unknown;
+        execute: (args: Record<string, unknown>) => unknown;
+      }
+    ): void;
+    execute(id: string, args?: Record<string, unknown>): Promise<unknown>;
+  }
+
   export interface JupyterFrontEnd {
+    readonly commands: Commands;
     readonly shell: Shell;
     readonly serviceManager: { readonly serverSettings: ServerSettings };
   }
@@ -197,6 +214,15 @@ declare module '@jupyterlab/application' {
     add(widget: Widget, name: string): void;
   }
   export const ILayoutRestorer: Token<ILayoutRestorer>;
+}
+
+declare module '@jupyterlab/apputils' {
+  import type { Token } from '@lumino/coreutils';
+
+  export interface ICommandPalette {
+    addItem(item: { command: string; category: string; args?: Record<string, unknown> }): void;
+  }
+  export const ICommandPalette: Token<ICommandPalette>;
 }
 
 declare module '@jupyterlab/services' {

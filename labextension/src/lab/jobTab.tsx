@@ -5,6 +5,7 @@ import type { ReactElement } from 'react';
 import type { Opened, Place } from '../core/stream';
 import { JobCard } from '../ui/JobCard';
 import { useView } from '../ui/useView';
+import { Trouble } from './Trouble';
 
 export class JobTab extends ReactWidget {
   constructor(
@@ -33,14 +34,9 @@ export class JobTab extends ReactWidget {
 
 function Cards({ place }: { place: Place }): ReactElement {
   const { open } = useView(place.jobs);
-  const { trouble } = useView(place);
   return (
     <div className="tj-host">
-      {trouble !== '' && (
-        <p className="tj-reason" role="status">
-          {trouble}
-        </p>
-      )}
+      <Trouble place={place} />
       {open.map((source, i) => (
         <JobCard
           key={source.uid}

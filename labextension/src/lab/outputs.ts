@@ -1,5 +1,5 @@
 /**
- * The outputs of jobs: live while their kernel knows them, a picture otherwise, and saved as they are in the end.
+ * The outputs of jobs: live while their kernel or the server knows them, a picture otherwise, and saved as they are in the end.
  * Everything else of the view is the widget, in every host alike.
  */
 import { IConsoleTracker, type ConsolePanel } from '@jupyterlab/console';
@@ -9,6 +9,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { JOB } from './bundle';
 import { JobOutput } from './JobOutput';
 import { keepOutputs } from './keeper';
+import { ILiveOutputs, type LiveOutputs } from './live';
 import { pagesOf } from './pages';
 
 /** Before the widget manager's own rank, which is -10. */
@@ -16,15 +17,16 @@ const RANK = -20;
 
 export const output = {
   id: 'jupyter-trainjob:output',
-  description: "Shows a job's output live, or as the saved picture where its kernel is gone.",
+  description: "Shows a job's output live, or as the saved picture where nobody knows the job any more.",
   autoStart: true,
   requires: [IRenderMimeRegistry],
-  optional: [INotebookTracker, IConsoleTracker],
+  optional: [INotebookTracker, IConsoleTracker, ILiveOutputs],
   activate(
     _app: unknown,
     rendermime: IRenderMimeRegistry,
     notebooks: Tracker<NotebookPanel> | null,
-    consoles: Tracker<ConsolePanel> | null
+    consoles: Tracker<ConsolePanel> | null,
+    live: LiveOutputs | null
   ): void {
     const pages = pagesOf(rendermime, notebooks, consoles);
     // Not safe: in a notebook that is not trusted, the host shows its own sanitised picture instead.
@@ -32,7 +34,7 @@ export const output = {
       {
         safe: false,
         mimeTypes: [JOB],
-        createRenderer: ({ resolver }) => new JobOutput(pages, resolver)
+        createRenderer: ({ resolver }) => new JobOutput(pages, resolver, live)
       },
       RANK
     );

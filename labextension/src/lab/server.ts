@@ -1,13 +1,37 @@
-/** The connection to the Jupyter server that this page came from. */
+/** The connection to the Jupyter server that this page came from: one, whoever asks for it. */
 import type { ServerSettings } from '@jupyterlab/application';
+import { ServerConnection } from '@jupyterlab/services';
 
-import { Stream } from '../core/stream';
+import { type Away, Stream } from '../core/stream';
 
-export function streamOf({ wsUrl, token, appendToken, WebSocket }: ServerSettings): Stream {
+const LOGGED_OUT = 'You are not logged in to the Jupyter server any more. What you see is as it was.';
+const streams = new WeakMap<ServerSettings, Stream>();
+
+export function streamOf(settings: ServerSettings): Stream {
+  const known = streams.get(settings);
+  if (known !== undefined) {
+    return known;
+  }
+  const { wsUrl, token, appendToken, WebSocket } = settings;
   const query = appendToken && token !== '' ? `?token=${encodeURIComponent(token)}` : '';
-  const stream = new Stream(() => new WebSocket(`${wsUrl}jupyter-trainjob/stream${query}`));
+  const stream = new Stream(
+    () => new WebSocket(`${wsUrl}jupyter-trainjob/stream${query}`),
+    () => explain(settings)
+  );
+  streams.set(settings, stream);
   const wake = (): void => stream.wake();
   window.addEventListener('online', wake);
+  window.addEventListener('focus', wake);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && wake());
   return stream;
+}
+
+/** Asks who we are: a refused websocket says nothing. The server's front page asks to log in, behind a Hub too. */
+async function explain(settings: ServerSettings): Promise<Away | null> {
+  try {
+    const { status } = await ServerConnection.makeRequest(`${settings.baseUrl}api/me`, {}, settings);
+    return [401, 403].includes(status) ? { trouble: LOGGED_OUT, login: settings.baseUrl } : null;
+  } catch {
+    return null; // It does not answer at all.
+  }
 }

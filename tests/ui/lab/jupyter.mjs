@@ -20,7 +20,7 @@ const TIMEOUT = 45_000;
 const OURS = /trainjob|tj-|blob:|widget/i;
 
 /** Writes a notebook of these cells, and returns its name. */
-function write(name, cells) {
+export function write(name, cells) {
   const notebook = {
     cells: cells.map((source, index) => ({
       cell_type: 'code',

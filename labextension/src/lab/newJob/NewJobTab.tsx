@@ -13,6 +13,8 @@ import { callOf, follow, run, targets, write } from './notebook';
 
 /** What the form asks the server. */
 export interface Server {
+  /** Makes sure that there is a cluster to ask. */
+  begin(): Promise<void>;
   runtimes(): Promise<readonly Runtime[]>;
   /** What is free now, in words. */
   free(): Promise<string>;
@@ -44,7 +46,7 @@ class Form extends Held<FormView> {
     this.draft = new Draft(options => server.draft(options), remembered.get(pathOf(notebooks.currentWidget)));
     follow(notebooks, this.look);
     this.look();
-    this.ask();
+    void this.ask();
   }
 
   look = (): void => {
@@ -55,11 +57,16 @@ class Form extends Held<FormView> {
   };
 
   /** Asks for what the cluster has, and for the line. */
-  ask(): void {
-    const trouble = (error: Error): void => this.change({ said: error.message });
-    this.server.runtimes().then(runtimes => this.change({ runtimes }), trouble);
-    this.server.free().then(free => this.change({ free }), trouble);
+  async ask(): Promise<void> {
     this.draft.renew();
+    try {
+      await this.server.begin();
+      const [runtimes, free] = await Promise.all([this.server.runtimes(), this.server.free()]);
+      this.change({ runtimes, free });
+      this.draft.renew();
+    } catch (error) {
+      this.change({ said: (error as Error).message });
+    }
   }
 
   choose = (target: string): void =>

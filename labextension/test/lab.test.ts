@@ -18,6 +18,8 @@ function bundle({ uid = 'u1', view = 'v1', state = 'Running', picture = '<img>' 
 test('reads of an output which job and view it shows, and its picture', () => {
   expect(read(bundle())).toEqual({
     uid: 'u1',
+    context: '',
+    namespace: '',
     line: '%trainjob show digits-x7k2p',
     viewId: 'v1',
     type: 'text/html',
@@ -31,6 +33,10 @@ test('says of a job elsewhere where it is', () => {
   expect(read({ [JOB]: { name: 'a', context: 'trainjob-local', namespace: 'default' } })?.line).toBe(
     '%trainjob show a'
   );
+});
+
+test('a panel is shown again by its own call', () => {
+  expect(read({ [JOB]: { uid: '', name: '' } })?.line).toBe('panel()');
 });
 
 test('falls back to words where there is no picture', () => {

@@ -6,6 +6,7 @@ that form and magic never differ. Nothing is sent; values that the cell uses are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -38,6 +39,10 @@ FLAGS: Final = {
 """Options of the magic by the names of the fields of `Options`, in the order of the line."""
 
 
+_OF_THE_LINE: Final = re.compile(r"^%%trainjob: (?:argument --[\w-]+: )?| `%%trainjob --help` shows all options\.$")
+"""What the parser says for those who typed a line."""
+
+
 def drafted(typed: Mapping[str, Any], *, context: str | None, namespace: str | None) -> dict[str, Any]:
     """Return the line for what was typed, what is wrong with which field, and whether it fits the cluster."""
     unknown = [{"field": name, "text": f"There is no option {name!r}."} for name in typed if not _is_known(name)]
@@ -61,7 +66,7 @@ def _problem(typed: Mapping[str, Any], field: str) -> dict[str, str] | None:
         _options(typed)
         magicline.line(_words(typed))
     except errors.UsageError as error:
-        return {"field": field, "text": str(error)}
+        return {"field": field, "text": _OF_THE_LINE.sub("", str(error))}
     return None
 
 

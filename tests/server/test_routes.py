@@ -181,6 +181,7 @@ async def test_the_form_says_which_field_is_wrong(
     assert found["line"] == ""
     assert [each["field"] for each in found["problems"]] == [field]
     assert text in found["problems"][0]["text"]
+    assert "%%trainjob" not in found["problems"][0]["text"], "nobody typed a line"
 
 
 async def test_the_form_says_what_does_not_fit(jp_fetch: Fetch, cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client import context as contexts
@@ -47,6 +47,10 @@ class Policy:
         self.check(context)
         if why := allowed.refusal(found, self.proxy_allows):
             raise _forbidden(why)
+
+
+EVERYTHING: Final = Policy()
+"""What holds where nothing is set."""
 
 
 def _forbidden(message: str) -> errors.Forbidden:

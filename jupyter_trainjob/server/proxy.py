@@ -112,6 +112,10 @@ class ProxyRoute(Route):
         given = dict(reversed(parse_qsl(self.request.query, keep_blank_values=True)))  # The first of several counts.
         query = {name: value for name, value in given.items() if name in QUERY}
         found = allowed.asked(self.request.method or "", f"/{path}", query)
+        try:
+            self.policy.check_proxy(context, found)
+        except errors.Forbidden as error:
+            raise refusal(error) from error
         is_log = found is not None and found.resource.endswith("/log")
         request = Request(
             self.request.method or "",
@@ -124,7 +128,6 @@ class ProxyRoute(Route):
         )
 
         def send() -> tuple[Response, bytes | None]:
-            self.policy.check_proxy(context, found)
             answer = watched(context).client.raw(request)
             if answer.status >= 300:
                 message = f"{context} sends requests elsewhere, which is not followed. Is the address right?"

@@ -23,6 +23,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web, websocket
 from tornado.ioloop import IOLoop
 
+from jupyter_trainjob.server.policy import Policy
 from jupyter_trainjob.server.tab import Tab
 
 RESOURCE = "trainjob"
@@ -76,7 +77,7 @@ class StreamHandler(WebSocketMixin, JupyterHandler, websocket.WebSocketHandler):
             frame = encode(content, buffers)
             loop.add_callback(self._write, frame)
 
-        self._tab = Tab(send=send, may_act=self._may_act)
+        self._tab = Tab(send=send, may_act=self._may_act, policy=self.settings[Policy.SETTING])
         self.settings[Streams.SETTING].add(self)
 
     def on_message(self, message: str | bytes) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.board import Board, board
+from jupyter_trainjob.server.policy import EVERYTHING, Policy
 from jupyter_trainjob.widget.beat import Lane
 from jupyter_trainjob.widget.budget import Budget
 from jupyter_trainjob.widget.channel import Channel, Telling
@@ -32,10 +33,11 @@ FORBIDDEN = "You may look at jobs through this Jupyter server, not change them: 
 
 
 class Tab:
-    """What a tab has open. `may_act`: whether its user may change jobs."""
+    """What a tab has open. `may_act`: whether its user may change jobs; `policy`: where anybody may look at all."""
 
-    def __init__(self, *, send: Send, may_act: bool) -> None:
+    def __init__(self, *, send: Send, may_act: bool, policy: Policy = EVERYTHING) -> None:
         self._send = send
+        self._policy = policy
         self._may_act = may_act
         self._lock = threading.Lock()
         self._places: dict[int, _Place] = {}
@@ -78,7 +80,9 @@ class Tab:
                 why = f"A tab can look at {MOST} places at once: close some of its jobs."
                 self._send({"channel": number, "kind": "refused", "why": why}, [])
                 return
-            place = self._places[number] = _Place(lambda said, parts: self._send({**said, "channel": number}, parts))
+            place = self._places[number] = _Place(
+                lambda said, parts: self._send({**said, "channel": number}, parts), self._policy
+            )
         if before is not None:
             before.close()
         place.open(context or None, namespace or None, listed=content.get("list") is True)
@@ -92,8 +96,9 @@ class _Place:
     not answer.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, policy: Policy) -> None:
         self._send = send
+        self._policy = policy
         self._lock = threading.Lock()
         self._lane = Lane(name="trainjob-place")
         self._channel: Channel | None = None
@@ -131,6 +136,7 @@ class _Place:
 
     def _open(self, context: str | None, namespace: str | None, listed: bool) -> None:
         try:
+            self._policy.check(context)
             jobs = board(context=context, namespace=namespace)
         except errors.TrainJobError as error:
             why = clean(str(error))

@@ -10,7 +10,7 @@ import pytest
 from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from tornado.httpclient import HTTPClientError
 
-from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS
+from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS, Object
 from jupyter_trainjob.client.handle import TrainJob
 from tests.server.cluster import AWAY, NAME, Cluster
 
@@ -185,7 +185,7 @@ async def test_the_form_says_which_field_is_wrong(
 
 
 async def test_the_form_says_what_does_not_fit(jp_fetch: Fetch, cluster: Cluster) -> None:
-    spec = {"template": {"spec": {"replicatedJobs": []}}}
+    spec: Object = {"template": {"spec": {"replicatedJobs": []}}}
     cluster.client.create(CLUSTERTRAININGRUNTIMES, {"metadata": {"name": "torch-distributed"}, "spec": spec})
     cluster.client.create(NODES, {"metadata": {"name": "a"}, "spec": {}})
     status = {"status": {"allocatable": {"cpu": "2", "memory": "4Gi"}}}

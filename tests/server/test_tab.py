@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jupyter_trainjob.server import tab as module
+from jupyter_trainjob.server.policy import Policy
 from jupyter_trainjob.server.tab import FORBIDDEN, MOST, Tab
 from tests.embedded import wait_for
 from tests.server.cluster import AWAY, NAME, Cluster
@@ -240,3 +241,12 @@ def test_a_tab_that_is_closed_while_it_opens_leaves_nothing(cluster: Cluster) ->
         page.start()
         page.say("open", job=uid)
         page.tab.close()
+
+
+def test_a_context_that_is_not_allowed_is_refused_and_not_asked(cluster: Cluster) -> None:
+    page = Page()
+    page.tab = Tab(send=page.hear, may_act=True, policy=Policy(contexts=("other",)))
+    page.start()
+    assert "c.TrainJobApp.contexts allows other" in page.wait_for(kind="refused")["why"]
+    page.tab.close()
+    assert cluster.asked == []

@@ -63,6 +63,7 @@ test('a job that is gone is not drawn, and why is said', () => {
   wire.tell({ kind: 'head', job: 'u1', head: job({ state: 'Deleted' }) });
   expect(live.place).toBeNull();
   expect(live.why).toBe('The job was deleted.');
+  expect(live.isGone).toBe(true);
 });
 
 test('a place that is refused is not drawn, and why is said', () => {

@@ -74,7 +74,8 @@ export class JobOutput extends Panel implements Renderer {
     const place = this.ask(this.saved, isLive);
     const wanted = isLive ? viewId : (place ?? picture);
     const isPicture = !isLive && place === null;
-    this.note(isPicture ? `Saved picture. ${this.job?.why ?? ''} ${line} brings it back to life.` : '');
+    const remedy = this.job?.isGone ? '' : `${line} brings it back to life.`;
+    this.note(isPicture ? ['Saved picture.', this.job?.why, remedy] : []);
     if (wanted === this.drawn) {
       return;
     }
@@ -128,8 +129,8 @@ export class JobOutput extends Panel implements Renderer {
     return this.page;
   }
 
-  private note(words: string): void {
-    const text = words.replace('.  ', '. ');
+  private note(sentences: (string | undefined)[]): void {
+    const text = sentences.filter(Boolean).join(' ');
     const found = this.node.querySelector('.tj-output-note');
     if (text === '') {
       found?.remove();

@@ -5,6 +5,7 @@
  * was when it is seen again. Nothing is asked before it is seen for the first time.
  */
 import type { Opened, Place, Stream } from '../core/stream';
+import type { StateName } from '../core/types';
 import type { Saved } from './bundle';
 
 /** So long something out of sight is still told, because people scroll up and down. */
@@ -28,10 +29,20 @@ export class LiveJob {
     if (place === undefined) {
       return null;
     }
-    const { rows, open } = place.jobs.view();
-    const state = open.find(store => store.uid === this.saved.uid)?.view().job?.state;
-    const isThere = this.saved.uid === '' ? rows !== null : state !== undefined && state !== 'Deleted';
+    const { state } = this;
+    const isThere =
+      this.saved.uid === '' ? place.jobs.view().rows !== null : state !== undefined && state !== 'Deleted';
     return isThere ? place : null;
+  }
+
+  /** Nothing brings the job back. */
+  get isGone(): boolean {
+    return this.state === 'Deleted';
+  }
+
+  private get state(): StateName | undefined {
+    const stores = this.opened?.place.jobs.view().open;
+    return stores?.find(({ uid }) => uid === this.saved.uid)?.view().job?.state;
   }
 
   /** Why there is nothing to draw, in words; empty where that is not known yet. */
@@ -40,8 +51,7 @@ export class LiveJob {
     if (place === undefined || this.place !== null) {
       return '';
     }
-    const isGone = place.jobs.view().open.some(store => store.view().job?.state === 'Deleted');
-    return place.view().trouble || place.jobs.view().trouble || (isGone ? 'The job was deleted.' : '');
+    return this.isGone ? 'The job was deleted.' : place.view().trouble || place.jobs.view().trouble;
   }
 
   see(isSeen: boolean): void {

@@ -11,7 +11,7 @@ import { launch } from '../chromium.mjs';
 const { url, token, root, chromium, screenshots } = JSON.parse(process.argv[2]);
 const browser = await launch(chromium);
 
-export { assert };
+export { assert, root };
 export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
 export const VIEW = 'application/vnd.jupyter.widget-view+json';
 /** Jobs start processes: minutes on a busy machine, though seconds on an idle one. */
@@ -30,7 +30,13 @@ export function write(name, cells) {
       outputs: [],
       source
     })),
-    metadata: { kernelspec: { display_name: 'Python 3', language: 'python', name: 'python3' } },
+    metadata: {
+      kernelspec: {
+        display_name: 'Python 3',
+        language: 'python',
+        name: 'python3'
+      }
+    },
     nbformat: 4,
     nbformat_minor: 5
   };
@@ -69,13 +75,14 @@ export function training(name, { file, options = '--nodes 2', lines = [] }) {
 }
 
 /** Opens a notebook in a fresh browser profile. `host`: lab or notebook. */
-export async function open(name, { host = 'lab', theme = 'light' } = {}) {
+export async function open(name, { host = 'lab', theme = 'light', before } = {}) {
   const context = await browser.newContext({
     viewport: { width: 1100, height: 1000 },
     colorScheme: theme
   });
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT);
+  before?.(page);
   const complaints = [];
   const note = (...words) => words.some(each => OURS.test(each)) && complaints.push(words.join(' '));
   page.on('pageerror', error => note(String(error.stack)));
@@ -141,7 +148,10 @@ export const shutdown = page =>
 export async function forgetKernels() {
   const headers = { Authorization: `token ${token}` };
   for (const session of await (await fetch(`${url}/api/sessions`, { headers })).json()) {
-    await fetch(`${url}/api/sessions/${session.id}`, { method: 'DELETE', headers });
+    await fetch(`${url}/api/sessions/${session.id}`, {
+      method: 'DELETE',
+      headers
+    });
   }
 }
 
@@ -172,6 +182,16 @@ export const until = (page, cell, state) =>
     [cell, state],
     { timeout: TIMEOUT }
   );
+
+/** That a cell shows its job live by what the page's kernel says. */
+export const attended = (page, cell) => output(page, cell).locator('.tj-card:not(.tj-live *)').waitFor();
+
+/** That a cell shows its job live, though the page's kernel knows nothing of it: from the server. */
+export async function unattended(page, cell) {
+  await output(page, cell).locator('.tj-live .tj-card').waitFor();
+  assert.equal(await picture(page, cell).count(), 0, 'no picture beside the live view');
+  assert.equal(await output(page, cell).getByText('Error displaying widget').count(), 0);
+}
 
 /** That a cell shows its picture, and nothing of a view that is gone. */
 export async function pictured(page, cell) {

@@ -31,6 +31,7 @@ def transport(*, kubeconfig: Path | None = None, context: str | None = None) -> 
 
     loader: Any = kubernetes.config
     configuration = Configuration()
+    chosen = ""
     try:
         if _in_pod(kubeconfig, context):
             loader.load_incluster_config(client_configuration=configuration)
@@ -39,6 +40,12 @@ def transport(*, kubeconfig: Path | None = None, context: str | None = None) -> 
             loader.load_kube_config(_location(kubeconfig), context=chosen, client_configuration=configuration)
     except loader.ConfigException as error:
         raise errors.UsageError(_unusable(kubeconfig, error)) from error
+    if not configuration.api_key and not configuration.cert_file and (helper := _helper(kubeconfig, context)):
+        # The package logs it and goes on as nobody, whom the server refuses in words that lead nowhere.
+        raise errors.ClusterError(
+            f"No credentials for the context {chosen!r}: {helper}, which its kubeconfig runs to get them, gave none. "
+            "Log in as for kubectl; `kubectl get namespaces` with the same context shows what is wrong."
+        )
     if _is_loopback(configuration.host) and configuration.proxy in getproxies().values():
         # As Go's net/http, which kubectl uses: the environment's proxy is not for this machine itself.
         configuration.proxy = None
@@ -48,6 +55,12 @@ def transport(*, kubeconfig: Path | None = None, context: str | None = None) -> 
 def contexts(kubeconfig: Path | None = None) -> list[str]:
     """Return the names of the contexts; none if there is no kubeconfig."""
     return [each["name"] for each in _read(kubeconfig).get("contexts", ())]
+
+
+def namespaces(kubeconfig: Path | None = None) -> dict[str, str]:
+    """Return the namespace that each context works in, from one look."""
+    found = _read(kubeconfig).get("contexts", ())
+    return {each["name"]: str((each.get("context") or {}).get("namespace") or DEFAULT_NAMESPACE) for each in found}
 
 
 def namespace_of(context: str | None = None, kubeconfig: Path | None = None) -> str:
@@ -73,6 +86,17 @@ def _context(kubeconfig: Path | None, context: str | None) -> dict[str, Any]:
     raise errors.UsageError(message)
 
 
+def _helper(kubeconfig: Path | None, context: str | None) -> str:
+    """Return the program that gets the credentials of a context; empty if it needs none."""
+    if _in_pod(kubeconfig, context):
+        return ""
+    user = (_context(kubeconfig, context).get("context") or {}).get("user")
+    for each in _read(kubeconfig).get("users", ()):
+        if each["name"] == user:
+            return str(((each.get("user") or {}).get("exec") or {}).get("command") or "")
+    return ""
+
+
 def _read(kubeconfig: Path | None) -> dict[str, Any]:
     """Return the merged content of all files of the location."""
     import kubernetes.config.kube_config
@@ -86,8 +110,10 @@ def _read(kubeconfig: Path | None) -> dict[str, Any]:
     if merged is None:
         return {}
     # The package wraps each entry together with the file that it came from.
-    entries = [getattr(each, "value", each) for each in merged.value.get("contexts") or ()]
-    return {**merged.value, "contexts": entries}
+    lists = {
+        kind: [getattr(each, "value", each) for each in merged.value.get(kind) or ()] for kind in ("contexts", "users")
+    }
+    return {**merged.value, **lists}
 
 
 def _unusable(kubeconfig: Path | None, error: Exception) -> str:

@@ -70,7 +70,10 @@ class Route(APIHandler):
 
 def refusal(error: errors.TrainJobError) -> web.HTTPError:
     """Return the answer that says why not."""
-    return web.HTTPError(status_of(error), str(error).replace("%", "%%"), reason=type(error).__name__)
+    message = str(error)
+    if isinstance(error, errors.Unauthorized):
+        message = f"The cluster does not take your credentials ({message}): log in again, as for kubectl."
+    return web.HTTPError(status_of(error), message.replace("%", "%%"), reason=type(error).__name__)
 
 
 def status_of(error: errors.TrainJobError) -> int:

@@ -30,13 +30,21 @@ def watched(context: str | None) -> Connection:
     return replace(found, client=found.watcher)
 
 
-def known(allowed: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return the clusters that there are, of those that are `allowed`, all if none is named; none is asked."""
+def known(allowed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the clusters that there are, of those that are `allowed`, all if none is named; none is asked.
+
+    A kubeconfig that cannot be read takes nothing from the embedded one: ``why`` says what is wrong with it.
+    """
     from jupyter_trainjob.kube import config
 
-    chosen = contexts.chosen()
-    names = [EMBEDDED_CONTEXT, *(name for name in config.contexts() if name != EMBEDDED_CONTEXT)]
-    return [_described(name, chosen=name == chosen) for name in names if not allowed or name in allowed]
+    chosen, why, found = contexts.chosen(), "", {}
+    try:
+        found = config.namespaces()
+    except errors.UsageError as error:
+        why = str(error)
+    found = {EMBEDDED_CONTEXT: DEFAULT_NAMESPACE, **{each: found[each] for each in found if each != EMBEDDED_CONTEXT}}
+    names = [name for name in found if not allowed or name in allowed]
+    return {"clusters": [_described(name, found[name], chosen=name == chosen) for name in names], "why": why}
 
 
 def embedded(do: Any) -> dict[str, Any]:
@@ -47,7 +55,7 @@ def embedded(do: Any) -> dict[str, Any]:
         launch.stop()
     else:
         raise errors.UsageError(f"The embedded cluster can be started and stopped, not {do!r}.")
-    return _described(EMBEDDED_CONTEXT, chosen=contexts.chosen() == EMBEDDED_CONTEXT)
+    return _described(EMBEDDED_CONTEXT, DEFAULT_NAMESPACE, chosen=contexts.chosen() == EMBEDDED_CONTEXT)
 
 
 def namespaces(context: str | None) -> dict[str, Any]:
@@ -88,22 +96,16 @@ def capacity(context: str | None) -> dict[str, Any]:
     return {"nodes": [_room(node, pods) for node in nodes], "why": ""}
 
 
-def _described(name: str, *, chosen: bool) -> dict[str, Any]:
+def _described(name: str, namespace: str, *, chosen: bool) -> dict[str, Any]:
     is_embedded = name == EMBEDDED_CONTEXT
     return {
         "name": name,
         "place": place(name),
         "embedded": is_embedded,
         "running": launch.running(state_dir()) is not None if is_embedded else None,
-        "namespace": DEFAULT_NAMESPACE if is_embedded else _namespace(name),
+        "namespace": namespace,
         "chosen": chosen,
     }
-
-
-def _namespace(context: str) -> str:
-    from jupyter_trainjob.kube import config
-
-    return config.namespace_of(context)
 
 
 def _room(node: Object, pods: Sequence[Object]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
-from jupyter_trainjob.server import clusters, form, reported
+from jupyter_trainjob.server import clusters, form, origin, reported
 from jupyter_trainjob.server.base import Route
 from jupyter_trainjob.server.proxy import ProxyRoute
 from jupyter_trainjob.server.stream import StreamHandler
@@ -21,7 +22,7 @@ class ClustersRoute(Route):
     @authorized
     async def get(self) -> None:
         """List them; none is connected to."""
-        await self.reply(lambda: {"clusters": clusters.known(self.policy.contexts)})
+        await self.reply(lambda: clusters.known(self.policy.contexts))
 
 
 class EmbeddedRoute(Route):
@@ -112,6 +113,19 @@ class MetricsRoute(Route):
         await self.reply(lambda: reported.columns(context, namespace, name))
 
 
+class OriginRoute(Route):
+    """Where a job was sent from."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, namespace: str, name: str) -> None:
+        """Say which notebook and cell that was."""
+        context = self.context()
+        folder = getattr(self.contents_manager, "root_dir", "")
+        root = Path(folder).expanduser() if folder else None
+        await self.reply(lambda: origin.of(context, namespace, name, root=root))
+
+
 ROUTES: list[tuple[str, type[Any]]] = [
     (r"/jupyter-trainjob/stream", StreamHandler),
     (r"/jupyter-trainjob/clusters", ClustersRoute),
@@ -122,5 +136,6 @@ ROUTES: list[tuple[str, type[Any]]] = [
     (r"/jupyter-trainjob/doctor", DoctorRoute),
     (r"/jupyter-trainjob/form", FormRoute),
     (r"/jupyter-trainjob/metrics/([a-z0-9.-]+)/([a-z0-9.-]+)", MetricsRoute),
+    (r"/jupyter-trainjob/origin/([a-z0-9.-]+)/([a-z0-9.-]+)", OriginRoute),
     (r"/jupyter-trainjob/api/([^/]+)/(.+)", ProxyRoute),
 ]

@@ -121,9 +121,8 @@ class OriginRoute(Route):
     async def get(self, namespace: str, name: str) -> None:
         """Say which notebook and cell that was."""
         context = self.context()
-        folder = getattr(self.contents_manager, "root_dir", "")
-        root = Path(folder).expanduser() if folder else None
-        await self.reply(lambda: origin.of(context, namespace, name, root=root))
+        root = getattr(self.contents_manager, "root_dir", "")  # Of contents that are files.
+        await self.reply(lambda: origin.of(context, namespace, name, root=Path(root) if root else None))
 
 
 ROUTES: list[tuple[str, type[Any]]] = [

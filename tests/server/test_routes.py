@@ -15,7 +15,7 @@ from jupyter_trainjob.client.handle import TrainJob
 from tests.server.cluster import AWAY, NAME, Cluster
 
 Fetch = Callable[..., Awaitable[Any]]
-GETS = ["clusters", "namespaces", "capacity", "runtimes", "doctor", "metrics/default/none"]
+GETS = ["clusters", "namespaces", "capacity", "runtimes", "doctor", "metrics/default/none", "origin/default/none"]
 POSTS = ["embedded", "form"]
 
 
@@ -163,6 +163,9 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "none at all": ({"nodes": 0}, "nodes", "at least 1"),
     "memory": ({"memory": "4 gigabytes"}, "memory", "4Gi"),
     "a name": ({"name": "a b"}, "name", "Python identifier"),
+    "a name that asks for help": ({"name": "--help"}, "name", "Python identifier"),
+    "a name that is an option": ({"name": "--wait"}, "name", "Python identifier"),
+    "a variable like an option": ({"secrets": ["--help"]}, "secrets", "--help"),
     "a secret": ({"secrets": ["a b"]}, "secrets", "a b"),
     "a line break": ({"env": {"A": "x\ny"}}, "env", "line break"),
     "what is no option": ({"speed": 3}, "speed", "There is no option 'speed'"),

@@ -75,7 +75,7 @@ export function training(name, { file, options = '--nodes 2', lines = [] }) {
 }
 
 /** Opens a notebook in a fresh browser profile. `host`: lab or notebook. */
-export async function open(name, { host = 'lab', theme = 'light', before } = {}) {
+export async function open(name, { host = 'lab', theme = 'light', before, expected = /^$/ } = {}) {
   const context = await browser.newContext({
     viewport: { width: 1100, height: 1000 },
     colorScheme: theme
@@ -84,7 +84,10 @@ export async function open(name, { host = 'lab', theme = 'light', before } = {})
   page.setDefaultTimeout(TIMEOUT);
   before?.(page);
   const complaints = [];
-  const note = (...words) => words.some(each => OURS.test(each)) && complaints.push(words.join(' '));
+  const note = (...words) =>
+    words.some(each => OURS.test(each)) &&
+    !words.some(each => expected.test(each)) &&
+    complaints.push(words.join(' '));
   page.on('pageerror', error => note(String(error.stack)));
   page.on('console', message => {
     if (message.type() === 'error') {

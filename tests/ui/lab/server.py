@@ -32,13 +32,13 @@ class Server:
 
 
 @contextmanager
-def jupyter_server(folder: Path) -> Iterator[Server]:
-    """Start a server with the built extension, and end it with its kernels."""
+def jupyter_server(folder: Path, *, again: Server | None = None) -> Iterator[Server]:
+    """Start a server with the built extension, and end it with its kernels; `again`: where one was before."""
     root, config = folder / "notebooks", folder / "config"
     for each in (root, config):
-        each.mkdir(parents=True)
-    token = secrets.token_hex(16)
-    port = _free_port()
+        each.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(16) if again is None else again.token
+    port = _free_port() if again is None else int(again.url.rpartition(":")[2])
     (config / "jupyter_server_config.json").write_text(json.dumps(_config(token, port, root)))
     _settings(folder / "settings")
     _extensions(folder / "data" / "labextensions")
@@ -108,8 +108,9 @@ def _settings(folder: Path) -> None:
 
 def _extensions(folder: Path) -> None:
     """The extension as it is built now, before the copy that an installation made."""
-    folder.mkdir(parents=True)
-    (folder / NAME).symlink_to(LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / NAME).exists():
+        (folder / NAME).symlink_to(LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:

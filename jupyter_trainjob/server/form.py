@@ -76,21 +76,25 @@ def _options(typed: Mapping[str, Any]) -> Options:
 
 def _words(typed: Mapping[str, Any]) -> list[str]:
     """Return the words of the line."""
-    words = [str(typed["name"])] if typed.get("name") else []
+    # Checked first: a name that begins with a dash would be taken for an option.
+    words = [Options(name=str(typed["name"])).name] if typed.get("name") else []
     usual = Options()
     for name, flag in FLAGS.items():
         value = typed.get(name)
         if value is None or value in ("", [], {}) or value == getattr(usual, name):
             continue
         if isinstance(value, Mapping):
-            words += [word for key, each in value.items() for word in (flag, f"{key}={each}")]
+            words += [word for key, each in value.items() for word in _said(flag, f"{key}={each}")]
         elif isinstance(value, list) and name != "out":
-            words += [word for each in value for word in (flag, str(each))]
+            words += [word for each in value for word in _said(flag, str(each))]
         else:
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            # What begins with a dash would be taken for another option.
-            words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+            words += _said(flag, ",".join(map(str, value)) if isinstance(value, list) else str(value))
     return words
+
+
+def _said(flag: str, text: str) -> list[str]:
+    """Return an option with its value, which would be taken for another option where it begins with a dash."""
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
 
 
 def _fits(connection: Connection, options: Options) -> str:

@@ -1,7 +1,7 @@
 /** The jobs of one comm: hands each message to its job, and keeps which jobs are open and the list to choose from. */
 import { Held } from './held';
 import { JobStore } from './job';
-import type { Bytes, FromKernel, ToKernel } from './protocol';
+import type { Asks, Bytes, FromKernel, ToKernel, What } from './protocol';
 import { Requests } from './requests';
 import type { Boards, Job, JobRow } from './types';
 
@@ -54,6 +54,11 @@ export class Jobs extends Held<Stores> implements Boards {
     this.change({ open: this.current.open.filter(store => store.uid !== uid) });
     this.send({ kind: 'close', job: uid });
   };
+
+  /** Asks of a job that need not be open. */
+  ask<W extends What>(uid: string, what: W, args: Asks[W][0]): Promise<unknown> {
+    return this.requests.ask(uid, what, args);
+  }
 
   /** Takes the synced trait: the first job's snapshot. */
   setJob(job: Job, { fresh }: { fresh: boolean }): void {

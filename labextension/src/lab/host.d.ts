@@ -17,6 +17,8 @@ declare module '@lumino/widgets' {
     id: string;
     readonly node: HTMLElement;
     readonly isDisposed: boolean;
+    readonly parent: Widget | null;
+    readonly isVisible: boolean;
     readonly title: { label: string; caption: string; closable: boolean; icon: unknown };
     addClass(name: string): void;
     dispose(): void;
@@ -127,11 +129,14 @@ declare module '@jupyterlab/notebook' {
     readonly model: { readonly cells: Iterable<CellModel> } | null;
     readonly activeCell: Cell | null;
     activeCellIndex: number;
+    deselectAll(): void;
+    scrollToItem(index: number, align: string): Promise<void>;
   }
 
   export interface NotebookPanel {
     readonly isDisposed: boolean;
-    readonly context: { readonly path: string };
+    readonly id: string;
+    readonly context: { readonly path: string; readonly ready: Promise<void> };
     readonly sessionContext: SessionContext;
     readonly content: Notebook;
   }
@@ -174,13 +179,15 @@ declare module '@jupyterlab/ui-components' {
 }
 
 declare module '@jupyterlab/application' {
+  import type { WidgetTracker } from '@jupyterlab/apputils';
   import type { Token } from '@lumino/coreutils';
   import type { Widget } from '@lumino/widgets';
 
   export interface Shell {
-    add(widget: Widget, area: string, options?: { rank?: number }): void;
+    add(widget: Widget, area: string, options?: { rank?: number; mode?: string }): void;
     activateById(id: string): void;
     widgets(area: string): Iterable<Widget>;
+    readonly currentWidget: Widget | null;
   }
 
   export interface ServerSettings {
@@ -191,38 +198,118 @@ declare module '@jupyterlab/application' {
     readonly WebSocket: typeof WebSocket;
   }
 
+  export interface CommandOptions {
+    label?: string;
+    caption?: string;
+    icon?: unknown;
+    isEnabled?: (args: Record<string, unknown>) => boolean;
+    execute: (args: Record<string, unknown>) => unknown;
+  }
+
   export interface Commands {
-    addCommand(
-      id: string,
-      options: {
-        label?: string;
-        caption?: string;
-        icon?: unknown;
-        execute: (args: Record<string, unknown>) => unknown;
-      }
-    ): void;
+    addCommand(id: string, options: CommandOptions): void;
+    notifyCommandChanged(id: string): void;
     execute(id: string, args?: Record<string, unknown>): Promise<unknown>;
   }
 
   export interface JupyterFrontEnd {
     readonly commands: Commands;
     readonly shell: Shell;
+    contextMenuHitTest(test: (node: HTMLElement) => boolean): HTMLElement | undefined;
     readonly serviceManager: { readonly serverSettings: ServerSettings };
   }
 
   export interface ILayoutRestorer {
     add(widget: Widget, name: string): void;
+    restore<W extends Widget>(
+      tracker: WidgetTracker<W>,
+      options: {
+        command: string;
+        args: (widget: W) => Record<string, unknown>;
+        name: (widget: W) => string;
+      }
+    ): Promise<void>;
   }
   export const ILayoutRestorer: Token<ILayoutRestorer>;
 }
 
 declare module '@jupyterlab/apputils' {
   import type { Token } from '@lumino/coreutils';
+  import type { Widget } from '@lumino/widgets';
+
+  export class WidgetTracker<W extends Widget> {
+    constructor(options: { namespace: string });
+    add(widget: W): Promise<void>;
+    save(widget: W): Promise<void>;
+    find(matches: (widget: W) => boolean): W | undefined;
+  }
+
+  export const Dialog: {
+    cancelButton(options: { label: string }): object;
+    warnButton(options: { label: string }): object;
+  };
+  export function showDialog(options: {
+    title: string;
+    body: string;
+    buttons: readonly object[];
+  }): Promise<{ button: { accept: boolean } }>;
+  export function showErrorMessage(title: string, error: string): Promise<void>;
+  export const InputDialog: {
+    getItem(options: {
+      title: string;
+      label: string;
+      items: readonly string[];
+    }): Promise<{ value: string | null }>;
+  };
 
   export interface ICommandPalette {
     addItem(item: { command: string; category: string; args?: Record<string, unknown> }): void;
   }
   export const ICommandPalette: Token<ICommandPalette>;
+}
+
+declare module '@jupyterlab/running' {
+  import type { Token } from '@lumino/coreutils';
+  import type { Signal } from '@lumino/signaling';
+
+  export interface RunningItem {
+    open(): void;
+    shutdown(): void;
+    icon(): unknown;
+    label(): string;
+    labelTitle(): string;
+    detail(): string;
+  }
+  export interface RunningSessions {
+    add(manager: {
+      name: string;
+      running(): RunningItem[];
+      shutdownAll(): void;
+      refreshRunning(): void;
+      runningChanged: Signal<object, void>;
+      shutdownLabel: string;
+      shutdownAllLabel: string;
+      shutdownAllConfirmationText: string;
+    }): void;
+  }
+  export const IRunningSessionManagers: Token<RunningSessions>;
+}
+
+declare module '@lumino/signaling' {
+  export class Signal<Sender, Value> {
+    constructor(sender: Sender);
+    emit(value: Value): void;
+  }
+}
+
+declare module '@jupyterlab/translation' {
+  import type { Token } from '@lumino/coreutils';
+
+  export interface Translator {
+    load(domain: string): { __(text: string, ...values: readonly string[]): string };
+  }
+  export const ITranslator: Token<Translator>;
+  export const nullTranslator: Translator;
 }
 
 declare module '@jupyterlab/services' {

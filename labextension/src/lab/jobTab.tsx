@@ -5,19 +5,19 @@ import type { ReactElement } from 'react';
 import type { Opened, Place } from '../core/stream';
 import { JobCard } from '../ui/JobCard';
 import { useView } from '../ui/useView';
+import type { Named } from './tabs';
 import { Trouble } from './Trouble';
 
 export class JobTab extends ReactWidget {
   constructor(
     private readonly opened: Opened,
-    readonly uid: string,
-    name: string
+    readonly named: Named
   ) {
     super();
     this.addClass('tj-tab');
-    this.title.label = name;
+    this.title.label = named.name || 'Training job';
     this.title.closable = true;
-    opened.place.jobs.open(uid);
+    opened.place.jobs.open(named.uid);
   }
 
   override dispose(): void {

@@ -1,0 +1,45 @@
+/**
+ * What other plugins build on: the one connection to the server, its routes, where one looks, and how a job is opened.
+ * It has no view of its own.
+ */
+import { ILayoutRestorer, type JupyterFrontEnd } from '@jupyterlab/application';
+import { ITranslator, type Translator } from '@jupyterlab/translation';
+import { Token } from '@lumino/coreutils';
+
+import type { Stream } from '../core/stream';
+import { Api } from './api';
+import { Chosen } from './chosen';
+import { streamOf } from './server';
+import { type Named, Tabs } from './tabs';
+import { load } from './words';
+
+export interface TrainJobs {
+  readonly stream: Stream;
+  readonly api: Api;
+  /** The place that is looked at. */
+  readonly where: Chosen;
+  /** Opens a job as a tab; without `where`, one of the place that is looked at. */
+  open(uid: string, where?: Partial<Named>): void;
+}
+
+export const ITrainJobs = new Token<TrainJobs>('jupyter-trainjob:ITrainJobs');
+
+export const service = {
+  id: 'jupyter-trainjob:service',
+  description: 'Connects to the Jupyter server, opens jobs in tabs and brings these back after a reload.',
+  autoStart: true,
+  provides: ITrainJobs,
+  optional: [ILayoutRestorer, ITranslator],
+  activate(app: JupyterFrontEnd, restorer: ILayoutRestorer | null, translator: Translator | null): TrainJobs {
+    const { serverSettings } = app.serviceManager;
+    const stream = streamOf(serverSettings);
+    const where = new Chosen();
+    const tabs = new Tabs(app, stream, load(translator), restorer);
+    return {
+      stream,
+      api: new Api(serverSettings),
+      where,
+      open: (uid, named) => tabs.open({ ...where.view(), name: '', ...named, uid })
+    };
+  }
+};

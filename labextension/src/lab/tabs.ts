@@ -1,0 +1,73 @@
+/** Jobs as tabs of the main area: each is there once, and comes back with the page's layout. */
+import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
+import { WidgetTracker } from '@jupyterlab/apputils';
+
+import type { Stream, Where } from '../core/stream';
+import { icon } from './icon';
+import { JobTab } from './jobTab';
+import type { Words } from './words';
+
+/** A job, and where it is. */
+export interface Named extends Where {
+  uid: string;
+  /** For the tab, until the job has said its own. */
+  name: string;
+}
+
+export const OPEN_JOB = 'jupyter-trainjob:open-job';
+
+/** Notebook 7 has room for one document in its main area, and shows others below it. */
+const AREAS = ['main', 'down'];
+
+export class Tabs {
+  private readonly tracker = new WidgetTracker<JobTab>({ namespace: 'jupyter-trainjob' });
+
+  constructor(
+    private readonly app: JupyterFrontEnd,
+    private readonly stream: Stream,
+    words: Words,
+    restorer: ILayoutRestorer | null
+  ) {
+    app.commands.addCommand(OPEN_JOB, {
+      label: words.__('Open Training Job'),
+      caption: words.__('Show a job with its curves and logs in a tab'),
+      icon,
+      execute: args => {
+        if (text(args.uid) === '') {
+          throw new Error('open-job needs the `uid` of a job.');
+        }
+        this.open({
+          uid: text(args.uid),
+          name: text(args.name),
+          context: text(args.context) || null,
+          namespace: text(args.namespace) || null
+        });
+      }
+    });
+    void restorer?.restore(this.tracker, {
+      command: OPEN_JOB,
+      args: ({ named }) => ({ ...named }),
+      name: ({ named }) => named.uid
+    });
+  }
+
+  open(named: Named): void {
+    const { shell } = this.app;
+    const id = `jupyter-trainjob:job-${named.uid}`;
+    if (this.tracker.find(tab => tab.id === id) === undefined) {
+      const { context, namespace } = named;
+      const tab = new JobTab(this.stream.open({ context, namespace, list: false }), named);
+      tab.id = id;
+      tab.title.icon = icon;
+      for (const area of AREAS) {
+        if (tab.parent === null) {
+          shell.add(tab, area);
+        }
+      }
+      void this.tracker.add(tab);
+    }
+    shell.activateById(id);
+  }
+}
+
+const text = (given: unknown): string => (typeof given === 'string' ? given : '');

@@ -5,7 +5,12 @@ export default defineConfig({
     alias: [
       { find: 'react/jsx-runtime', replacement: 'preact/jsx-runtime' },
       { find: 'react/jsx-dev-runtime', replacement: 'preact/jsx-dev-runtime' },
-      { find: /^react$/, replacement: new URL('./src/widget/react.ts', import.meta.url).pathname }
+      { find: /^react$/, replacement: new URL('./src/widget/react.ts', import.meta.url).pathname },
+      // JupyterLab brings it along; it is not installed.
+      {
+        find: '@jupyterlab/services',
+        replacement: new URL('./test/services.ts', import.meta.url).pathname
+      }
     ]
   },
   test: { environment: 'happy-dom', include: ['test/**/*.test.{ts,tsx}'], pool: 'threads', maxWorkers: 1 }

@@ -75,6 +75,15 @@ export class Api {
     (await this.get<{ runtimes: Runtime[] }>('runtimes', { context, namespace })).runtimes;
   readonly doctor = async (context: string | null): Promise<Check[]> =>
     (await this.get<{ checks: Check[] }>('doctor', { context })).checks;
+  /** What a job has reported, as columns of one length; null: there is no number. */
+  readonly metrics = async (
+    namespace: string,
+    job: string,
+    context: string | null
+  ): Promise<Record<string, (number | null)[]>> => {
+    const path = `metrics/${encodeURIComponent(namespace)}/${encodeURIComponent(job)}`;
+    return (await this.get<{ metrics: Record<string, (number | null)[]> }>(path, { context })).metrics;
+  };
   readonly form = (
     options: Record<string, unknown>,
     context: string | null,

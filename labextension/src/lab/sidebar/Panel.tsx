@@ -1,0 +1,201 @@
+/** The sidebar: where one is, what is free there, and the jobs. */
+import { useEffect, useMemo, useState } from 'react';
+import type { ReactElement } from 'react';
+
+import type { Cluster, NodeRoom, Runtime } from '../api';
+import type { Place, Where } from '../../core/stream';
+import type { JobRow } from '../../core/types';
+import { useView } from '../../ui/useView';
+import { Trouble } from '../Trouble';
+import { Capacity } from './Capacity';
+import { JobRows } from './JobRows';
+import { listed, SORTS, type Sort } from './rows';
+
+export interface Known {
+  clusters: readonly Cluster[];
+  namespaces: readonly string[];
+  nodes: readonly NodeRoom[];
+  /** Why it is not all. */
+  why: string;
+  runtimes: readonly Runtime[];
+}
+
+export interface PanelProps {
+  place: Place;
+  where: Where;
+  known: Known;
+  onGo: (where: Where) => void;
+  onOpen: (row: JobRow) => void;
+  onNew: () => void;
+  onStart: () => Promise<void>;
+  onStop: () => Promise<void>;
+}
+
+const FILTER_FROM = 6;
+
+export function Panel({
+  place,
+  where,
+  known,
+  onGo,
+  onOpen,
+  onNew,
+  onStart,
+  onStop
+}: PanelProps): ReactElement {
+  const { rows, trouble } = useView(place.jobs);
+  const { trouble: away, context, namespace } = useView(place);
+  const [text, filter] = useState('');
+  const [sort, order] = useState<Sort>('newest');
+  const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
+  const cluster = known.clusters.find(each => each.name === (where.context ?? context));
+  const why = away || trouble;
+  return (
+    <section className="tj-card tj-side" aria-label="Training jobs">
+      <header className="tj-side-head">
+        <label>
+          <span className="tj-unseen">Cluster</span>
+          <select
+            value={cluster?.name ?? ''}
+            onInput={event => onGo({ context: event.currentTarget.value, namespace: null })}
+          >
+            {cluster === undefined && <option value="">{context ?? '…'}</option>}
+            {known.clusters.map(each => (
+              <option key={each.name} value={each.name}>
+                {each.place}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span className="tj-unseen">Namespace</span>
+          <select
+            value={namespace ?? ''}
+            onInput={event =>
+              onGo({ context: where.context ?? context, namespace: event.currentTarget.value })
+            }
+          >
+            {[...new Set([...(namespace === null ? [] : [namespace]), ...known.namespaces])].map(name => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="button" className="tj-button" onClick={onNew}>
+          + New job
+        </button>
+      </header>
+      <Trouble place={place} />
+      {cluster?.running === false && (
+        <p className="tj-side-note">
+          <Deed words={['Start this cluster', 'Starting…']} onDo={onStart} />
+        </p>
+      )}
+      <Capacity nodes={known.nodes} why={known.why} />
+      {(rows?.length ?? 0) >= FILTER_FROM && (
+        // Lab would take the keys of a text for its own.
+        <div className="tj-side-filter" onKeyDown={event => event.stopPropagation()}>
+          <input
+            type="search"
+            aria-label="Filter jobs"
+            placeholder="Filter by name, state, reason"
+            value={text}
+            onInput={event => filter(event.currentTarget.value)}
+          />
+          <select
+            aria-label="Sort jobs"
+            value={sort}
+            onInput={event => order(event.currentTarget.value as Sort)}
+          >
+            {SORTS.map(([name, label]) => (
+              <option key={name} value={name}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
+      {rows === null && why === '' && <p className="tj-empty">Looking for jobs…</p>}
+      {rows?.length === 0 && (
+        <p className="tj-empty">No jobs here yet. Write %%trainjob on top of a cell, or choose “New job”.</p>
+      )}
+      {rows !== null && rows.length > 0 && found.jobs === 0 && (
+        <p className="tj-empty" role="status">
+          No job matches “{text}”.
+        </p>
+      )}
+      <JobRows listed={found} onOpen={onOpen} />
+      <footer className="tj-side-foot">
+        <Runtimes runtimes={known.runtimes} />
+        {cluster?.embedded === true && cluster.running === true && (
+          <Deed words={['Stop this cluster', 'Stopping…']} onDo={onStop} />
+        )}
+      </footer>
+    </section>
+  );
+}
+
+function Runtimes({ runtimes }: { runtimes: readonly Runtime[] }): ReactElement | null {
+  if (runtimes.length === 0) {
+    return null;
+  }
+  return (
+    <details>
+      <summary>{runtimes.length} runtimes</summary>
+      <ul className="tj-side-plain">
+        {runtimes.map(each => (
+          <li key={`${each.kind}/${each.name}`}>
+            <b>{each.name}</b>{' '}
+            <span className="tj-quiet">
+              {[
+                each.framework,
+                each.image,
+                each.python && `Python ${each.python}`,
+                each.packages.join(', '),
+                each.gpus > 0 ? `${each.gpus} GPUs` : '',
+                each.kind === 'TrainingRuntime' ? 'of this namespace' : ''
+              ]
+                .filter(Boolean)
+                .join(' · ')}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+/** A button that says how its deed goes. */
+function Deed({ words, onDo }: { words: [string, string]; onDo: () => Promise<void> }): ReactElement {
+  const [state, set] = useState<'idle' | 'busy' | string>('idle');
+  const [alive] = useState({ yes: true });
+  useEffect(() => {
+    alive.yes = true;
+    return () => void (alive.yes = false);
+  }, [alive]);
+  const start = (): void => {
+    set('busy');
+    onDo().then(
+      () => alive.yes && set('idle'),
+      (error: Error) => alive.yes && set(error.message)
+    );
+  };
+  return (
+    <span className="tj-side-deed">
+      <button
+        type="button"
+        className="tj-button"
+        aria-disabled={state === 'busy'}
+        onClick={() => state !== 'busy' && start()}
+      >
+        {state === 'busy' ? words[1] : words[0]}
+      </button>
+      {state !== 'idle' && state !== 'busy' && (
+        <span role="status" className="tj-tone-bad">
+          {state}
+        </span>
+      )}
+    </span>
+  );
+}

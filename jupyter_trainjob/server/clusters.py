@@ -24,6 +24,10 @@ GPU_KIND: Final = re.compile(r".+/gpu\.product")
 """The label by which nodes say which GPUs they have."""
 
 
+UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
+"""Pods that hold what they asked for."""
+
+
 def watched(context: str | None) -> Connection:
     """Return a connection whose requests do not start what somebody has stopped."""
     found = connect(context)
@@ -90,7 +94,7 @@ def capacity(context: str | None) -> dict[str, Any]:
     connection = watched(context)
     try:
         nodes = connection.client.list(NODES).items
-        pods = connection.client.list(PODS).items
+        pods = connection.client.list(PODS, fields=UNFINISHED).items
     except errors.Forbidden as error:
         return {"nodes": [], "why": f"You may not see what is free on {connection.name}: {error.message}"}
     return {"nodes": [_room(node, pods) for node in nodes], "why": ""}
@@ -112,8 +116,7 @@ def _room(node: Object, pods: Sequence[Object]) -> dict[str, Any]:
     name = node["metadata"]["name"]
     status = node.get("status") or {}
     total = quantity.amounts(status.get("allocatable"))
-    here = [pod for pod in pods if pod["spec"].get("nodeName") == name and _is_there(pod)]
-    used = quantity.total(_requests(pod) for pod in here)
+    used = quantity.total(quantity.pod_requests(pod["spec"]) for pod in pods if pod["spec"].get("nodeName") == name)
     gpus = [key for key in total if key.endswith("/gpu")]
     labels = node["metadata"].get("labels") or {}
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
@@ -131,19 +134,3 @@ def _room(node: Object, pods: Sequence[Object]) -> dict[str, Any]:
         "gpus": room(*gpus),
         "gpu": next((str(value) for key, value in labels.items() if GPU_KIND.fullmatch(key)), ""),
     }
-
-
-def _is_there(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-
-
-def _requests(pod: Object) -> quantity.Amounts:
-    """Return what a pod holds: its containers together, or its largest init container."""
-    spec = pod["spec"]
-    containers = [quantity.amounts((each.get("resources") or {}).get("requests")) for each in spec["containers"]]
-    first = [
-        quantity.amounts((each.get("resources") or {}).get("requests")) for each in spec.get("initContainers") or ()
-    ]
-    together = quantity.total(containers)
-    names = {name for each in (together, *first) for name in each}
-    return {name: max(each.get(name, Fraction(0)) for each in (together, *first)) for name in names}

@@ -10,11 +10,14 @@ import pytest
 from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from tornado.httpclient import HTTPClientError
 
+from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS, Object
 from jupyter_trainjob.client.handle import TrainJob
+from jupyter_trainjob.cluster.apiserver.responses import refusal
 from tests.server.cluster import AWAY, NAME, Cluster
 
 Fetch = Callable[..., Awaitable[Any]]
+FORBIDDEN = {"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "you cannot"}
 GETS = ["clusters", "namespaces", "capacity", "runtimes", "doctor", "metrics/default/none", "origin/default/none"]
 POSTS = ["embedded", "form"]
 
@@ -98,6 +101,25 @@ async def test_namespaces(jp_fetch: Fetch, cluster: Cluster) -> None:
     found = await get(jp_fetch, "namespaces", context=NAME)
     assert {"default", "team"} <= set(found["namespaces"])
     assert found["why"] == ""
+
+
+async def test_what_one_may_not_list_is_said_and_is_no_error(jp_fetch: Fetch, cluster: Cluster) -> None:
+    cluster.answers = lambda _: refusal(errors.ApiError.of(403, FORBIDDEN))
+    found = await get(jp_fetch, "namespaces", context=NAME)
+    assert found["namespaces"] == ["default"]
+    assert f"You may not list the namespaces of {NAME}: you cannot" in found["why"]
+    found = await get(jp_fetch, "capacity", context=NAME)
+    assert found["nodes"] == []
+    assert "You may not see what is free" in found["why"]
+    assert await refused(get(jp_fetch, "runtimes", context=NAME)) == (403, "you cannot")
+
+
+async def test_credentials_that_have_expired_are_told_as_that(jp_fetch: Fetch, cluster: Cluster) -> None:
+    status = {**FORBIDDEN, "code": 401, "reason": "Unauthorized", "message": "Unauthorized"}
+    cluster.answers = lambda _: refusal(errors.ApiError.of(401, status))
+    code, message = await refused(get(jp_fetch, "namespaces", context=NAME))
+    assert code == 502, "the page's own login is well"
+    assert "log in again, as for kubectl" in message
 
 
 async def test_capacity_is_what_pods_leave(jp_fetch: Fetch, cluster: Cluster) -> None:

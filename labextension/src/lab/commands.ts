@@ -7,7 +7,6 @@ import { ITranslator, type Translator } from '@jupyterlab/translation';
 import { others, primary, WORDS } from '../core/actions';
 import type { Action, JobRow } from '../core/types';
 import { jobsOf, toCell } from './jump';
-import { Known } from './known';
 import { ITrainJobs, type TrainJobs } from './service';
 import { load } from './words';
 
@@ -29,7 +28,7 @@ export const commands = {
     translator: Translator | null
   ): void {
     const words = load(translator);
-    const known = new Known(jobs);
+    const { known } = jobs;
     const add = (name: string, options: CommandOptions, category = CATEGORY): void => {
       const command = `jupyter-trainjob:${name}`;
       app.commands.addCommand(command, options);
@@ -80,7 +79,7 @@ export const commands = {
       const fits = (row: JobRow): boolean => primary(row.state) === what || others(row.state).includes(what);
       add(`${what}-job`, {
         label,
-        isEnabled: given => {
+        isVisible: given => {
           const row = known.find(uidOf(given));
           return row === undefined || fits(row);
         },

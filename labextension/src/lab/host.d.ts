@@ -203,6 +203,7 @@ declare module '@jupyterlab/application' {
     caption?: string;
     icon?: unknown;
     isEnabled?: (args: Record<string, unknown>) => boolean;
+    isVisible?: (args: Record<string, unknown>) => boolean;
     execute: (args: Record<string, unknown>) => unknown;
   }
 

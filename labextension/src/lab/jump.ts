@@ -32,7 +32,11 @@ export async function toCell(
   if (origin.notebook === '') {
     throw new Error(origin.why);
   }
-  const panel = (await app.commands.execute('docmanager:open', { path: origin.notebook })) as NotebookPanel;
+  const path = { path: origin.notebook };
+  const panel = (await app.commands.execute('docmanager:open', path)) as NotebookPanel | undefined;
+  if (panel === undefined) {
+    return; // Notebook 7 opens it in a browser tab of its own.
+  }
   await panel.context.ready;
   const index = cellOf(cells(panel), job, origin.source);
   if (index < 0) {

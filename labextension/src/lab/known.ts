@@ -1,8 +1,8 @@
 /** The jobs of the place that is looked at, for whoever has no list of his own: commands and the Running panel. */
 import { Held } from '../core/held';
-import type { Opened } from '../core/stream';
+import type { Opened, Stream } from '../core/stream';
 import type { Action, JobRow } from '../core/types';
-import type { TrainJobs } from './service';
+import type { Chosen } from './chosen';
 
 interface Rows {
   rows: readonly JobRow[];
@@ -13,16 +13,19 @@ export class Known extends Held<Rows> {
   private opened: Opened | null = null;
   private ends: (() => void)[] = [];
 
-  constructor(private readonly jobs: Pick<TrainJobs, 'stream' | 'where'>) {
+  constructor(
+    private readonly stream: Stream,
+    private readonly where: Chosen
+  ) {
     super({ rows: [], context: null });
-    jobs.where.subscribe(() => this.opened !== null && this.begin());
+    where.subscribe(() => this.opened !== null && this.begin());
   }
 
   /** Nothing is asked for before somebody wants to know. */
   begin = (): void => {
     this.ends.forEach(end => end());
     this.opened?.close();
-    const opened = this.jobs.stream.open({ ...this.jobs.where.view(), list: true });
+    const opened = this.stream.open({ ...this.where.view(), list: true });
     this.opened = opened;
     const look = (): void =>
       this.change({

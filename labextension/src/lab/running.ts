@@ -7,7 +7,6 @@ import { Signal } from '@lumino/signaling';
 
 import { isLive } from '../core/describe';
 import { icon } from './icon';
-import { Known } from './known';
 import { ITrainJobs, type TrainJobs } from './service';
 import { load } from './words';
 
@@ -27,7 +26,7 @@ export const running = {
       return;
     }
     const words = load(translator);
-    const known = new Known(jobs);
+    const { known } = jobs;
     const source = {};
     const runningChanged = new Signal<object, void>(source);
     known.subscribe(() => runningChanged.emit());

@@ -9,6 +9,7 @@ import { Token } from '@lumino/coreutils';
 import type { Stream } from '../core/stream';
 import { Api } from './api';
 import { Chosen } from './chosen';
+import { Known } from './known';
 import { streamOf } from './server';
 import { type Named, Tabs } from './tabs';
 import { load } from './words';
@@ -18,6 +19,8 @@ export interface TrainJobs {
   readonly api: Api;
   /** The place that is looked at. */
   readonly where: Chosen;
+  /** Its jobs, once somebody wants to know them. */
+  readonly known: Known;
   /** Opens a job as a tab; without `where`, one of the place that is looked at. */
   open(uid: string, where?: Partial<Named>): void;
 }
@@ -39,6 +42,7 @@ export const service = {
       stream,
       api: new Api(serverSettings),
       where,
+      known: new Known(stream, where),
       open: (uid, named) => tabs.open({ ...where.view(), name: '', ...named, uid })
     };
   }

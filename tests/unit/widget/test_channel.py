@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -185,3 +185,17 @@ def test_details_are_words_without_escape_sequences(front: Front) -> None:
     answer = front.answer()
     assert answer["sections"] == [{"title": "Values", "rows": [["lr", "float", "12 B", "0.1"]]}]
     assert answer["none"] == ""
+
+
+def test_a_channel_that_is_closed_while_a_job_opens_follows_it_no_more(job: FakeJob) -> None:
+    channel = Channel(send=lambda _, __: None, find=job.other, name="test")
+    subscribe = job.subscribe
+
+    def closed_meanwhile(callback: Callable[[], None]) -> Callable[[], None]:
+        channel.close()
+        return subscribe(callback)
+
+    job.subscribe = closed_meanwhile  # type: ignore[method-assign]
+    channel.open(job)
+    assert job.callbacks == []
+    assert channel.join(5)

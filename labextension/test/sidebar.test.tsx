@@ -125,16 +125,14 @@ test('one job is a stop of the Tab key, and arrows lead to the others', async ()
       .filter(each => each.tabIndex === 0)
       .map(each => each.dataset.uid ?? '');
   expect(stops()).toEqual(['u4']);
-  await act(() =>
-    host
-      .querySelector('.tj-row')
-      ?.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }))
-  );
+  const press = (key: string): Promise<void> =>
+    act(() => {
+      host.querySelector('.tj-row')?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    });
+  await press('ArrowDown');
   expect(stops()).toEqual(['u3']);
   expect((document.activeElement as HTMLElement).dataset.uid).toBe('u3');
-  await act(() =>
-    host.querySelector('.tj-row')?.dispatchEvent(new KeyboardEvent('keydown', { key: 'End', bubbles: true }))
-  );
+  await press('End');
   expect(stops()).toEqual(['u0']);
 });
 
@@ -161,7 +159,9 @@ test('another cluster is gone to with its own namespace', async () => {
   const [clusters] = host.querySelectorAll('select');
   if (clusters) {
     clusters.value = 'gpu';
-    await act(() => clusters.dispatchEvent(new Event('input', { bubbles: true })));
+    await act(() => {
+      clusters.dispatchEvent(new Event('input', { bubbles: true }));
+    });
   }
   expect(onGo).toHaveBeenCalledWith({ context: 'gpu', namespace: null });
 });

@@ -1,6 +1,5 @@
 // The sidebar: jobs without a kernel.
 import { begin, done, gate, scenario, shot, shutdown, training, until } from './jupyter.mjs';
-import { run } from './jupyter.mjs';
 
 await scenario('a job is watched and stopped in a tab, whose notebook has no kernel any more', async open => {
   const hold = gate('steered');
@@ -21,6 +20,7 @@ await scenario('a job is watched and stopped in a tab, whose notebook has no ker
   await card.getByRole('button', { name: 'Stop job' }).click();
   await tab.locator('[data-state=Stopped]').waitFor();
   await page.locator('.tj-sidebar').getByRole('heading', { name: 'Stopped' }).waitFor();
+  await page.getByRole('tab', { name: 'steered.ipynb' }).click();
   await until(page, 1, 'Stopped'); // The cell as well, without its kernel.
 });
 

@@ -87,7 +87,7 @@ export function Panel({
         </button>
       </header>
       <Trouble place={place} />
-      {cluster?.running === false && (
+      {rows === null && cluster?.running === false && (
         <p className="tj-side-note">
           <Deed words={['Start this cluster', 'Starting…']} onDo={onStart} />
         </p>

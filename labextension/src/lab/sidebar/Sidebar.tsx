@@ -11,6 +11,8 @@ import './sidebar.css';
 
 /** Seconds between two looks at what is free, while somebody sees it. */
 const PACE = 15;
+/** Many jobs may change at once. */
+const PAUSE_MS = 1000;
 const NOTHING: Known = { clusters: [], namespaces: [], nodes: [], why: '', runtimes: [] };
 
 interface State {
@@ -22,13 +24,35 @@ interface State {
 class Model extends Held<State> {
   private close: () => void;
   private turn = 0;
+  private pending: number | undefined;
 
   constructor(private readonly jobs: TrainJobs) {
     const where = jobs.where.view();
     const opened = jobs.stream.open({ ...where, list: true });
     super({ place: opened.place, where, known: NOTHING });
     this.close = opened.close;
+    this.follow();
     jobs.where.subscribe(this.go);
+  }
+
+  /** Looks anew when the cluster has come or gone, or jobs have. */
+  private follow(): void {
+    const { place } = this.current;
+    const told = (): string => {
+      const { rows, trouble } = place.jobs.view();
+      return JSON.stringify([place.view().trouble, trouble, rows?.map(row => row.state)]);
+    };
+    let before = told();
+    place.jobs.subscribe(() => {
+      const now = told();
+      if (place === this.current.place && now !== before) {
+        before = now;
+        this.pending ??= window.setTimeout(() => {
+          this.pending = undefined;
+          void this.look();
+        }, PAUSE_MS);
+      }
+    });
   }
 
   go = (): void => {
@@ -37,6 +61,7 @@ class Model extends Held<State> {
     const { place, close } = this.jobs.stream.open({ ...where, list: true });
     this.close = close;
     this.change({ place, where, known: { ...NOTHING, clusters: this.current.known.clusters } });
+    this.follow();
     void this.look();
   };
 

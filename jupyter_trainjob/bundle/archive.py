@@ -68,6 +68,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, s
         files=tuple(capture.files),
         modules=tuple(Module(each.name, each.version, each.size) for each in capture.modules),
         seed=seed,
+        future=capture.future,
         settings=dict(capture.settings),
         secrets=tuple(Secret(each.name, each.env, each.variable) for each in capture.secrets),
     )

@@ -23,8 +23,8 @@ from jupyter_trainjob.bundle.credentials import Found
 from jupyter_trainjob.bundle.files import chosen, missed, packed
 from jupyter_trainjob.bundle.modules import Module, imported
 from jupyter_trainjob.bundle.modules import found as found_modules
-from jupyter_trainjob.bundle.names import Names, analyse
-from jupyter_trainjob.bundle.notebook import is_history, is_ipythons
+from jupyter_trainjob.bundle.names import LATE, Names, analyse
+from jupyter_trainjob.bundle.notebook import features, is_history, is_ipythons
 from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
@@ -85,6 +85,8 @@ class Capture:
     """Of the notebook's process, see `worker.settings`."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any."""
+    future: tuple[str, ...] = ()
+    """What earlier cells imported from ``__future__``."""
 
 
 def capture_cell(
@@ -106,7 +108,8 @@ def capture_cell(
     """
     parsed = source.parse(text, filename)
     source.check_that_it_acts(parsed.tree, out=out, filename=filename)
-    found = analyse(parsed.tree)
+    future = features(namespace)
+    found = analyse(parsed.tree, late=LATE or "annotations" in future)
     found = replace(found, needed=tuple(dict.fromkeys([*found.needed, *collected(parsed.tree, namespace)])))
     _check_history(found, namespace, filename)
     hidden = secret.variables(secrets)
@@ -125,6 +128,7 @@ def capture_cell(
         files=files,
         secrets=secrets,
         tree=parsed.tree,
+        future=future,
     )
 
 
@@ -217,6 +221,7 @@ def _pack(
     files: Sequence[str] = (),
     secrets: Sequence[Sealed] = (),
     tree: ast.Module | None = None,
+    future: tuple[str, ...] = (),
 ) -> Capture:
     payload = Payload(place)
     hidden = secret.variables(secrets)
@@ -251,6 +256,7 @@ def _pack(
         names=tuple(names),
         source=source_text,
         python_source=python_source,
+        future=future,
         modules=modules,
         files=sent,
         missed=tuple(missed(tree, Path.cwd(), sent)) if tree is not None else (),

@@ -107,6 +107,8 @@ class Manifest(NamedTuple):
     secrets: tuple[Secret, ...] = ()
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     """Of the notebook's process, see `settings`."""
+    future: tuple[str, ...] = ()
+    """What the notebook's earlier cells imported from ``__future__``."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""
@@ -134,5 +136,6 @@ class Manifest(NamedTuple):
             "modules": tuple(Module(*module) for module in fields.get("modules", ())),
             "changes": tuple(Part(*part) for part in fields.get("changes", ())),
             "secrets": tuple(Secret(*secret) for secret in fields.get("secrets", ())),
+            "future": tuple(fields.get("future", ())),
         }
         return Manifest(**{**fields, **read})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, SupportsIndex, overload
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.client import cells, raising, returned, victims
+from jupyter_trainjob.client import cells, raising, returned
 from jupyter_trainjob.client.snapshot import Failure, Snapshot, State
 from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.worker import results
@@ -52,7 +52,7 @@ def of(
     none. `opener` opens files with results. Nothing is unpickled before its signature was checked with the job's key.
     """
     if snapshot.state is State.FAILED:
-        raise failed(snapshot, record)
+        raise failed(snapshot)
     if snapshot.state is State.DELETED:
         raise errors.JobStopped(f"{snapshot.name} was deleted before it had a result.")
     message = record.result(rank)
@@ -137,7 +137,7 @@ def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) 
     rank = snapshot.failure.rank if snapshot.failure is not None and snapshot.failure.traceback else None
     message = record.raised(rank) if rank is not None else None
     if rank is None or message is None:
-        return failed(snapshot, record)
+        return failed(snapshot)
     try:
         came_with = bundle()
         texts = came_with.texts()
@@ -147,9 +147,9 @@ def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) 
     except (errors.ApiError, results.ForgedResult, ValueError, KeyError, pickle.UnpicklingError):
         error = None
     if error is None:
-        return failed(snapshot, record)
+        return failed(snapshot)
     for line in [
-        f"In {snapshot.name}. {_first(snapshot, record)}".rstrip(),
+        f"In {snapshot.name}. {_course(snapshot)}".rstrip(),
         snapshot.failure.remedy if snapshot.failure else "",
     ]:
         if line:
@@ -157,22 +157,18 @@ def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) 
     return error
 
 
-def _first(snapshot: Snapshot, record: Record) -> str:
-    """Return which rank failed first, and how the others ended, as sentences."""
-    rank = snapshot.failure.rank if snapshot.failure is not None else None
-    told = []
-    if rank is not None and snapshot.ranks > 1:
-        others = victims.others(record, first=rank, ranks=snapshot.ranks)
-        told.append(f"Rank {rank} of {snapshot.ranks} failed first{f'; of the others, {others}' if others else ''}.")
+def _course(snapshot: Snapshot) -> str:
+    """Return which rank failed first, how the others ended, and after how many restarts, as sentences."""
+    told = [snapshot.failure.first] if snapshot.failure is not None and snapshot.failure.first else []
     if snapshot.restarts:
         told.append(f"That was after {snapshot.restarts} restart{'s' if snapshot.restarts > 1 else ''}.")
     return " ".join(told)
 
 
-def failed(snapshot: Snapshot, record: Record) -> errors.JobFailed:
+def failed(snapshot: Snapshot) -> errors.JobFailed:
     """Return the error for a failed job: the headline, where, what to do, and the rank's own traceback."""
     failure = snapshot.failure or Failure(snapshot.reason or "the job failed")
-    lines = [f"{snapshot.name} failed: {failure.headline}", *filter(None, [_first(snapshot, record)])]
+    lines = [f"{snapshot.name} failed: {failure.headline}", *filter(None, [_course(snapshot)])]
     if failure.where:
         lines.append(f"{failure.where}: {failure.source}".rstrip(": "))
     if failure.remedy:

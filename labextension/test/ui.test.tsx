@@ -252,6 +252,11 @@ test('tabs keep what is in them, and show curves with the tail of the log', asyn
   expect(seen()).toEqual(['curves', 'tail']);
 });
 
+test('how the other ranks ended stands beside the cause', async () => {
+  await show(job({ state: 'Failed', failure: failure({ first: 'Rank 3 of 8 failed first.' }) }));
+  expect(host.querySelector('.tj-failure-words')?.textContent).toContain('Rank 3 of 8 failed first.');
+});
+
 test('the traceback is folded', async () => {
   await show(job({ state: 'Failed', failure: failure() }));
   expect(host.querySelector('details')?.open).toBe(false);

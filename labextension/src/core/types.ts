@@ -20,6 +20,8 @@ export interface Failure {
   source: string;
   traceback: string;
   remedy: string;
+  /** Which of several ranks failed first, and how the others ended. */
+  first: string;
 }
 
 /** The small snapshot: the synced trait `state` for the first job, a message for others. */

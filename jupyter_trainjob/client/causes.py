@@ -79,8 +79,13 @@ _SIGNALS = {
 }
 
 
+def is_signal(code: int) -> bool:
+    """Whether an exit code says that a signal ended a program: shells and runtimes add its number to 128."""
+    return 128 < code <= 128 + 64
+
+
 def ended_by(code: int) -> Cause:
-    """Return how an exit code above 128 says that a program was ended, to stand in brackets."""
+    """Return which signal an exit code says that a program was ended by, to stand in brackets."""
     number = code - 128
     if number not in set(signal.Signals):
         return Cause(f"signal {number}")

@@ -109,6 +109,9 @@ EXITS = {
         "A native library is at fault",
     ),
     "ended by itself": (3, "rank 1 ended with exit code 3", ""),
+    "ended by itself with -1": (255, "rank 1 ended with exit code 255", ""),
+    "ended by a signal without a name": (168, "rank 1 was killed (exit code 168, signal 40)", ""),
+    "more than any signal": (193, "rank 1 ended with exit code 193", ""),
 }
 
 

@@ -12,15 +12,15 @@ import inspect
 import keyword
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_trainjob.bundle import credentials, culprit, secret, source
+from jupyter_trainjob.bundle import credentials, culprit, missing, secret, source
 from jupyter_trainjob.bundle.collected import collected
 from jupyter_trainjob.bundle.credentials import Found
-from jupyter_trainjob.bundle.files import chosen, missed, packed
+from jupyter_trainjob.bundle.files import chosen, packed
 from jupyter_trainjob.bundle.modules import Module, imported
 from jupyter_trainjob.bundle.modules import found as found_modules
 from jupyter_trainjob.bundle.names import LATE, Names, analyse
@@ -75,7 +75,7 @@ class Capture:
     code: Payload | None = None
     """The archive with both."""
     missed: tuple[str, ...] = ()
-    """Files beside the notebook that the cell names, and that do not travel."""
+    """Files beside the notebook that the code names, and that do not travel."""
     credentials: tuple[Found, ...] = ()
     """What looks like credentials, in the values, the source and the files."""
     secrets: tuple[Sealed, ...] = ()
@@ -259,7 +259,7 @@ def _pack(
         future=future,
         modules=modules,
         files=sent,
-        missed=tuple(missed(tree, Path.cwd(), sent)) if tree is not None else (),
+        missed=missing.files(_named(tree, pickler, modules), Path.cwd(), sent),
         code=Payload.of(code, place, name=CODE) if code else None,
         credentials=(
             *credentials.in_values(values),
@@ -280,6 +280,14 @@ def _pack(
             for each in recipes(shown, namespace, cells, without=hidden)
         ),
     )
+
+
+def _named(tree: ast.Module | None, pickler: NotebookPickler, modules: Sequence[Module]) -> Iterator[str]:
+    """Yield what the code may mean as paths: of the cell, of functions, of modules that travel."""
+    if tree is not None:
+        yield from sorted(missing.named(tree))
+    yield from missing.named_by_functions(pickler.codes, pickler.sources)
+    yield from missing.named_by_modules(modules)
 
 
 def _cannot_travel(name: str, value: Any, error: Exception, namespace: dict[str, Any]) -> CaptureError:

@@ -194,7 +194,7 @@ def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
         add = " ".join(f"--file {shlex.quote(name)}" for name in capture.missed)
         where = "in a folder of its own, which holds just the files of --file" if embedded else "on another computer"
         raise errors.UsageError(
-            f"The cell names {', '.join(capture.missed)}, which would be missing: the job runs {where}. Add {add}, or "
+            f"The code names {', '.join(capture.missed)}, which would be missing: the job runs {where}. Add {add}, or "
             "write the name in another way if it means something else. Nothing was sent."
         )
 

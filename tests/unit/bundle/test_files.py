@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import zipfile
 from pathlib import Path
@@ -68,19 +67,3 @@ def test_a_package_that_is_too_large_names_its_largest_files(tmp_path: Path) -> 
         file.truncate(20 * 2**20)
     with pytest.raises(UsageError, match=r"The package net .*21\.0 MB, where 10 MB.*net/weights\.bin \(21\.0 MB\)"):
         files.packed([Module("net", by_value=True, files=(("net/weights.bin", large),))], {})
-
-
-MISSED: dict[str, tuple[str, list[str]]] = {
-    "one that is read": ("open('a.csv')", ["a.csv"]),
-    "one in a folder": ("pd.read_csv('data/b.csv')", ["data/b.csv"]),
-    "one that is sent": ("open('data/deep/c.txt')", []),
-    "one that is written": ("df.to_csv('a.csv'); open('a.csv', 'w'); np.save('a.csv', x)", []),
-    "a URL": ("read('https://a.csv')", []),
-    "a text": ("print('a.csv is read')", []),
-    "none": ("open('b.csv')", []),
-}
-
-
-@pytest.mark.parametrize(("source", "names"), MISSED.values(), ids=MISSED.keys())
-def test_missed(folder: Path, source: str, names: list[str]) -> None:
-    assert files.missed(ast.parse(source), folder, ["data/deep/c.txt"]) == names

@@ -157,7 +157,7 @@ def deliver(
         ],
         command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[
-            *({"name": variable, "value": _literal(value)} for variable, value in variables.items()),
+            *({"name": variable, "value": as_literal(value)} for variable, value in variables.items()),
             *(
                 {"name": variable, "valueFrom": {"secretKeyRef": {"name": values_secret(name), "key": variable}}}
                 for variable in own
@@ -242,12 +242,17 @@ def trainer_job(runtime: Object) -> str:
     return NODE_JOB
 
 
-def _literal(value: str) -> str:
+def as_literal(value: str) -> str:
     """Return a value of an environment variable as Kubernetes hands it on unchanged.
 
     It reads ``$(NAME)`` as a reference and ``$$`` as an escaped dollar sign, and leaves every other one alone.
     """
     return re.sub(r"\$(?=[$(])", "$$", value)
+
+
+def as_handed_on(value: str) -> str:
+    """Return a value of a TrainJob as a program gets it from Kubernetes, which reads ``$$`` as one dollar sign."""
+    return value.replace("$$", "$")
 
 
 def _too_large(capture: Capture) -> str:

@@ -15,6 +15,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.trainjobs import timeless
 from jupyter_trainjob.bundle import copying, credentials, storage
+from jupyter_trainjob.bundle.delivery import as_handed_on
 from jupyter_trainjob.client import program
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.context import Connection
@@ -87,7 +88,7 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
     # What the TrainJob shows to its readers need not stand in a notebook as well.
     told = credentials.kinds_of(asked.env)
     for variable, value in asked.env.items():
-        words += ["--secret", variable] if variable in told else ["--env", f"{variable}={_told(value)}"]
+        words += ["--secret", variable] if variable in told else ["--env", f"{variable}={as_handed_on(value)}"]
     return f"{MAGIC} {_line(words)}\n{program.cell(manifest)}"
 
 
@@ -170,11 +171,6 @@ def _retries(connection: Connection, trainjob: Object) -> int:
     found = connection.client.find(TRAININGRUNTIMES, own, namespace=trainjob["metadata"]["namespace"])
     policy = (found or {}).get("spec", {}).get("template", {}).get("spec", {}).get("failurePolicy") or {}
     return int(policy.get("maxRestarts") or 0)
-
-
-def _told(value: str) -> str:
-    """Return a value as a program gets it from Kubernetes, which reads ``$$`` as one dollar sign."""
-    return value.replace("$$", "$")
 
 
 def _line(words: list[str]) -> str:

@@ -55,6 +55,13 @@ class Secret(NamedTuple):
     """Whether `name` is a variable of the notebook."""
 
 
+class Change(NamedTuple):
+    """Values that a fork of a job put in the place of captured ones: a pickled dict."""
+
+    part: Part
+    names: tuple[str, ...]
+
+
 class Recipe(NamedTuple):
     """How to write a name of the notebook again as Python: at most one of the ways is filled in."""
 
@@ -100,8 +107,8 @@ class Manifest(NamedTuple):
     files: tuple[str, ...] = ()
     """The latter, by where they lie in the job's working folder."""
     modules: tuple[Module, ...] = ()
-    changes: tuple[Part, ...] = ()
-    """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
+    changes: tuple[Change, ...] = ()
+    """The newest last."""
     seed: int | None = None
     """What the ranks' random numbers begin from, see `seeds`; None: each begins somewhere else every time."""
     secrets: tuple[Secret, ...] = ()
@@ -134,7 +141,7 @@ class Manifest(NamedTuple):
             "code": tuple(Part(*part) for part in fields.get("code", ())),
             "files": tuple(fields.get("files", ())),
             "modules": tuple(Module(*module) for module in fields.get("modules", ())),
-            "changes": tuple(Part(*part) for part in fields.get("changes", ())),
+            "changes": tuple(Change(Part(*part), tuple(names)) for part, names in fields.get("changes", ())),
             "secrets": tuple(Secret(*secret) for secret in fields.get("secrets", ())),
             "future": tuple(fields.get("future", ())),
         }

@@ -55,7 +55,7 @@ def test_only_what_the_job_took_along_can_be_changed() -> None:
     fork._check_names({"lr": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
     with pytest.raises(errors.UsageError, match="Values: lr"):
         fork._check_names({"train": 1}, manifest(FUNCTION, "train", "argument lr", "the call"))
-    with pytest.raises(errors.UsageError, match="Values: lr. Arguments that the function got by their place have no"):
+    with pytest.raises(errors.UsageError, match=r"Values: lr. Arguments that the function got by their place have no"):
         fork._check_names({"x": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
 
 

@@ -24,10 +24,11 @@ from jupyter_trainjob.api.resources import (
     Object,
     Resource,
 )
-from jupyter_trainjob.bundle import archive, copying, secret
+from jupyter_trainjob.bundle import archive, copying
 from jupyter_trainjob.bundle.capture import Capture, Captured, capture_cell
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret, deliver
 from jupyter_trainjob.bundle.payload import Payload
+from jupyter_trainjob.bundle.secret import read
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.options import LONGEST_NAME, Options
@@ -164,7 +165,7 @@ def options_of(client: Client, job: TrainJob) -> dict[str, str]:
 
 def test_the_record_of_a_fork_has_the_options_of_its_bundle(client: Client) -> None:
     captured = capture_cell(
-        "x = KEY", {"KEY": "v"}, filename="Cell [1]", out=["x"], secrets=secret.read(["KEY"], {"KEY": "v"})
+        "x = KEY", {"KEY": "v"}, filename="Cell [1]", out=["x"], secrets=read(["KEY"], {"KEY": "v"})
     )
     options = Options(name="digits", runtime="plain", secrets=["KEY"], out=["x"], deadline=60)
     job = send(prepare_on(Connection("elsewhere", client, "default"), captured, options))

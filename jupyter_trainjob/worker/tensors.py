@@ -13,6 +13,13 @@ import types
 import warnings
 from typing import Any
 
+HERE = ("cpu", "meta")
+"""Types of devices whose tensors can travel as they are."""
+
+
+class OnDevice(TypeError):
+    """A tensor that lies in the memory of a device of this computer."""
+
 
 class Storages:
     """The storages that one pickle holds."""
@@ -29,6 +36,8 @@ class Storages:
         if torch is None or not hasattr(torch, "Tensor"):  # While it is imported.
             return NotImplemented
         if isinstance(obj, torch.Tensor):
+            if obj.device.type not in HERE and not self._bring_home:
+                raise OnDevice(f"it lies on {obj.device} of this computer, which a job does not see")
             return _of_tensor(obj)
         whole = _of_what_torch_cuts(obj)
         if whole is not NotImplemented:

@@ -106,11 +106,19 @@ def _execute(text: str, frame: FrameType, *, offset: int) -> Any:
     return eval(expression, frame.f_globals, frame.f_locals) if expression else None  # noqa: S307
 
 
-def timed(text: str, frame: FrameType, *, offset: int) -> Any:
+QUIETLY: Final = re.compile(r"\s*--no-raise-error(?:\s+|$)")
+"""Before the code of ``%time``, or behind ``%%time``: an exception ends the code, and nothing else."""
+
+
+def timed(text: str, frame: FrameType, *, offset: int, raises: bool = True) -> Any:
     """Run code, and print how long it took; return the value of its last expression."""
     wall, before = time.perf_counter(), os.times()
     try:
         return _execute(text, frame, offset=offset)
+    except Exception:
+        if raises:
+            raise
+        return None
     finally:
         wall, after = time.perf_counter() - wall, os.times()
         user, system = after.user - before.user, after.system - before.system

@@ -71,7 +71,7 @@ def _new_main() -> types.ModuleType:
     return main
 
 
-def _run_cell(source: str, filename: str, namespace: dict[str, Any], future: tuple[str, ...]) -> Any:
+def _run_cell(source: str, filename: str, namespace: dict[str, Any], future: tuple[str, ...] = ()) -> Any:
     tree = ast.parse(source, filename)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.bundle import credentials, secret
+from jupyter_trainjob.bundle import changed, credentials, secret
 from jupyter_trainjob.bundle import storage as storages
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
@@ -172,7 +172,7 @@ def prepare_on(
     )
     lost = storing.note(capture, shared=connection.embedded or stored is not None)
     told = credentials.notes(capture, options.env)
-    notes = tuple(filter(None, (made.note, misfit, lost, *told)))
+    notes = tuple(filter(None, (made.note, misfit, lost, changed.note(capture.modules), *told)))
     return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, notes=notes)
 
 

@@ -20,7 +20,7 @@ from jupyter_trainjob.client import program
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.options import identifier
-from jupyter_trainjob.constants import DEFAULT_RUNTIME, MAGIC, RUNTIME_ANNOTATION, VARIABLE_ANNOTATION
+from jupyter_trainjob.constants import DEFAULT_RUNTIME, MAGIC, RUNTIME_ANNOTATION, SENT_ANNOTATION, VARIABLE_ANNOTATION
 from jupyter_trainjob.worker.manifest import CELL, Manifest
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
 
@@ -98,6 +98,8 @@ def as_yaml(trainjob: Object) -> str:
 
     metadata = trainjob["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
+    if "annotations" in kept:
+        kept["annotations"] = {key: said for key, said in kept["annotations"].items() if key != SENT_ANNOTATION}
     spec = dict(trainjob["spec"])
     if spec.get("runtimePatches"):
         spec["runtimePatches"] = [timeless(patch) for patch in spec["runtimePatches"]]

@@ -35,9 +35,10 @@ def note(modules: Iterable[Module]) -> str:
     )
     if not names:
         return ""
+    them = "it" if len(names) == 1 else "them"
     return (
-        f"{', '.join(names)} changed on the disk since the notebook imported "
-        f"{'it' if len(names) == 1 else 'them'}: the job gets what is on the disk. importlib.reload({names[0]}), or a restart of the kernel, makes both the same."
+        f"{', '.join(names)} changed on the disk since the notebook imported {them}: the job gets what is on the disk. "
+        f"importlib.reload({names[0]}), or a restart of the kernel, makes both the same."
     )
 
 

@@ -48,6 +48,7 @@ VOLUME: Final = "trainjob"
 FOLDER_VOLUME: Final = "trainjob-folder"
 STORAGE_VOLUME: Final = "trainjob-storage"
 _KEPT: Final = (KEY_ENTRY, RECORD_ENTRY)
+TORCHRUN: Final = "torchrun"
 LARGEST: Final = 5
 """How many values an error over the limit names."""
 
@@ -155,7 +156,7 @@ def deliver(
             secret_object(secret, data, job=name, namespace=namespace)
             for secret, data in (*stored.items(), *([(values_secret(name), own)] if own else []))
         ],
-        command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
+        command=[launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[
             *({"name": variable, "value": as_literal(value)} for variable, value in variables.items()),
             *(
@@ -186,9 +187,10 @@ def secret_object(name: str, data: Mapping[str, bytes], *, job: str, namespace: 
     }
 
 
-def _launcher(runtime: Object) -> str:
+def launcher(runtime: Object) -> str:
+    """Return the program that starts a node of a job in a runtime."""
     framework = (runtime["metadata"].get("labels") or {}).get(FRAMEWORK_LABEL)
-    return "torchrun" if framework == "torch" else "python"
+    return TORCHRUN if framework == "torch" else "python"
 
 
 def _patch(

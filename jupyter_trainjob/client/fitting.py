@@ -2,17 +2,20 @@
 
 ``jupyter-trainjob.org/python-version: "3.12"`` and ``jupyter-trainjob.org/packages: "torch==2.13.0 numpy==2.3"``, by
 the names that are imported. Asked before anything is sent: in a pod the same is an error some minutes later. On this
-computer jobs run in the notebook's own Python, so there is nothing to compare.
+computer jobs run in the notebook's own Python, so there is nothing to compare; only torch has to be there at all.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import re
+import sys
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle.capture import Capture
+from jupyter_trainjob.bundle.delivery import TORCHRUN, launcher
 from jupyter_trainjob.constants import PACKAGES_ANNOTATION, PYTHON_VERSION_ANNOTATION
 
 _PACKAGE = re.compile(r"([\w.-]+)==([\w.+!-]+)")
@@ -38,6 +41,17 @@ def check(runtime: Object, capture: Capture) -> str:
             )
         notes.append(f"The runtime {name!r} has {told}.")
     return " ".join(notes)
+
+
+def check_here(runtime: Object) -> str:
+    """Check the same for this computer: raise `errors.UsageError` where torchrun is to start nodes, without torch."""
+    if launcher(runtime) == TORCHRUN and "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
+        raise errors.UsageError(
+            f"The runtime {runtime['metadata']['name']!r} starts a job with torchrun, and {sys.executable}, with which "
+            "jobs run on this computer, has no torch. Install it there (pip install torch), or add --runtime plain "
+            "(runtime='plain' of submit()) for a job that needs none. Nothing was sent."
+        )
+    return ""
 
 
 def _check_python(there: str, capture: Capture, name: str) -> None:

@@ -139,7 +139,7 @@ def prepare_on(
     secret.check_places(capture.secrets, capture.source, capture.filename, options.env)
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
-    misfit = "" if connection.embedded else fitting.check(runtime, capture)
+    misfit = fitting.check_here(runtime) if connection.embedded else fitting.check(runtime, capture)
     name = new_name(options)
     key, seed = token_bytes(32), randbits(31)
     kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)

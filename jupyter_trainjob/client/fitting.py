@@ -11,6 +11,7 @@ import importlib.util
 import platform
 import re
 import sys
+from collections.abc import Mapping
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
@@ -27,7 +28,7 @@ def check(runtime: Object, capture: Capture) -> str:
     name = runtime["metadata"]["name"]
     _check_python(str(annotations.get(PYTHON_VERSION_ANNOTATION, "")), capture, name)
     there = dict(_PACKAGE.findall(str(annotations.get(PACKAGES_ANNOTATION, ""))))
-    notes = []
+    notes = [_absent(capture, there, name)] if there else []
     for module in capture.modules:
         here, other = module.version, there.get(module.name, "")
         if module.by_value or not here or not other or _release(here) == _release(other):
@@ -40,7 +41,7 @@ def check(runtime: Object, capture: Capture) -> str:
                 "sent."
             )
         notes.append(f"The runtime {name!r} has {told}.")
-    return " ".join(notes)
+    return " ".join(filter(None, notes))
 
 
 def check_here(runtime: Object) -> str:
@@ -52,6 +53,20 @@ def check_here(runtime: Object) -> str:
             "(runtime='plain' of submit()) for a job that needs none. Nothing was sent."
         )
     return ""
+
+
+def _absent(capture: Capture, there: Mapping[str, str], runtime: str) -> str:
+    """Say which libraries a runtime that lists its own does not have."""
+    absent = sorted(
+        each.name for each in capture.modules if each.version and not each.by_value and each.name not in there
+    )
+    if not absent:
+        return ""
+    them = "is" if len(absent) == 1 else "are"
+    return (
+        f"The runtime {runtime!r} lists its packages, and {', '.join(absent)} {them} not among them: choose another "
+        "with --runtime, or an image that has them with --image."
+    )
 
 
 def _check_python(there: str, capture: Capture, name: str) -> None:

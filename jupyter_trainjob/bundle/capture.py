@@ -31,7 +31,6 @@ from jupyter_trainjob.bundle.recipes import first_code, place, recipes
 from jupyter_trainjob.bundle.secret import Sealed
 from jupyter_trainjob.errors import CaptureError, UsageError
 from jupyter_trainjob.worker import settings
-from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Recipe, Source
 
 ARGUMENT: Final = "argument "
@@ -243,7 +242,7 @@ def _pack(
         names.append(Captured(name, culprit.type_name(value), payload.size - start, _origin(value, cells)))
     modules = found_modules(pickler.modules.union(imported(tree) if tree is not None else ()))
     sent = chosen(files, Path.cwd())
-    code = packed(modules, sent)
+    code = packed(modules, sent, place)
     local = {inside: path for module in modules for inside, path in module.files}
     # These only show in tracebacks and exports.
     sources = {
@@ -260,7 +259,7 @@ def _pack(
         modules=modules,
         files=sent,
         missed=missing.files(_named(tree, pickler, modules), Path.cwd(), sent),
-        code=Payload.of(code, place, name=CODE) if code else None,
+        code=code,
         credentials=(
             *credentials.in_values(values),
             *credentials.in_source(source_text, filename),

@@ -6,7 +6,6 @@ Comes after `modules`; goes into the bundle like captured values.
 from __future__ import annotations
 
 import glob
-import io
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from jupyter_trainjob.bundle.modules import LIMIT, Module
+from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.files import CODE, FILES
 
@@ -44,13 +44,24 @@ def chosen(patterns: Sequence[str], folder: Path) -> dict[str, Path]:
     return found
 
 
-def packed(modules: Iterable[Module], files: dict[str, Path]) -> bytes:
-    """Return the archive; empty if there is nothing to send. Raises `errors.UsageError` for what is too large."""
+def packed(modules: Iterable[Module], files: dict[str, Path], place: Place = lambda: None) -> Payload | None:
+    """Return the archive; None if there is nothing to send. Raises `errors.UsageError` for what is too large."""
     entries = {f"{CODE}/{name}": path for module in modules for name, path in _checked(module).files}
     entries |= {f"{FILES}/{name}": path for name, path in files.items()}
     if not entries:
-        return b""
-    stream = io.BytesIO()
+        return None
+    payload = Payload(place, name=CODE)
+    try:
+        _write(payload, entries)
+    except BaseException as error:
+        payload.discard()
+        if payload.broken is not None:
+            raise payload.no_room(payload.broken) from error
+        raise
+    return payload.finish()
+
+
+def _write(stream: Payload, entries: dict[str, Path]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in sorted(entries):
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
@@ -59,7 +70,6 @@ def packed(modules: Iterable[Module], files: dict[str, Path]) -> bytes:
             with entries[name].open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
                 while chunk := source.read(2**20):
                     target.write(chunk)
-    return stream.getvalue()
 
 
 def _plain(path: Path) -> Path:

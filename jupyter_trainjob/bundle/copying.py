@@ -62,9 +62,10 @@ class LinkedFiles:
                     _link(old / name, new / name)
 
         if self.stored is not None:
-            old_store, new_store = map(Store, self.stored)
-            for name in {CAPTURES_FILE, CODE} & old_store.files().keys():
-                old_store.copy(name, new_store)
+            with storages.explained(self.stored[1]):
+                old_store, new_store = map(Store, self.stored)
+                for name in {CAPTURES_FILE, CODE} & old_store.files().keys():
+                    old_store.copy(name, new_store)
 
     def remove_files(self) -> None:
         """Remove the new folders again."""

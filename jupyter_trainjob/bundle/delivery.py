@@ -18,7 +18,7 @@ from typing import Final
 from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
-from jupyter_trainjob.bundle.storage import Storage
+from jupyter_trainjob.bundle.storage import Storage, explained
 from jupyter_trainjob.constants import (
     ANCESTOR_LABEL,
     ANCESTOR_TRAINER,
@@ -38,7 +38,7 @@ from jupyter_trainjob.constants import (
 )
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
-from jupyter_trainjob.worker.stores import NoStore, Store
+from jupyter_trainjob.worker.stores import Store
 
 KEY_ENTRY: Final = "key"
 """Entry of the bundle's Secret with the key that signs results; it is not mounted."""
@@ -78,12 +78,10 @@ class Delivery:
         for path, payload in self.files.items():
             payload.move_to(path)
         if self.uploads:
-            try:
+            with explained(self.url):
                 store = Store(self.url)
-            except NoStore as error:
-                raise UsageError(f"--storage: {error}. Install it beside this package. Nothing was sent.") from error
-            for name, payload in self.uploads.items():
-                payload.hand_over(lambda file, name=name: store.put(file, name))  # type: ignore[misc]
+                for name, payload in self.uploads.items():
+                    payload.hand_over(lambda file, name=name: store.put(file, name))  # type: ignore[misc]
 
     def remove_files(self) -> None:
         """Remove all of it again."""

@@ -214,6 +214,7 @@ def test_a_job_in_yaml_is_sent_as_its_user_wrote_it(client: Client) -> None:
     made = client.get(TRAINJOBS, again.name, namespace="default")
     assert again.name.startswith("mnist-")
     assert made["metadata"]["labels"] == {"team": "vision"}
+    assert made["metadata"]["annotations"].pop("jupyter-trainjob.org/sent")
     assert made["metadata"]["annotations"] == {"note": "mine", "jupyter-trainjob.org/rerun-of": "mnist"}
     assert not made["spec"].get("suspend")
     assert made["spec"]["trainer"] == stored["spec"]["trainer"]

@@ -88,13 +88,18 @@ class StoredFiles:
         """Copy them, those of several files with what says that they are whole."""
         source, target = self.old.store(), self.new.store()
         units: dict[str, dict[str, int]] = {}
-        for path, entry in source.whole(CHECKPOINTS_FOLDER).items():
-            if path.split("/")[1] in self.names:
-                source.copy(path, target)
-                if (unit := folder_of(path)) is not None:
-                    units.setdefault(unit, {})[path] = entry.size
-        for name, files in units.items():
-            target.mark(name, files, by=FORK)
+        with storage.explained(self.new.url):
+            for path, entry in source.whole(CHECKPOINTS_FOLDER).items():
+                if path.split("/")[1] in self.names:
+                    source.copy(path, target)
+                    if (unit := folder_of(path)) is not None:
+                        units.setdefault(unit, {})[path] = entry.size
+            for name, files in units.items():
+                target.mark(name, files, by=FORK)
+            for path, to in source.links().items():
+                folder_name, name = path.split("/")[:2]
+                if folder_name == CHECKPOINTS_FOLDER and {name, Path(to).parts[0]} & self.names:
+                    target.link(path, to)
 
     def remove_files(self) -> None:
         """Remove the copies again."""

@@ -16,6 +16,7 @@ from typing import Final
 from jupyter_trainjob.bundle import codes
 from jupyter_trainjob.bundle.modules import Module
 
+_READERS: Final = ("open", "read", "load", "Path", "imread", "genfromtxt", "memmap")
 _WRITERS: Final = ("save", "write", "dump", "to_", "mkdir", "touch", "export", "create", "output")
 LONGEST: Final = 256
 """Characters of a path."""
@@ -24,7 +25,8 @@ LONGEST: Final = 256
 def files(texts: Iterable[str], folder: Path, sent: Iterable[str]) -> tuple[str, ...]:
     """Return those of the `texts` that are files of `folder` and are not `sent`, in their order."""
     have = set(sent)
-    return tuple(dict.fromkeys(text for text in texts if text not in have and (folder / text).is_file()))
+    found = (text for text in texts if text not in have and _is_below(folder, text))
+    return tuple(dict.fromkeys(found))
 
 
 def named(tree: ast.AST) -> set[str]:
@@ -51,7 +53,7 @@ def named_by_functions(functions: Iterable[types.CodeType], sources: Mapping[str
 
 
 def named_by_modules(modules: Iterable[Module]) -> Iterator[str]:
-    """Yield the same for the modules that travel as files."""
+    """Yield what the modules that travel as files read: they may name more for reasons of their own."""
     for module in modules:
         for _, path in module.files:
             if path.suffix == ".py":
@@ -76,17 +78,36 @@ def _by_line(text: str) -> dict[int, set[str]]:
 @functools.lru_cache(maxsize=2048)
 def _named_by_file(path: Path, _changed: int) -> frozenset[str]:
     try:
-        return frozenset(named(ast.parse(path.read_bytes())))
+        return frozenset(_read_by(ast.parse(path.read_bytes())))
     except (SyntaxError, ValueError, OSError):
         return frozenset()
+
+
+def _read_by(tree: ast.AST) -> set[str]:
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    arguments = [
+        each for call in calls if _called(call).startswith(_READERS) and not _writes(call) for each in call.args
+    ]
+    texts = [each.value for each in arguments if isinstance(each, ast.Constant)]
+    return {text for text in texts if isinstance(text, str) and _may_be_path(text)}
+
+
+def _is_below(folder: Path, text: str) -> bool:
+    """Whether a text names a file of a folder. What lies elsewhere could not be sent under its name."""
+    path = Path(text)
+    return (not path.is_absolute() or path.is_relative_to(folder)) and (folder / path).is_file()
 
 
 def _may_be_path(text: str) -> bool:
     return 0 < len(text) < LONGEST and "\n" not in text and "://" not in text and ("." in text or "/" in text)
 
 
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else str(getattr(call.func, "id", ""))
+
+
 def _writes(call: ast.Call) -> bool:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    name = _called(call)
     if name == "open":
         modes = [*call.args[1:2], *(each.value for each in call.keywords if each.arg == "mode")]
         return any(isinstance(mode, ast.Constant) and set(str(mode.value)) & set("wax") for mode in modes)

@@ -27,6 +27,7 @@ MISSED: dict[str, tuple[str, list[str]]] = {
     "one that is written": ("df.to_csv('a.csv'); open('a.csv', 'w'); np.save('a.csv', x)", []),
     "a URL": ("read('https://a.csv')", []),
     "a text": ("print('a.csv is read')", []),
+    "one that lies elsewhere": ("open('/etc/hosts')", []),
     "none": ("open('b.csv')", []),
 }
 
@@ -61,7 +62,7 @@ def test_missed_by_functions(folder: Path, source: str, names: list[str], known:
 
 def test_missed_by_modules(folder: Path) -> None:
     path = folder / "helpers.py"
-    path.write_text("def rows():\n    return open('data/b.csv')\n")
+    path.write_text("NAMES = ['a.csv']\ndef rows():\n    open('data/deep/c.txt', 'w')\n    return open('data/b.csv')\n")
     broken = folder / "broken.py"
     broken.write_text("def rows(:\n")
     local = Module("helpers", by_value=True, files=(("helpers.py", path), ("broken.py", broken)))

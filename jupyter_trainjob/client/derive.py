@@ -72,7 +72,11 @@ def derive(
         metrics=record.last(),
         ranks_running=sum(1 for pod in newest if _running(pod)),
         pods=each_node.nodes(newest, record, count=nodes, processes=processes, state=state),
-        failure=failure.why(trainjob, newest, record, processes=processes, log=log) if state is State.FAILED else None,
+        failure=(
+            failure.why(trainjob, newest, record, processes=processes, nodes=nodes, log=log)
+            if state is State.FAILED
+            else None
+        ),
         checkpoint=record.checkpoint,
         log=tuple(log),
     )

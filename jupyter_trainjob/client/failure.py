@@ -41,11 +41,21 @@ def exit_code(pod: Object) -> int | None:
 
 
 def why(
-    trainjob: Object, pods: list[Object], record: Record, *, processes: int = 1, log: Sequence[LogLine] = ()
+    trainjob: Object,
+    pods: list[Object],
+    record: Record,
+    *,
+    processes: int = 1,
+    nodes: int = 0,
+    log: Sequence[LogLine] = (),
 ) -> Failure:
-    """Return why a failed job failed. `pods` are the newest of each index, each with that many `processes`."""
-    ranks = record.world or len(pods) * processes
-    found = _cause(trainjob, pods, record, ranks, processes=processes, log=log)
+    """Return why a failed job failed.
+
+    `pods` are the newest of each index, of `nodes` that the job asks for, each with that many `processes`.
+    """
+    found = _cause(trainjob, pods, record, record.world or len(pods) * processes, processes=processes, log=log)
+    # Without torch each rank is a world of its own.
+    ranks = max(record.world or 0, max(nodes, len(pods)) * processes)
     return replace(found, first=victims.course(record, first=found.rank, ranks=ranks))
 
 

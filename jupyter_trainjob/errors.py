@@ -10,6 +10,7 @@
     │   ├── JobFailed         a rank was killed, or the job passed a limit; what the cell raised is raised itself
     │   ├── JobStopped        somebody stopped or deleted it
     │   └── NoResult          it ended well, but what a rank returned cannot be read
+    ├── StorageError          what lies behind ``--storage URL`` cannot be reached
     ├── JobTimeout            ``wait(timeout=…)`` ran out; the job goes on
     └── ApiError              the API server said no (a Kubernetes ``Status``)
         ├── BadRequest        400
@@ -45,6 +46,10 @@ class CaptureError(UsageError):
 
 class ClusterError(TrainJobError):
     """The embedded cluster cannot be started or reached."""
+
+
+class StorageError(TrainJobError):
+    """What lies behind ``--storage URL`` cannot be read or written from here."""
 
 
 class JobError(TrainJobError):

@@ -23,7 +23,7 @@ import cloudpickle
 from jupyter_trainjob import worker
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.worker.entrypoint import STAND_IN
-from jupyter_trainjob.worker.manifest import Manifest, Module, Part, Secret, Value
+from jupyter_trainjob.worker.manifest import Change, Manifest, Module, Secret, Value
 from jupyter_trainjob.worker.protocol import MANIFEST, PACKAGE
 
 _MAIN: Final = f"""\
@@ -68,6 +68,7 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, s
         files=tuple(capture.files),
         modules=tuple(Module(each.name, each.version, each.size) for each in capture.modules),
         seed=seed,
+        future=capture.future,
         settings=dict(capture.settings),
         secrets=tuple(Secret(each.name, each.env, each.variable) for each in capture.secrets),
     )
@@ -80,12 +81,12 @@ def read_manifest(data: bytes) -> Manifest:
         return Manifest.from_json(archived.read(MANIFEST))
 
 
-def readdressed(data: bytes, *, key: bytes, job: str, changes: Sequence[Part] = ()) -> bytes:
-    """Return a ``job.pyz`` that is the same but for the name of its job, its key, and more `changes` of values."""
+def readdressed(data: bytes, *, key: bytes, job: str, changes: Sequence[Change] = ()) -> bytes:
+    """Return a ``job.pyz`` that is the same but for the name of its job, its key, and the `changes` of its values."""
     with zipfile.ZipFile(io.BytesIO(data)) as archived:
         files = {name: archived.read(name) for name in archived.namelist()}
     manifest = Manifest.from_json(files[MANIFEST])
-    manifest = manifest._replace(job=job, key=key.hex(), changes=(*manifest.changes, *changes))
+    manifest = manifest._replace(job=job, key=key.hex(), changes=tuple(changes))
     return _zip(b"", {**files, MANIFEST: manifest.to_json()})
 
 

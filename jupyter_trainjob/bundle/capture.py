@@ -12,26 +12,25 @@ import inspect
 import keyword
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_trainjob.bundle import credentials, culprit, secret, source
+from jupyter_trainjob.bundle import credentials, culprit, missing, secret, source
 from jupyter_trainjob.bundle.collected import collected
 from jupyter_trainjob.bundle.credentials import Found
-from jupyter_trainjob.bundle.files import chosen, missed, packed
+from jupyter_trainjob.bundle.files import chosen, packed
 from jupyter_trainjob.bundle.modules import Module, imported
 from jupyter_trainjob.bundle.modules import found as found_modules
-from jupyter_trainjob.bundle.names import Names, analyse
-from jupyter_trainjob.bundle.notebook import is_history, is_ipythons
+from jupyter_trainjob.bundle.names import LATE, Names, analyse
+from jupyter_trainjob.bundle.notebook import features, is_history, is_ipythons
 from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.bundle.recipes import first_code, place, recipes
 from jupyter_trainjob.bundle.secret import Sealed
 from jupyter_trainjob.errors import CaptureError, UsageError
 from jupyter_trainjob.worker import settings
-from jupyter_trainjob.worker.files import CODE
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Recipe, Source
 
 ARGUMENT: Final = "argument "
@@ -75,7 +74,7 @@ class Capture:
     code: Payload | None = None
     """The archive with both."""
     missed: tuple[str, ...] = ()
-    """Files beside the notebook that the cell names, and that do not travel."""
+    """Files beside the notebook that the code names, and that do not travel."""
     credentials: tuple[Found, ...] = ()
     """What looks like credentials, in the values, the source and the files."""
     secrets: tuple[Sealed, ...] = ()
@@ -85,6 +84,8 @@ class Capture:
     """Of the notebook's process, see `worker.settings`."""
     python_source: str = ""
     """`source` without commands of the notebook, where it has any."""
+    future: tuple[str, ...] = ()
+    """What earlier cells imported from ``__future__``."""
 
 
 def capture_cell(
@@ -106,7 +107,8 @@ def capture_cell(
     """
     parsed = source.parse(text, filename)
     source.check_that_it_acts(parsed.tree, out=out, filename=filename)
-    found = analyse(parsed.tree)
+    future = features(namespace)
+    found = analyse(parsed.tree, late=LATE or "annotations" in future)
     found = replace(found, needed=tuple(dict.fromkeys([*found.needed, *collected(parsed.tree, namespace)])))
     _check_history(found, namespace, filename)
     hidden = secret.variables(secrets)
@@ -125,6 +127,7 @@ def capture_cell(
         files=files,
         secrets=secrets,
         tree=parsed.tree,
+        future=future,
     )
 
 
@@ -217,6 +220,7 @@ def _pack(
     files: Sequence[str] = (),
     secrets: Sequence[Sealed] = (),
     tree: ast.Module | None = None,
+    future: tuple[str, ...] = (),
 ) -> Capture:
     payload = Payload(place)
     hidden = secret.variables(secrets)
@@ -238,7 +242,7 @@ def _pack(
         names.append(Captured(name, culprit.type_name(value), payload.size - start, _origin(value, cells)))
     modules = found_modules(pickler.modules.union(imported(tree) if tree is not None else ()))
     sent = chosen(files, Path.cwd())
-    code = packed(modules, sent)
+    code = packed(modules, sent, place)
     local = {inside: path for module in modules for inside, path in module.files}
     # These only show in tracebacks and exports.
     sources = {
@@ -251,10 +255,11 @@ def _pack(
         names=tuple(names),
         source=source_text,
         python_source=python_source,
+        future=future,
         modules=modules,
         files=sent,
-        missed=tuple(missed(tree, Path.cwd(), sent)) if tree is not None else (),
-        code=Payload.of(code, place, name=CODE) if code else None,
+        missed=missing.files(_named(tree, pickler, modules), Path.cwd(), sent),
+        code=code,
         credentials=(
             *credentials.in_values(values),
             *credentials.in_source(source_text, filename),
@@ -274,6 +279,14 @@ def _pack(
             for each in recipes(shown, namespace, cells, without=hidden)
         ),
     )
+
+
+def _named(tree: ast.Module | None, pickler: NotebookPickler, modules: Sequence[Module]) -> Iterator[str]:
+    """Yield what the code may mean as paths: of the cell, of functions, of modules that travel."""
+    if tree is not None:
+        yield from sorted(missing.named(tree))
+    yield from missing.named_by_functions(pickler.codes, pickler.sources)
+    yield from missing.named_by_modules(modules)
 
 
 def _cannot_travel(name: str, value: Any, error: Exception, namespace: dict[str, Any]) -> CaptureError:

@@ -11,9 +11,10 @@ import base64
 import contextlib
 import copy
 import hashlib
+import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +30,16 @@ from jupyter_trainjob.bundle.delivery import (
     secret_object,
     values_secret,
 )
-from jupyter_trainjob.bundle.payload import CAPTURES_FILE
+from jupyter_trainjob.bundle.payload import CAPTURES_FILE, PART_SIZE
 from jupyter_trainjob.constants import JOB_ARCHIVE, PATCH_MANAGER
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.files import CODE
-from jupyter_trainjob.worker.manifest import Manifest, Part
+from jupyter_trainjob.worker.manifest import Change, Manifest, Part
 from jupyter_trainjob.worker.protocol import STORAGE_ENV
 from jupyter_trainjob.worker.stores import Store
+
+LIMIT = PART_SIZE // 2
+"""Bytes of changed values, which lie beside the archive in one Secret."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,10 @@ class LinkedFiles:
                     _link(old / name, new / name)
 
         if self.stored is not None:
-            old_store, new_store = map(Store, self.stored)
-            for name in {CAPTURES_FILE, CODE} & old_store.files().keys():
-                old_store.copy(name, new_store)
+            with storages.explained(self.stored[1]):
+                old_store, new_store = map(Store, self.stored)
+                for name in {CAPTURES_FILE, CODE} & old_store.files().keys():
+                    old_store.copy(name, new_store)
 
     def remove_files(self) -> None:
         """Remove the new folders again."""
@@ -108,13 +113,14 @@ def copied(
     namespace: str,
     key: bytes,
     changes: bytes = b"",
+    changed: Collection[str] = (),
     record: Callable[[bytes], bytes] = lambda data: data,
 ) -> Copied:
     """Return the bundle of the job `old` for the job `new`; `find` gets a Secret by its name.
 
-    `changes` is a pickled dict of values that take the place of captured ones, `record` makes
-    the new job's record of the old one's. Raises `errors.UsageError` where a part
-    of the bundle is gone.
+    `changes` is a pickled dict of values, called `changed`, that take the place of captured ones; earlier ones of which
+    nothing is left stay behind. `record` makes the new job's record of the old one's. Raises `errors.UsageError` where
+    a part of the bundle is gone, or all changes together are too large.
     """
     spec = copy.deepcopy(spec)
     secrets = []
@@ -125,11 +131,17 @@ def copied(
         if RECORD_ENTRY in data:
             data[RECORD_ENTRY] = record(data[RECORD_ENTRY])
         if JOB_ARCHIVE in data:
-            more = _changes(read_manifest(data[JOB_ARCHIVE]), changes)
-            data |= {JOB_ARCHIVE: readdressed(data[JOB_ARCHIVE], key=key, job=new, changes=more), KEY_ENTRY: key}
-            for part in more:
-                data[part.file] = changes
-                source["secret"]["items"].append({"key": part.file, "path": part.file})
+            had = read_manifest(data[JOB_ARCHIVE]).changes
+            now = _changes(had, changes, changed)
+            data |= {JOB_ARCHIVE: readdressed(data[JOB_ARCHIVE], key=key, job=new, changes=now), KEY_ENTRY: key}
+            files = {each.part.file for each in now}
+            for file in {each.part.file for each in had} - files:
+                del data[file]
+            if changes:
+                data[now[-1].part.file] = changes
+            items = source["secret"]["items"]
+            items[:] = [each for each in items if each["key"] in data]
+            items += [{"key": file, "path": file} for file in sorted(files - {each["key"] for each in items})]
         secrets.append(secret_object(renamed, data, job=new, namespace=namespace))
         source["secret"]["name"] = renamed
     secrets += _values(spec, find=find, old=old, new=new, namespace=namespace)
@@ -186,9 +198,23 @@ def _move_storage(spec: Object, new: str) -> None:
                     mount["subPath"] = moved.path
 
 
-def _changes(manifest: Manifest, changes: bytes) -> list[Part]:
-    name = f"changes-{len(manifest.changes)}"
-    return [Part(name, len(changes), hashlib.sha256(changes).hexdigest())] if changes else []
+def _changes(before: Sequence[Change], changes: bytes, changed: Collection[str]) -> list[Change]:
+    if not changes:
+        return [*before]
+    kept = [each for each in before if not {*each.names} <= {*changed}]
+    number = next(number for number in itertools.count() if all(each.part.file != _file(number) for each in kept))
+    part = Part(_file(number), len(changes), hashlib.sha256(changes).hexdigest())
+    if (size := sum(each.part.size for each in kept) + len(changes)) > LIMIT:
+        earlier = f", with those of {len(kept)} earlier forks" if kept else ""
+        raise UsageError(
+            f"The changed values are too large for a fork: {size:,} bytes{earlier}, where {LIMIT:,} are possible. Run "
+            "the cell again, with checkpoint_dir() of the older job. Nothing was sent."
+        )
+    return [*kept, Change(part, (*changed,))]
+
+
+def _file(number: int) -> str:
+    return f"changes-{number}"
 
 
 def _sources(spec: Object) -> list[Object]:

@@ -9,6 +9,7 @@ and their instances, to a bounded number.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import types
@@ -51,6 +52,11 @@ _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY[\s\S]*?(?:-----
 _TELLING: Final = re.compile(
     r"(?:^|[_ ])(?:password|passwd|secret|token|api_?key|access_?key|secret_?key|credentials?)s?$"
 )
+_HINT: Final = re.compile(
+    r"-----BEGIN|AKIA|ASIA|gh[pousr]_|github_pat|hf_|sk-|xox|AIza|eyJ|://"
+    r"|[Pp]assw|PASSW|[Ss]ecret|SECRET|[Tt]oken|TOKEN|[Kk]ey|KEY|[Cc]redential|CREDENTIAL"
+)
+"""What a line has where it is worth a closer look: most have none of it."""
 _WORD: Final = re.compile(r"[A-Za-z0-9+/=_.-]{16,512}")
 _ASSIGNED: Final = re.compile(r"""\b([A-Za-z_]\w{0,60})["']?\]?\s*[=:]\s*[rbu]?["']([^"'\n]{16,512})["']""")
 _RANDOM: Final = 3.5
@@ -101,13 +107,21 @@ def in_files(files: Mapping[str, Path]) -> list[Found]:
     found = []
     for name, path in islice(files.items(), FILES):
         try:
-            if not path.is_file() or path.stat().st_size > FILE_SIZE:
+            state = path.stat()
+            if not path.is_file() or state.st_size > FILE_SIZE:
                 continue
-            text = path.read_text()
+            kind, number = _in_file(path, state.st_mtime_ns, state.st_size)
         except (OSError, UnicodeDecodeError):  # Gone, which is said elsewhere, or no text.
             continue
-        found += in_source(text, name)[:1]
+        found += [Found(f"{name}, line {number}", kind)] if kind else []
     return found
+
+
+@functools.lru_cache(maxsize=4 * FILES)
+def _in_file(path: Path, _changed: int, _size: int) -> tuple[str, int]:
+    """Return the first kind in a file and its line: read once for as long as the file stays as it is."""
+    lines = enumerate(path.read_text().splitlines(), start=1)
+    return next(((kind, number) for number, line in lines if (kind := _kind_of_line(line))), ("", 0))
 
 
 def in_source(text: str, filename: str) -> list[Found]:
@@ -212,6 +226,8 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _kind_of_line(line: str) -> str:
+    if not _HINT.search(line):
+        return ""
     return kind_of("", line) or next(filter(None, (kind_of(*each) for each in _ASSIGNED.findall(line))), "")
 
 

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any, Final
 
 from jupyter_trainjob.bundle import codes
+from jupyter_trainjob.worker.tensors import OnDevice
 
 DEPTH: Final = 24
 WIDTH: Final = 2_000
@@ -48,6 +49,9 @@ _BY_MODULE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
      "It belongs to this process: connect inside the cell, or collect the data into a variable before it."),
 )  # fmt: skip
 """By the top-level package that defines a type: looked up by name, so that nothing is imported for it."""
+_ON_DEVICE: Final = (
+    "Move it to main memory before, as by .cpu() or .to('cpu'), and to a rank's own device inside the cell."
+)
 _ANY_REMEDY: Final = "Create it inside the cell, or leave it out in the __getstate__ of the class that holds it."
 
 
@@ -78,7 +82,8 @@ def find(name: str, value: Any, error: Exception, failure: Callable[[Any], Excep
                 break
         else:
             break
-    return Culprit(path, type_name(value), _reason(error), _remedy(value))
+    remedy = _ON_DEVICE if isinstance(error, OnDevice) else _remedy(value)
+    return Culprit(path, type_name(value), _reason(error), remedy)
 
 
 def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:

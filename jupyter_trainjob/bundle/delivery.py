@@ -18,7 +18,7 @@ from typing import Final
 from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.bundle.capture import Capture
 from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
-from jupyter_trainjob.bundle.storage import Storage
+from jupyter_trainjob.bundle.storage import Storage, explained
 from jupyter_trainjob.constants import (
     ANCESTOR_LABEL,
     ANCESTOR_TRAINER,
@@ -38,7 +38,7 @@ from jupyter_trainjob.constants import (
 )
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
-from jupyter_trainjob.worker.stores import NoStore, Store
+from jupyter_trainjob.worker.stores import Store
 
 KEY_ENTRY: Final = "key"
 """Entry of the bundle's Secret with the key that signs results; it is not mounted."""
@@ -48,6 +48,7 @@ VOLUME: Final = "trainjob"
 FOLDER_VOLUME: Final = "trainjob-folder"
 STORAGE_VOLUME: Final = "trainjob-storage"
 _KEPT: Final = (KEY_ENTRY, RECORD_ENTRY)
+TORCHRUN: Final = "torchrun"
 LARGEST: Final = 5
 """How many values an error over the limit names."""
 
@@ -77,12 +78,10 @@ class Delivery:
         for path, payload in self.files.items():
             payload.move_to(path)
         if self.uploads:
-            try:
+            with explained(self.url):
                 store = Store(self.url)
-            except NoStore as error:
-                raise UsageError(f"--storage: {error}. Install it beside this package. Nothing was sent.") from error
-            for name, payload in self.uploads.items():
-                payload.hand_over(lambda file, name=name: store.put(file, name))  # type: ignore[misc]
+                for name, payload in self.uploads.items():
+                    payload.hand_over(lambda file, name=name: store.put(file, name))  # type: ignore[misc]
 
     def remove_files(self) -> None:
         """Remove all of it again."""
@@ -155,9 +154,9 @@ def deliver(
             secret_object(secret, data, job=name, namespace=namespace)
             for secret, data in (*stored.items(), *([(values_secret(name), own)] if own else []))
         ],
-        command=[_launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
+        command=[launcher(runtime), f"{BUNDLE_MOUNT}/{JOB_ARCHIVE}"],
         env=[
-            *({"name": variable, "value": _literal(value)} for variable, value in variables.items()),
+            *({"name": variable, "value": as_literal(value)} for variable, value in variables.items()),
             *(
                 {"name": variable, "valueFrom": {"secretKeyRef": {"name": values_secret(name), "key": variable}}}
                 for variable in own
@@ -186,9 +185,10 @@ def secret_object(name: str, data: Mapping[str, bytes], *, job: str, namespace: 
     }
 
 
-def _launcher(runtime: Object) -> str:
+def launcher(runtime: Object) -> str:
+    """Return the program that starts a node of a job in a runtime."""
     framework = (runtime["metadata"].get("labels") or {}).get(FRAMEWORK_LABEL)
-    return "torchrun" if framework == "torch" else "python"
+    return TORCHRUN if framework == "torch" else "python"
 
 
 def _patch(
@@ -242,12 +242,17 @@ def trainer_job(runtime: Object) -> str:
     return NODE_JOB
 
 
-def _literal(value: str) -> str:
+def as_literal(value: str) -> str:
     """Return a value of an environment variable as Kubernetes hands it on unchanged.
 
     It reads ``$(NAME)`` as a reference and ``$$`` as an escaped dollar sign, and leaves every other one alone.
     """
     return re.sub(r"\$(?=[$(])", "$$", value)
+
+
+def as_handed_on(value: str) -> str:
+    """Return a value of a TrainJob as a program gets it from Kubernetes, which reads ``$$`` as one dollar sign."""
+    return value.replace("$$", "$")
 
 
 def _too_large(capture: Capture) -> str:

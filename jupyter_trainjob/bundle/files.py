@@ -1,14 +1,11 @@
 """The files that travel with a job: its local modules, and those of ``--file``, in one archive.
 
-Comes after `modules`; goes into the bundle like captured values. What a cell would miss is found here as well: a file
-beside the notebook that its text names, where the job does not run beside the notebook.
+Comes after `modules`; goes into the bundle like captured values.
 """
 
 from __future__ import annotations
 
-import ast
 import glob
-import io
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from jupyter_trainjob.bundle.modules import LIMIT, Module
+from jupyter_trainjob.bundle.payload import Payload, Place
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.files import CODE, FILES
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_WRITERS: Final = ("save", "write", "dump", "to_", "mkdir", "touch", "export", "create", "output")
 LARGEST: Final = 3
 
 
@@ -47,13 +44,24 @@ def chosen(patterns: Sequence[str], folder: Path) -> dict[str, Path]:
     return found
 
 
-def packed(modules: Iterable[Module], files: dict[str, Path]) -> bytes:
-    """Return the archive; empty if there is nothing to send. Raises `errors.UsageError` for what is too large."""
+def packed(modules: Iterable[Module], files: dict[str, Path], place: Place = lambda: None) -> Payload | None:
+    """Return the archive; None if there is nothing to send. Raises `errors.UsageError` for what is too large."""
     entries = {f"{CODE}/{name}": path for module in modules for name, path in _checked(module).files}
     entries |= {f"{FILES}/{name}": path for name, path in files.items()}
     if not entries:
-        return b""
-    stream = io.BytesIO()
+        return None
+    payload = Payload(place, name=CODE)
+    try:
+        _write(payload, entries)
+    except BaseException as error:
+        payload.discard()
+        if payload.broken is not None:
+            raise payload.no_room(payload.broken) from error
+        raise
+    return payload.finish()
+
+
+def _write(stream: Payload, entries: dict[str, Path]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in sorted(entries):
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
@@ -62,21 +70,6 @@ def packed(modules: Iterable[Module], files: dict[str, Path]) -> bytes:
             with entries[name].open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
                 while chunk := source.read(2**20):
                     target.write(chunk)
-    return stream.getvalue()
-
-
-def missed(tree: ast.Module, folder: Path, sent: Iterable[str]) -> list[str]:
-    """Return the files of `folder` that a cell's texts name, and that are not `sent`; without those that it writes."""
-    have = set(sent)
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    written = {id(node) for call in calls if _writes(call) for node in call.args}
-    found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in written:
-            text = node.value
-            if _may_be_path(text) and text not in have and (folder / text).is_file():
-                found[text] = None
-    return list(found)
 
 
 def _plain(path: Path) -> Path:
@@ -101,15 +94,3 @@ def _checked(module: Module) -> Module:
             f"out of it, or install it in the runtime's image. Nothing was sent."
         )
     return module
-
-
-def _may_be_path(text: str) -> bool:
-    return 0 < len(text) < 256 and "\n" not in text and "://" not in text and ("." in text or "/" in text)
-
-
-def _writes(call: ast.Call) -> bool:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if name == "open":
-        modes = [*call.args[1:2], *(each.value for each in call.keywords if each.arg == "mode")]
-        return any(isinstance(mode, ast.Constant) and set(str(mode.value)) & set("wax") for mode in modes)
-    return any(name.startswith(each) for each in _WRITERS)

@@ -131,7 +131,7 @@ def _files(name: str, place: Path) -> Iterator[tuple[str, Path]]:
     if place.is_file():
         yield place.name, place
         return
-    top = place.resolve()
+    top = _bounds(place)
     for folder, folders, names in os.walk(place):
         folders[:] = sorted(each for each in folders if each not in SKIPPED and not each.startswith("."))
         for each in sorted(names):
@@ -141,6 +141,15 @@ def _files(name: str, place: Path) -> Iterator[tuple[str, Path]]:
             if not path.resolve().is_relative_to(top):  # A link that leads out of the package.
                 continue
             yield f"{name}/{path.relative_to(place).as_posix()}", path
+
+
+def _bounds(place: Path) -> Path:
+    """Return the folder that links in a package may lead into: its own, or of a tree of links the project's.
+
+    Strict editable installations of setuptools are such trees: ``PROJECT/build/__editable__.NAME``.
+    """
+    trees = [each for each in place.parents if each.name.startswith("__editable__.")]
+    return (trees[0].parent.parent if trees else place).resolve()
 
 
 @functools.lru_cache(maxsize=512)

@@ -12,7 +12,7 @@ means. Seen where it may not be needed, so sent for nothing, or refused if it ca
 ``from m import *``; one that a function reads which is named, but not called, before the cell assigns the name; one
 that is assigned only through ``globals()``. Taken as assigned, so not sent: a name after ``a and (name := …)`` and the
 like, whether or not it was evaluated; one that is deleted and then read. The bases of a generic class are read
-without mangling ``__x``. An earlier cell's ``from __future__`` import does not count for this one.
+without mangling ``__x``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from typing import Final
 from jupyter_trainjob.bundle.mangling import mangled
 from jupyter_trainjob.bundle.scopes import Reads, binds, read, reads
 
+LATE: Final = sys.version_info >= (3, 14)
+"""Whether this Python evaluates annotations only when somebody asks for them."""
 _LEAVES: Final = (ast.Raise, ast.Break, ast.Continue)
 
 
@@ -39,7 +41,7 @@ class Names:
     """Global names that the cell binds somewhere."""
 
 
-def analyse(tree: ast.Module, *, late: bool = sys.version_info >= (3, 14)) -> Names:
+def analyse(tree: ast.Module, *, late: bool = LATE) -> Names:
     """Return the names of a cell. `late`: whether annotations are evaluated when somebody asks for them."""
     tree = mangled(tree)
     flow = _Flow(late=late or any(_is_late(node) for node in tree.body))

@@ -1,9 +1,11 @@
-"""What in a notebook's namespace is IPython's own and never travels: its history, its shell, its helpers."""
+"""What is IPython's own: names that never travel (its history, its shell, its helpers), and how it compiles cells."""
 
 from __future__ import annotations
+import __future__
 
 import io
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 _HISTORY: Final = re.compile(r"(?:_{1,3}|_i{1,3}|_i?\d+|_[io]h|_dh|_sh|_exit_code|In|Out)\Z")
@@ -27,6 +29,15 @@ def is_ipythons(name: str, value: Any) -> bool:
     if name == "open":  # IPython's own, which refuses the descriptors of the kernel, says that it is Python's.
         return getattr(value, "__wrapped__", None) is io.open
     return name in _HELPERS and _module(value).split(".")[0] in ("IPython", "ipykernel")
+
+
+def features(namespace: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what earlier cells imported from ``__future__``: IPython compiles every later one with it as well."""
+    shell = namespace.get("get_ipython")
+    if shell is None or not is_ipythons("get_ipython", shell):
+        return ()
+    flags = shell().compile.flags
+    return tuple(name for name in __future__.all_feature_names if flags & getattr(__future__, name).compiler_flag)
 
 
 def _module(value: Any) -> str:

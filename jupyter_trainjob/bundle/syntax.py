@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker import scripts
+from jupyter_trainjob.worker.magics import QUIETLY
 from jupyter_trainjob.worker.shell import CELL, CODE, DOLLAR, LINE, SILENT
 
 _ROUNDS: Final = 500
@@ -244,8 +245,9 @@ def _command(node: ast.AST) -> Command | None:
 
 
 def _code(command: Command) -> tuple[str, str]:
-    """Return the options and the code in the line of a command; only ``%timeit`` has options."""
-    found = _OPTIONS.match(f"{command.text} ") if command.name == "timeit" else None
+    """Return the options and the code in the line of a command."""
+    options = {"timeit": _OPTIONS, "time": QUIETLY}.get(command.name)
+    found = options.match(f"{command.text} ") if options is not None else None
     end = found.end() if found else 0
     return command.text[:end], command.text[end:]
 

@@ -79,8 +79,13 @@ _SIGNALS = {
 }
 
 
+def is_signal(code: int) -> bool:
+    """Whether an exit code says that a signal ended a program: shells and runtimes add its number to 128."""
+    return 128 < code <= 128 + 64
+
+
 def ended_by(code: int) -> Cause:
-    """Return how an exit code above 128 says that a program was ended, to stand in brackets."""
+    """Return which signal an exit code says that a program was ended by, to stand in brackets."""
     number = code - 128
     if number not in set(signal.Signals):
         return Cause(f"signal {number}")
@@ -261,6 +266,65 @@ def _held(reason: str, message: str, image: str) -> Cause:
     if reason == "CrashLoopBackOff":
         return Cause(f"its container ends again and again: {message}", "Its log says why.")
     return Cause(f"{reason}: {message}")
+
+
+class Warned(NamedTuple):
+    """The newest Warning of the cluster about a job, or about what was made of it."""
+
+    reason: str
+    message: str
+
+
+PREPARING = ("FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady")
+"""Reasons of Warnings about a pod whose containers are not begun yet; its status says nothing of them."""
+_MOUNTS = (
+    (r"(configmap|secret) \"([^\"]+)\" not found", "there is no {0} {1!r} in the namespace", "Create it there."),
+    (
+        r"references non-existent config key: (\S+)|non-existent secret key: (\S+)",
+        "what it is made of has no such key",
+        "Add the key.",
+    ),
+    (
+        r"Multi-Attach error|already (?:used|exclusively attached)",
+        "it is in use on another node, and can be on one at a time",
+        "Wait until what uses it has ended, or use a volume that many nodes can share (ReadWriteMany).",
+    ),
+    (
+        r"hostPath type check failed",
+        "its path is not there on the node",
+        "Create it on the nodes, or use another volume.",
+    ),
+    (
+        r"timed out waiting|deadline exceeded|Unable to attach or mount",
+        "its storage does not answer in time",
+        "Ask who runs the cluster about its storage.",
+    ),
+    (r"[Pp]ermission denied|access denied", "its storage refuses it", "Ask who runs the cluster about its storage."),
+)
+
+
+def is_prepared(pod: Object) -> bool:
+    """Whether a pod has its node, and says neither why it does not begin nor that it has."""
+    status = pod.get("status") or {}
+    return status.get("phase") == "Pending" and bool(pod["spec"].get("nodeName")) and waiting(pod) is None
+
+
+def preparing(warned: Warned) -> Cause | None:
+    """Return why a pod's containers are not begun: a volume, the network; None for any other Warning."""
+    if warned.reason not in PREPARING:
+        return None
+    if warned.reason in ("FailedCreatePodSandBox", "NetworkNotReady"):
+        return Cause(
+            f"its node cannot set it up ({warned.message.strip()})",
+            "The network of that node is not ready, as a rule: ask who runs the cluster.",
+        )
+    volume = re.search(r"volume \"([^\"]+)\"|volumes=\[([^\]]+)\]", warned.message)
+    named = f"volume {next(filter(None, volume.groups()))!r}" if volume else "a volume"
+    for pattern, what, remedy in _MOUNTS:
+        found = re.search(pattern, warned.message)
+        if found:
+            return Cause(f"{named} cannot be mounted: {what.format(*found.groups())}", remedy)
+    return Cause(f"{named} cannot be mounted ({warned.message.strip()})", "Correct it in the runtime.")
 
 
 def refused(message: str) -> Cause:

@@ -26,14 +26,15 @@ def derive(
     *,
     context: str,
     deleted: bool = False,
-    warning: str = "",
+    warning: causes.Warned | None = None,
     log: Sequence[LogLine] = (),
     seen: phases.Seen = MappingProxyType({}),
 ) -> Snapshot:
     """Return the snapshot of a job.
 
     `pods` are all that were ever seen of it, the newest of each index counts. `warning` is the newest complaint that
-    the API has of the job itself, shown while there are no pods. `seen` is what a follower saw happen, and when.
+    the API has of the job, shown while there are no pods or these do not begin. `seen` is what a follower saw happen,
+    and when.
     """
     metadata, spec = trainjob["metadata"], trainjob["spec"]
     newest = each_node.newest(pods)
@@ -71,7 +72,11 @@ def derive(
         metrics=record.last(),
         ranks_running=sum(1 for pod in newest if _running(pod)),
         pods=each_node.nodes(newest, record, count=nodes, processes=processes, state=state),
-        failure=failure.why(trainjob, newest, record, processes=processes, log=log) if state is State.FAILED else None,
+        failure=(
+            failure.why(trainjob, newest, record, processes=processes, nodes=nodes, log=log)
+            if state is State.FAILED
+            else None
+        ),
         checkpoint=record.checkpoint,
         log=tuple(log),
     )
@@ -138,7 +143,7 @@ def _state(trainjob: Object, pods: list[Object], nodes: int) -> State:
     return State.QUEUED
 
 
-def _reason(trainjob: Object, pods: list[Object], state: State, warning: str) -> str:
+def _reason(trainjob: Object, pods: list[Object], state: State, warning: causes.Warned | None) -> str:
     if state is State.FAILED:
         failed = conditions.get(trainjob, "Failed") or {}
         return str(failed.get("message", ""))
@@ -149,7 +154,9 @@ def _reason(trainjob: Object, pods: list[Object], state: State, warning: str) ->
             waits = causes.waiting(pod)
             if waits is not None:
                 return waits.told
-        return "" if pods or not warning else causes.refused(warning).told
+        if warning is not None:
+            cause = causes.preparing(warning) if pods else causes.refused(warning.message)
+            return cause.told if cause is not None else ""
     return ""
 
 

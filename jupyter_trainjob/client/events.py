@@ -11,6 +11,7 @@ from typing import Any
 
 from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, EVENTS, JOBSETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.times import seconds
+from jupyter_trainjob.client.causes import Warned
 from jupyter_trainjob.kube.client import Client
 
 _POD = re.compile(r"-\d+(-[a-z0-9]+)?")
@@ -26,10 +27,10 @@ def of(client: Client, trainjob: Object, *, fields: str = "") -> list[dict[str, 
     return described(found, trainjob, jobs=job_names(name, spec))
 
 
-def last_warning(client: Client, trainjob: Object) -> str | None:
-    """Return what the newest Warning about a job, or what was made of it, says; None if there is none."""
+def last_warning(client: Client, trainjob: Object) -> Warned | None:
+    """Return the newest Warning about a job, or what was made of it; None if there is none."""
     found = of(client, trainjob, fields="type=Warning")
-    return str(found[-1]["message"]) if found else None
+    return Warned(str(found[-1]["reason"]), str(found[-1]["message"])) if found else None
 
 
 def job_names(jobset: str, spec: Object) -> list[str]:

@@ -13,11 +13,12 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAININGRUNTIMES, Object
 from jupyter_trainjob.api.trainjobs import timeless
 from jupyter_trainjob.bundle import copying, credentials, storage
+from jupyter_trainjob.bundle.delivery import as_handed_on
 from jupyter_trainjob.client import magicline, program
 from jupyter_trainjob.client.amounts import span
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.options import identifier
-from jupyter_trainjob.constants import DEFAULT_RUNTIME, RUNTIME_ANNOTATION, VARIABLE_ANNOTATION
+from jupyter_trainjob.constants import DEFAULT_RUNTIME, RUNTIME_ANNOTATION, SENT_ANNOTATION, VARIABLE_ANNOTATION
 from jupyter_trainjob.worker.manifest import CELL, Manifest
 from jupyter_trainjob.worker.protocol import CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV
 
@@ -85,7 +86,7 @@ def as_magic(connection: Connection, trainjob: Object) -> str:
     # What the TrainJob shows to its readers need not stand in a notebook as well.
     told = credentials.kinds_of(asked.env)
     for variable, value in asked.env.items():
-        words += ["--secret", variable] if variable in told else ["--env", f"{variable}={_told(value)}"]
+        words += ["--secret", variable] if variable in told else ["--env", f"{variable}={as_handed_on(value)}"]
     return f"{magicline.line(words)}\n{program.cell(manifest)}"
 
 
@@ -95,6 +96,8 @@ def as_yaml(trainjob: Object) -> str:
 
     metadata = trainjob["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
+    if "annotations" in kept:
+        kept["annotations"] = {key: said for key, said in kept["annotations"].items() if key != SENT_ANNOTATION}
     spec = dict(trainjob["spec"])
     if spec.get("runtimePatches"):
         spec["runtimePatches"] = [timeless(patch) for patch in spec["runtimePatches"]]
@@ -168,8 +171,3 @@ def _retries(connection: Connection, trainjob: Object) -> int:
     found = connection.client.find(TRAININGRUNTIMES, own, namespace=trainjob["metadata"]["namespace"])
     policy = (found or {}).get("spec", {}).get("template", {}).get("spec", {}).get("failurePolicy") or {}
     return int(policy.get("maxRestarts") or 0)
-
-
-def _told(value: str) -> str:
-    """Return a value as a program gets it from Kubernetes, which reads ``$$`` as one dollar sign."""
-    return value.replace("$$", "$")

@@ -24,8 +24,6 @@ from jupyter_trainjob.metrics.history import node_index
 from jupyter_trainjob.metrics.record import RankError, Record
 
 ASKED_TO_END = 128 + signal.SIGTERM
-SIGNALS = 128
-"""Greater exit codes say which signal ended a program."""
 CANNOT_START = "Correct the command or the image of the runtime: its container could not be started."
 MORE_TIME = "Give it more with --deadline, or less to do; the time in the queue counts as well."
 
@@ -43,11 +41,28 @@ def exit_code(pod: Object) -> int | None:
 
 
 def why(
-    trainjob: Object, pods: list[Object], record: Record, *, processes: int = 1, log: Sequence[LogLine] = ()
+    trainjob: Object,
+    pods: list[Object],
+    record: Record,
+    *,
+    processes: int = 1,
+    nodes: int = 0,
+    log: Sequence[LogLine] = (),
 ) -> Failure:
-    """Return why a failed job failed. `pods` are the newest of each index, each with that many `processes`."""
+    """Return why a failed job failed.
+
+    `pods` are the newest of each index, of `nodes` that the job asks for, each with that many `processes`.
+    """
+    found = _cause(trainjob, pods, record, record.world or len(pods) * processes, processes=processes, log=log)
+    # Without torch each rank is a world of its own.
+    ranks = max(record.world or 0, max(nodes, len(pods)) * processes)
+    return replace(found, first=victims.course(record, first=found.rank, ranks=ranks))
+
+
+def _cause(
+    trainjob: Object, pods: list[Object], record: Record, ranks: int, *, processes: int, log: Sequence[LogLine]
+) -> Failure:
     condition = conditions.get(trainjob, "Failed") or {}
-    ranks = record.world or len(pods) * processes
     if condition.get("reason") == DEADLINE_EXCEEDED:
         limit = trainjob["spec"].get("activeDeadlineSeconds") or 0
         headline = f"the job took longer than its deadline of {span(limit)}"
@@ -68,7 +83,7 @@ def why(
         return lost
     since = min((seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
     cause = elastic.root_cause(log, since=since)
-    if cause is not None and cause.code != ASKED_TO_END and not (errors and cause.code <= SIGNALS):
+    if cause is not None and cause.code != ASKED_TO_END and not (errors and not causes.is_signal(cause.code)):
         found = Failure(_headline(f"rank {cause.rank}", cause.code), cause.rank, remedy=_remedy(cause.code))
         return _with_remedy(found, [line.text for line in log])
     if errors:
@@ -137,7 +152,7 @@ def _lost(pods: list[Object], processes: int) -> Failure | None:
             return Failure(f"{_who(node, processes)} {taken.text}", _rank(node, processes), remedy=taken.remedy)
     for pod in sorted(pods, key=_ended_at):
         code = exit_code(pod)
-        if code is not None and code > SIGNALS and code != ASKED_TO_END:
+        if code is not None and causes.is_signal(code) and code != ASKED_TO_END:
             return _ended(pod, code, processes)
     return None
 
@@ -159,13 +174,13 @@ def _ended(pod: Object, code: int, processes: int) -> Failure:
 
 
 def _headline(who: str, code: int) -> str:
-    if code <= SIGNALS:
+    if not causes.is_signal(code):
         return f"{who} ended with exit code {code}"
     return f"{who} was killed (exit code {code}, {causes.ended_by(code).text})"
 
 
 def _remedy(code: int) -> str:
-    return causes.ended_by(code).remedy if code > SIGNALS else ""
+    return causes.ended_by(code).remedy if causes.is_signal(code) else ""
 
 
 def _who(node: int, processes: int) -> str:

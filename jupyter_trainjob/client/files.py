@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,13 +36,24 @@ class File:
             return file.read().decode(encoding)
 
     def save(self, to: str | Path = ".") -> Path:
-        """Copy it to a path, or into a folder under its own name, and return where it lies now."""
+        """Copy it to a path, or into a folder under its own name, and return where it lies now.
+
+        What lies there already stays until all of it is read.
+        """
         path = Path(to)
         if path.is_dir():
             path = path / Path(self.name).name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self.open() as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, 2**20)
+        with self.open() as source:
+            number, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+            try:
+                with os.fdopen(number, "wb") as target:
+                    shutil.copyfileobj(source, target, 2**20)
+                Path(draft).chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+                Path(draft).replace(path)
+            except BaseException:
+                Path(draft).unlink()
+                raise
         return path
 
 
@@ -65,6 +78,14 @@ class Files(Mapping[str, File]):
     def __len__(self) -> int:
         return len(self._found())
 
+    def items(self) -> ItemsView[str, File]:
+        """Return names and files, as they are now: the folder is listed once."""
+        return self._found().items()
+
+    def values(self) -> ValuesView[File]:
+        """Return the files, as they are now: the folder is listed once."""
+        return self._found().values()
+
     def __repr__(self) -> str:
         found = self._found()
         if not found:
@@ -80,3 +101,9 @@ class Files(Mapping[str, File]):
             path.removeprefix(start): File(path.removeprefix(start), entry.size, entry.modified, self.folder)
             for path, entry in self.folder.list(OUTPUT_FOLDER).items()
         }
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

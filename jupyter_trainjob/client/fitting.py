@@ -2,17 +2,21 @@
 
 ``jupyter-trainjob.org/python-version: "3.12"`` and ``jupyter-trainjob.org/packages: "torch==2.13.0 numpy==2.3"``, by
 the names that are imported. Asked before anything is sent: in a pod the same is an error some minutes later. On this
-computer jobs run in the notebook's own Python, so there is nothing to compare.
+computer jobs run in the notebook's own Python, so there is nothing to compare; only torch has to be there at all.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import re
+import sys
+from collections.abc import Mapping
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.bundle.capture import Capture
+from jupyter_trainjob.bundle.delivery import TORCHRUN, launcher
 from jupyter_trainjob.constants import PACKAGES_ANNOTATION, PYTHON_VERSION_ANNOTATION
 
 _PACKAGE = re.compile(r"([\w.-]+)==([\w.+!-]+)")
@@ -24,7 +28,7 @@ def check(runtime: Object, capture: Capture) -> str:
     name = runtime["metadata"]["name"]
     _check_python(str(annotations.get(PYTHON_VERSION_ANNOTATION, "")), capture, name)
     there = dict(_PACKAGE.findall(str(annotations.get(PACKAGES_ANNOTATION, ""))))
-    notes = []
+    notes = [_absent(capture, there, name)] if there else []
     for module in capture.modules:
         here, other = module.version, there.get(module.name, "")
         if module.by_value or not here or not other or _release(here) == _release(other):
@@ -37,7 +41,32 @@ def check(runtime: Object, capture: Capture) -> str:
                 "sent."
             )
         notes.append(f"The runtime {name!r} has {told}.")
-    return " ".join(notes)
+    return " ".join(filter(None, notes))
+
+
+def check_here(runtime: Object) -> str:
+    """Check the same for this computer: raise `errors.UsageError` where torchrun is to start nodes, without torch."""
+    if launcher(runtime) == TORCHRUN and "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
+        raise errors.UsageError(
+            f"The runtime {runtime['metadata']['name']!r} starts a job with torchrun, and {sys.executable}, with which "
+            "jobs run on this computer, has no torch. Install it there (pip install torch), or add --runtime plain "
+            "(runtime='plain' of submit()) for a job that needs none. Nothing was sent."
+        )
+    return ""
+
+
+def _absent(capture: Capture, there: Mapping[str, str], runtime: str) -> str:
+    """Say which libraries a runtime that lists its own does not have."""
+    absent = sorted(
+        each.name for each in capture.modules if each.version and not each.by_value and each.name not in there
+    )
+    if not absent:
+        return ""
+    them = "is" if len(absent) == 1 else "are"
+    return (
+        f"The runtime {runtime!r} lists its packages, and {', '.join(absent)} {them} not among them: choose another "
+        "with --runtime, or an image that has them with --image."
+    )
 
 
 def _check_python(there: str, capture: Capture, name: str) -> None:

@@ -7,6 +7,7 @@ what its pods got.
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -37,6 +38,10 @@ class Folder:
         inside = (self.local / path).resolve()
         if not inside.is_relative_to(self.local.resolve()):
             raise PermissionError(f"{path} leads out of the job's folder")
+        if inside.exists() and not inside.is_file():
+            raise OSError(
+                f"{path} is no regular file, but a folder, a pipe or a device: it cannot be read from outside"
+            )
         return inside.open("rb")
 
     def list(self, prefix: str = "") -> dict[str, Entry]:
@@ -50,6 +55,8 @@ class Folder:
                 try:
                     status = path.stat()
                 except FileNotFoundError:  # It went while we looked.
+                    continue
+                if not stat.S_ISREG(status.st_mode):
                     continue
                 found[path.relative_to(self.local).as_posix()] = Entry(status.st_size, status.st_mtime)
         return dict(sorted(found.items()))
@@ -75,16 +82,15 @@ class StoredFolder:
             ) from error
 
     def read(self, path: str) -> BinaryIO:
-        """Open a file by its relative path. Raises `OSError` if it is not there, or leads out of the folder."""
-        return self.store().open(path)
+        """Open a file by its relative path. Raises `OSError` if it is not there, else `errors.StorageError`."""
+        with storage.explained(self.url):
+            return self.store().open(path)
 
     def list(self, prefix: str = "") -> dict[str, Entry]:
         """Return the files below `prefix` by their path relative to the folder, without what is still on its way."""
-        return {
-            path: Entry(*stored)
-            for path, stored in self.store().whole(prefix).items()
-            if not path.rpartition("/")[2].startswith(".")
-        }
+        with storage.explained(self.url):
+            found = self.store().whole(prefix)
+        return {path: Entry(*stored) for path, stored in found.items() if not path.rpartition("/")[2].startswith(".")}
 
 
 def of(connection: Connection, trainjob: Object) -> Folder | StoredFolder | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAINJOBS, Object
-from jupyter_trainjob.client import events, phases
+from jupyter_trainjob.client import causes, events, phases
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.derive import derive, state_of
 from jupyter_trainjob.client.logbook import LogBook, log_line
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 PULSE = 0.1
 TAIL = 200
 WARNING_AFTER = 1.5
-"""Seconds without a pod after which the API is asked what is wrong with the job."""
+"""Seconds without a pod, or with one that does not begin, after which the API is asked what is wrong with the job;"""
+WARNING_AT_LEAST = 15.0
+"""at least so often while that lasts."""
 SYNC_TIMEOUT = 30.0
 ENDED = ("Succeeded", "Failed")
 """Phases of a pod that runs no more, or was refused and never ran."""
@@ -93,7 +95,8 @@ class Follower:
         self._unsaved: dict[str, list[Line]] = {}
         self._caught_up = False
         self._deleted = False
-        self._warning = ""
+        self._warning: causes.Warned | None = None
+        self._look_pause = WARNING_AFTER
         self._next_look = time.monotonic() + WARNING_AFTER
         self._listeners: list[queue.SimpleQueue[LogLine | None]] = []
         self._subscribers: list[Callable[[], None]] = []
@@ -329,7 +332,7 @@ class Follower:
 
     def _pulse(self) -> None:
         while not self._closed.is_set():
-            self._changed.wait(None if self._pods or self._deleted else WARNING_AFTER)
+            self._changed.wait(self._look_pause if self._is_held_up() else None)
             self._changed.clear()
             try:
                 over = self._beat()
@@ -344,9 +347,10 @@ class Follower:
 
     def _beat(self) -> bool:
         """Look after what changed; returns whether there is nothing more to follow."""
-        if not self._pods and not self._deleted and time.monotonic() > self._next_look:
+        if time.monotonic() > self._next_look and self._is_held_up():
             self._look_for_a_warning()
-            self._next_look = time.monotonic() + WARNING_AFTER
+            self._next_look = time.monotonic() + self._look_pause
+            self._look_pause = min(2 * self._look_pause, WARNING_AT_LEAST)
         if not self._caught_up and self.state().finished:
             self._catch_up()
         settled = self.settled()
@@ -384,6 +388,12 @@ class Follower:
             self._pod_changed(None, pod)
         with self._lock:
             self._caught_up = True
+
+    def _is_held_up(self) -> bool:
+        """Whether the API may know why nothing runs: there is no pod, or one that has its node and does not begin."""
+        with self._lock:
+            pods = [self._pods[uid] for uid in self._present]
+            return not self._deleted and (not self._pods or any(causes.is_prepared(pod) for pod in pods))
 
     def _look_for_a_warning(self) -> None:
         try:

@@ -23,7 +23,7 @@ from jupyter_trainjob.api.resources import SECRETS, Object
 from jupyter_trainjob.bundle import copying, culprit, storage
 from jupyter_trainjob.bundle.capture import ARGUMENT, THE_CALL
 from jupyter_trainjob.bundle.copying import LinkedFiles
-from jupyter_trainjob.bundle.payload import PART_SIZE
+from jupyter_trainjob.bundle.delivery import as_handed_on, as_literal
 from jupyter_trainjob.bundle.pickling import NotebookPickler, failure
 from jupyter_trainjob.client import exports, folder, record, runtimes
 from jupyter_trainjob.client.assemble import assemble, new_name
@@ -39,15 +39,10 @@ from jupyter_trainjob.worker.stores import FORK, folder_of
 _OPTIONS = frozenset(each.name for each in dataclasses.fields(Options)) - {
     "context",
     "namespace",
-    "out",
-    "files",
-    "secrets",
-    "storage",
+    *record.OF_THE_BUNDLE,
 }
 _CLONE = 0x40049409
 """``FICLONE``, which Python has no name for before 3.14."""
-LIMIT = PART_SIZE // 2
-"""Bytes of changed values, which lie beside the archive in one Secret."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +88,18 @@ class StoredFiles:
         """Copy them, those of several files with what says that they are whole."""
         source, target = self.old.store(), self.new.store()
         units: dict[str, dict[str, int]] = {}
-        for path, entry in source.whole(CHECKPOINTS_FOLDER).items():
-            if path.split("/")[1] in self.names:
-                source.copy(path, target)
-                if (unit := folder_of(path)) is not None:
-                    units.setdefault(unit, {})[path] = entry.size
-        for name, files in units.items():
-            target.mark(name, files, by=FORK)
+        with storage.explained(self.new.url):
+            for path, entry in source.whole(CHECKPOINTS_FOLDER).items():
+                if path.split("/")[1] in self.names:
+                    source.copy(path, target)
+                    if (unit := folder_of(path)) is not None:
+                        units.setdefault(unit, {})[path] = entry.size
+            for name, files in units.items():
+                target.mark(name, files, by=FORK)
+            for path, to in source.links().items():
+                folder_name, name = path.split("/")[:2]
+                if folder_name == CHECKPOINTS_FOLDER and {name, Path(to).parts[0]} & self.names:
+                    target.link(path, to)
 
     def remove_files(self) -> None:
         """Remove the copies again."""
@@ -129,6 +129,7 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
         namespace=namespace,
         key=secrets.token_bytes(32),
         changes=_pickled(values),
+        changed=frozenset(values),
         record=lambda data: record.again(data, of=old, runtime=runtime, options=record.asked(options)),
     )
     trainer = bundle.spec["trainer"]
@@ -144,7 +145,7 @@ def fork(connection: Connection, trainjob: Object, *, from_step: int | None, cha
         name=name,
         namespace=namespace,
         command=trainer["command"],
-        env=[*({"name": key, "value": value} for key, value in options.env.items()), *ours],
+        env=[*({"name": key, "value": as_literal(value)} for key, value in options.env.items()), *ours],
         patches=[patch for patch in bundle.spec["runtimePatches"] if patch.get("manager") == PATCH_MANAGER],
         annotations={RERUN_ANNOTATION: old},
     )
@@ -175,6 +176,7 @@ def _entries(there: folder.Folder | folder.StoredFolder | None) -> list[Entry]:
 
 def _options(connection: Connection, trainjob: Object, changed: Mapping[str, Any]) -> Options:
     asked = exports.asked_of(connection, trainjob)
+    env = {name: as_handed_on(value) for name, value in asked.env.items()}
     known = {
         "name": asked.name,
         "runtime": asked.runtime,
@@ -184,12 +186,12 @@ def _options(connection: Connection, trainjob: Object, changed: Mapping[str, Any
         "memory": asked.memory,
         "procs_per_node": asked.procs_per_node,
         "image": asked.image,
-        "env": asked.env,
+        "env": env,
         "deadline": asked.deadline,
         "retries": asked.retries,
     }
     if "env" in changed:
-        changed = {**changed, "env": {**asked.env, **changed["env"]}}
+        changed = {**changed, "env": {**env, **changed["env"]}}
     return Options(**{**known, **changed})
 
 
@@ -199,11 +201,14 @@ def _check_names(values: Mapping[str, Any], manifest: Manifest) -> None:
         known = [name for name in known if name.isidentifier()]
     else:
         known = [each.name for each in manifest.values if each.name != THE_CALL]
+    by_place = ""
+    if any(each.name.removeprefix(ARGUMENT).isdigit() for each in manifest.values):
+        by_place = " Arguments that the function got by their place have no name here: give them by name in submit()."
     unknown = [name for name in values if name not in known]
     if unknown:
         raise errors.UsageError(
             f"fork({unknown[0]}=…): that is neither an option nor a value that the job took along. Options: "
-            f"{', '.join(sorted(_OPTIONS))}. Values: {', '.join(known) or 'none'}."
+            f"{', '.join(sorted(_OPTIONS))}. Values: {', '.join(known) or 'none'}.{by_place}"
         )
 
 
@@ -236,11 +241,6 @@ def _pickled(values: Mapping[str, Any]) -> bytes:
                     "Nothing was sent."
                 ) from error
         raise
-    if len(stream.getvalue()) > LIMIT:
-        raise errors.UsageError(
-            f"The changed values are too large for a fork: {len(stream.getvalue()):,} bytes, where {LIMIT:,} are "
-            "possible. Run the cell again, with checkpoint_dir() of the older job."
-        )
     return stream.getvalue()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import getpass
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -154,8 +154,8 @@ class TrainJob:
         """Why the job failed, as the view says it: headline, rank, line, remedy and traceback; None if it did not."""
         return self._follow().snapshot().failure
 
-    def results(self, timeout: float | None = None) -> list[Any]:
-        """Wait for the job and return the values of the cell's last expression on all ranks, by rank.
+    def results(self, timeout: float | None = None) -> Sequence[Any]:
+        """Wait for the job and return the values of the cell's last expression on all ranks, a list by rank.
 
         Raises as `result`. Where only another rank than 0 has no value, because it cannot be pickled for example, the
         others can be read, and its own place raises `errors.NoResult`.

@@ -12,7 +12,7 @@ from statistics import median
 from jupyter_trainjob.api import quantity
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.client import causes, pace
-from jupyter_trainjob.client.failure import ASKED_TO_END, SIGNALS, exit_code, training_container
+from jupyter_trainjob.client.failure import ASKED_TO_END, exit_code, training_container
 from jupyter_trainjob.client.phases import restarts
 from jupyter_trainjob.client.snapshot import Node, Rank, State, Usage
 from jupyter_trainjob.constants import (
@@ -117,7 +117,9 @@ def _why(pod: Object, code: int | None) -> str:
         return taken.text
     if code is None:
         return str(status.get("message") or status.get("reason") or "")
-    return f"killed by {causes.ended_by(code).text.partition(':')[0]}" if code > SIGNALS else f"exit code {code}"
+    if not causes.is_signal(code):
+        return f"exit code {code}"
+    return f"killed by {causes.ended_by(code).text.partition(':')[0]}"
 
 
 def _ranks(record: Record) -> dict[int, Rank]:

@@ -7,12 +7,12 @@ hears why.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex, overload
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.client import cells, raising, returned, victims
+from jupyter_trainjob.client import cells, raising, returned
 from jupyter_trainjob.client.snapshot import Failure, Snapshot, State
 from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.worker import results
@@ -52,7 +52,7 @@ def of(
     none. `opener` opens files with results. Nothing is unpickled before its signature was checked with the job's key.
     """
     if snapshot.state is State.FAILED:
-        raise failed(snapshot, record)
+        raise failed(snapshot)
     if snapshot.state is State.DELETED:
         raise errors.JobStopped(f"{snapshot.name} was deleted before it had a result.")
     message = record.result(rank)
@@ -66,6 +66,11 @@ def of(
         value, out = returned.load(message.body, key=key(), rank=rank, opener=opener)
     except results.ForgedResult as error:
         raise errors.JobFailed(f"{snapshot.name}: {error}") from error
+    except returned.Unreadable as error:
+        raise errors.NoResult(
+            f"{snapshot.name} ended well, but the result of rank {rank} cannot be read here: {error} It is kept with "
+            "the job: ask for it again afterwards."
+        ) from error
     except returned.NoResult as error:
         raise errors.NoResult(f"Rank {rank} of {snapshot.name}: {error}") from error
     except OSError as error:
@@ -76,12 +81,19 @@ def of(
     return Outcome(value, out)
 
 
-class Results(list[Any]):
-    """The values of all ranks, by rank. One that cannot be read raises `errors.NoResult` when it is asked for."""
+class Results(Sequence[Any]):
+    """The values of all ranks, by rank, where one cannot be read: that raises `errors.NoResult` when it is asked for.
+
+    No list: what reads lists without asking them, as NumPy does, would get something for the value that is not there.
+    """
 
     def __init__(self, values: list[Any], missing: Mapping[int, errors.NoResult]) -> None:
-        super().__init__(values)
+        self._values = values
         self._missing = dict(missing)
+
+    def __len__(self) -> int:
+        """Return the number of ranks."""
+        return len(self._values)
 
     @overload
     def __getitem__(self, place: SupportsIndex) -> Any: ...
@@ -91,15 +103,11 @@ class Results(list[Any]):
 
     def __getitem__(self, place: SupportsIndex | slice) -> Any:
         """Return the value of a rank, or those of several. Raises `errors.NoResult` for one that has none."""
-        everywhere = range(len(self))
+        everywhere = range(len(self._values))
         for rank in everywhere[place] if isinstance(place, slice) else (everywhere[place],):
             if rank in self._missing:
                 raise self._missing[rank]
-        return super().__getitem__(place)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Go through the values by rank. Raises `errors.NoResult` at the first that has none."""
-        return (self[rank] for rank in range(len(self)))
+        return self._values[place]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as an ordinary list: where it arrives there may be no package of ours."""
@@ -108,25 +116,25 @@ class Results(list[Any]):
     def __repr__(self) -> str:
         """Return the values as a list shows them, and words for those that are missing."""
         shown = (
-            f"<no result of rank {rank}>" if rank in self._missing else repr(super(Results, self).__getitem__(rank))
-            for rank in range(len(self))
+            f"<no result of rank {rank}>" if rank in self._missing else repr(value)
+            for rank, value in enumerate(self._values)
         )
         return f"[{', '.join(shown)}]"
 
 
 def of_all(
     snapshot: Snapshot, record: Record, *, key: Callable[[], bytes], opener: returned.Opener, first: Outcome
-) -> Results:
-    """Return the values of all ranks of a job that has an outcome, `first` being that of rank 0."""
+) -> Sequence[Any]:
+    """Return the values of all ranks of a job that has an outcome, a list if all are there; `first` is of rank 0."""
     values: list[Any] = [first.value]
     missing = {}
     for rank in range(1, snapshot.ranks):
         try:
             values.append(of(snapshot, record, key=key, opener=opener, rank=rank).value)
         except errors.NoResult as error:  # noqa: PERF203 - a rank each
-            values.append(error)
+            values.append(None)
             missing[rank] = error
-    return Results(values, missing)
+    return Results(values, missing) if missing else values
 
 
 def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) -> Exception:
@@ -137,7 +145,7 @@ def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) 
     rank = snapshot.failure.rank if snapshot.failure is not None and snapshot.failure.traceback else None
     message = record.raised(rank) if rank is not None else None
     if rank is None or message is None:
-        return failed(snapshot, record)
+        return failed(snapshot)
     try:
         came_with = bundle()
         texts = came_with.texts()
@@ -147,9 +155,9 @@ def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) 
     except (errors.ApiError, results.ForgedResult, ValueError, KeyError, pickle.UnpicklingError):
         error = None
     if error is None:
-        return failed(snapshot, record)
+        return failed(snapshot)
     for line in [
-        f"In {snapshot.name}. {_first(snapshot, record)}".rstrip(),
+        f"In {snapshot.name}. {_course(snapshot)}".rstrip(),
         snapshot.failure.remedy if snapshot.failure else "",
     ]:
         if line:
@@ -157,22 +165,18 @@ def exception(snapshot: Snapshot, record: Record, bundle: Callable[[], Bundle]) 
     return error
 
 
-def _first(snapshot: Snapshot, record: Record) -> str:
-    """Return which rank failed first, and how the others ended, as sentences."""
-    rank = snapshot.failure.rank if snapshot.failure is not None else None
-    told = []
-    if rank is not None and snapshot.ranks > 1:
-        others = victims.others(record, first=rank, ranks=snapshot.ranks)
-        told.append(f"Rank {rank} of {snapshot.ranks} failed first{f'; of the others, {others}' if others else ''}.")
+def _course(snapshot: Snapshot) -> str:
+    """Return which rank failed first, how the others ended, and after how many restarts, as sentences."""
+    told = [snapshot.failure.first] if snapshot.failure is not None and snapshot.failure.first else []
     if snapshot.restarts:
         told.append(f"That was after {snapshot.restarts} restart{'s' if snapshot.restarts > 1 else ''}.")
     return " ".join(told)
 
 
-def failed(snapshot: Snapshot, record: Record) -> errors.JobFailed:
+def failed(snapshot: Snapshot) -> errors.JobFailed:
     """Return the error for a failed job: the headline, where, what to do, and the rank's own traceback."""
     failure = snapshot.failure or Failure(snapshot.reason or "the job failed")
-    lines = [f"{snapshot.name} failed: {failure.headline}", *filter(None, [_first(snapshot, record)])]
+    lines = [f"{snapshot.name} failed: {failure.headline}", *filter(None, [_course(snapshot)])]
     if failure.where:
         lines.append(f"{failure.where}: {failure.source}".rstrip(": "))
     if failure.remedy:

@@ -36,6 +36,8 @@ SHORT: Final = 200
 """Characters of an argument's text."""
 LARGEST: Final = 200_000
 """Bytes of a compressed record, which lies in one Secret with the archive."""
+OF_THE_BUNDLE: Final = ("out", "files", "secrets", "storage")
+"""Options of what travelled, which a fork takes over as it is."""
 _LEFT_OUT: Final = ("name", "context", "namespace")
 """Options that say where the job is, which its own fields do."""
 
@@ -98,12 +100,14 @@ def packed(record: Mapping[str, Any], *, limit: int = LARGEST) -> bytes:
 
 def again(data: bytes, *, of: str, runtime: Object | None = None, options: Mapping[str, Any] | None = None) -> bytes:
     """Return the record in `data` for a job that is the one called `of` once more, with what is different about it."""
+    then = _read(data)
     now: dict[str, Any] = {"rerun_of": of, "rerun_time": timestamp(time.time()), "rerun_user": _user()}
     if runtime is not None:
         now["runtime"] = snapshot(runtime)
     if options is not None:
-        now["options"] = dict(options)
-    return packed({**_read(data), **now})
+        kept = {name: then["options"][name] for name in OF_THE_BUNDLE if name in then["options"]}
+        now["options"] = {**kept, **options}
+    return packed({**then, **now})
 
 
 def unpacked(secret: Object) -> dict[str, Any]:

@@ -29,12 +29,13 @@ from jupyter_trainjob.constants import (
     PYTHON_ANNOTATION,
     RERUN_ANNOTATION,
     RUNTIME_ANNOTATION,
+    SENT_ANNOTATION,
     STOPPED_BY_ANNOTATION,
     VARIABLE_ANNOTATION,
 )
 
 APPLIED_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
-NOT_COPIED = frozenset({STOPPED_BY_ANNOTATION, APPLIED_ANNOTATION})
+NOT_COPIED = frozenset({SENT_ANNOTATION, STOPPED_BY_ANNOTATION, APPLIED_ANNOTATION})
 QUEUEING = "kueue.x-k8s.io/"
 """Manager of the patches with which a queue placed the old job."""
 _SUFFIX = re.compile(r"-[a-z0-9]{5}\Z")

@@ -30,6 +30,10 @@ class NoResult(Exception):
     """The rank could not send its result; the message says why and what to do."""
 
 
+class Unreadable(Exception):
+    """The value is there and genuine, but this Python cannot make it again; the message says why and what to do."""
+
+
 def from_folder(connection: Connection, trainjob: Object) -> Opener:
     """Return what opens the files with results of a job."""
 
@@ -50,7 +54,7 @@ def load(signed: bytes, *, key: bytes, rank: int = 0, opener: Opener = _nowhere)
     """Unpack a result.
 
     Raises `ForgedResult` before anything is unpickled, `NoResult` if the rank says why there is none, `OSError` if its
-    file cannot be read.
+    file cannot be read, `Unreadable` where what its value is made of is not here.
     """
     body = verify(key, signed, rank=rank)
     kind, rest = body[:1], body[1:]
@@ -62,6 +66,19 @@ def load(signed: bytes, *, key: bytes, rank: int = 0, opener: Opener = _nowhere)
         raise ForgedResult(
             f"The file with the result of rank {rank} does not carry the job's signature: {error}. Nothing of what is "
             f"not genuine was unpickled."
+        ) from error
+    except (OSError, MemoryError):
+        raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise Unreadable(
+            f"it needs the module {error.name!r}, which is only where the job ran. Install it here (pip install "
+            f"{package}, in the version that the job had), or let the cell return plain data: numbers, lists, dicts."
+        ) from error
+    except Exception as error:
+        raise Unreadable(
+            f"{type(error).__name__}: {error}. As a rule a library has another version than where the job ran: install "
+            "the same one here, or let the cell return plain data: numbers, lists, dicts."
         ) from error
 
 

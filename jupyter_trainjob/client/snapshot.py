@@ -96,6 +96,8 @@ class Failure:
     """The whole traceback of that rank, as text without colours."""
     remedy: str = ""
     """One line: what to do, where that is known."""
+    first: str = ""
+    """One sentence: which of several ranks failed first, and how the others ended."""
 
 
 @dataclass(frozen=True, slots=True)

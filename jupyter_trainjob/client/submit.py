@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.bundle import credentials, secret
+from jupyter_trainjob.bundle import changed, credentials, secret
 from jupyter_trainjob.bundle import storage as storages
 from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
@@ -139,7 +139,7 @@ def prepare_on(
     secret.check_places(capture.secrets, capture.source, capture.filename, options.env)
     namespace = namespace_for(connection, options.namespace)
     runtime = runtimes.find(connection, options.runtime, namespace)
-    misfit = "" if connection.embedded else fitting.check(runtime, capture)
+    misfit = fitting.check_here(runtime) if connection.embedded else fitting.check(runtime, capture)
     name = new_name(options)
     key, seed = token_bytes(32), randbits(31)
     kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)
@@ -172,7 +172,7 @@ def prepare_on(
     )
     lost = storing.note(capture, shared=connection.embedded or stored is not None)
     told = credentials.notes(capture, options.env)
-    notes = tuple(filter(None, (made.note, misfit, lost, *told)))
+    notes = tuple(filter(None, (made.note, misfit, lost, changed.note(capture.modules), *told)))
     return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, notes=notes)
 
 
@@ -194,7 +194,7 @@ def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
         add = " ".join(f"--file {shlex.quote(name)}" for name in capture.missed)
         where = "in a folder of its own, which holds just the files of --file" if embedded else "on another computer"
         raise errors.UsageError(
-            f"The cell names {', '.join(capture.missed)}, which would be missing: the job runs {where}. Add {add}, or "
+            f"The code names {', '.join(capture.missed)}, which would be missing: the job runs {where}. Add {add}, or "
             "write the name in another way if it means something else. Nothing was sent."
         )
 

@@ -34,6 +34,14 @@ def by_blame(errors: Sequence[RankError]) -> list[RankError]:
     return sorted(errors, key=lambda error: (is_follow_up(error), error.time, error.rank))
 
 
+def course(record: Record, *, first: int | None, ranks: int) -> str:
+    """Return a sentence on which rank failed first, and how the others ended; empty where that goes without saying."""
+    if first is None or ranks < 2:
+        return ""
+    rest = others(record, first=first, ranks=ranks)
+    return f"Rank {first} of {ranks} failed first{f'; of the others, {rest}' if rest else ''}."
+
+
 def others(record: Record, *, first: int, ranks: int) -> str:
     """Return how the ranks ended that did not fail first: ``5 lost it, 1 had finished, 1 was stopped``."""
     failed = {error.rank for error in record.errors()} - {first}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -56,6 +56,7 @@ DELETE FROM log WHERE id IN (
 """
 _IDS_PER_QUERY = 500
 _WAL_BYTES = 16 << 20
+_BUSY_SECONDS = 30
 
 
 class Closed(Exception):
@@ -190,6 +191,7 @@ class ChangeLog:
                 self._writer.execute("ROLLBACK")
             raise _unwritable(self._path, error) from error
         self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+        self._empty_wal()
         return floors
 
     @contextmanager
@@ -214,6 +216,15 @@ class ChangeLog:
                 connection.close()
         self._writer.close()
 
+    def _empty_wal(self) -> None:
+        """Empty the write-ahead log, which holds what was deleted; while somebody reads, the next compaction does."""
+        self._writer.execute("PRAGMA busy_timeout=0").fetchone()
+        try:
+            with suppress(sqlite3.OperationalError):
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}").fetchone()
+
     def _take_back(self, connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("COMMIT")
@@ -224,7 +235,7 @@ class ChangeLog:
                 self._readers.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=30)
+        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=_BUSY_SECONDS)
         try:
             connection.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
@@ -244,6 +255,8 @@ class ChangeLog:
             )
             raise errors.ClusterError(message)
         self._writer.execute("PRAGMA journal_mode=WAL").fetchone()
+        # Secrets are stored here too: what is deleted is overwritten, not only forgotten.
+        self._writer.execute("PRAGMA secure_delete=ON").fetchone()
         self._writer.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}").fetchone()
 
 

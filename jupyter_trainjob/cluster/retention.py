@@ -96,13 +96,16 @@ class Retention:
     def _sizes(self, objects: dict[str, tuple[Resource, Object]]) -> dict[str, int]:
         """Return the bytes of what lies on the disk, by the uid of what is at the top."""
         sizes: dict[str, int] = dict(self._history.sizes())
-        for uid, (resource, obj) in objects.items():
+        # What forks share on the disk goes with the last of them, so it counts for the newest.
+        newest_first = sorted(objects.items(), key=lambda one: one[1][1]["metadata"]["creationTimestamp"], reverse=True)
+        counted: set[tuple[int, int]] = set()
+        for uid, (resource, obj) in newest_first:
             if resource is PODS:
                 root = _root(uid, objects)
-                sizes[root] = sizes.get(root, 0) + size_of(self._state.agent / "pods" / uid)
+                sizes[root] = sizes.get(root, 0) + size_of(self._state.agent / "pods" / uid, counted)
             elif resource is TRAINJOBS:
                 folder = self._state.jobs / obj["metadata"]["namespace"] / obj["metadata"]["name"]
-                sizes[uid] = sizes.get(uid, 0) + size_of(folder)
+                sizes[uid] = sizes.get(uid, 0) + size_of(folder, counted)
         return sizes
 
     def _delete(self, resource: Resource, obj: Object) -> None:
@@ -138,13 +141,18 @@ class Retention:
                     shutil.rmtree(folder)
 
 
-def size_of(folder: Path) -> int:
-    """Return the bytes that a folder takes on the disk, without what is mounted in it."""
+def size_of(folder: Path, counted: set[tuple[int, int]] | None = None) -> int:
+    """Return the bytes that a folder takes on the disk, without what is mounted in it, nor what is `counted`."""
+    counted = set() if counted is None else counted
     total, folders = 0, [folder]
     while folders:
         with suppress(OSError):  # It went while we looked.
             for entry in os.scandir(folders.pop()):
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                status = entry.stat(follow_symlinks=False)
+                file = status.st_dev, status.st_ino
+                total += 0 if file in counted else status.st_blocks * 512
+                if status.st_nlink > 1 and not entry.is_dir(follow_symlinks=False):
+                    counted.add(file)
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
     return total

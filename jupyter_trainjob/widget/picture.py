@@ -145,7 +145,11 @@ def _last_phase(snapshot: Snapshot) -> tuple[str, str]:
 
 def _failure(failure: Failure) -> Block:
     parts, y = [drawing.rule(0.5)], 4.0
-    for words, bold, tone in ((failure.headline, True, "fg"), (failure.remedy, False, "quiet")):
+    for words, bold, tone in (
+        (failure.headline, True, "fg"),
+        (failure.first, False, "quiet"),
+        (failure.remedy, False, "quiet"),
+    ):
         for row in drawing.wrapped(words, INNER, lines=3, bold=bold):
             y += 18
             parts.append(drawing.line(EDGE + 2, y, [Said(row, tone, bold)]))

@@ -35,8 +35,8 @@ def _delete(job: Source, _: Mapping[str, Any]) -> Answer:
 
 
 def _rerun(job: Source, _: Mapping[str, Any]) -> Answer:
-    again = job.again()[0]
-    return {"uid": again.uid, "name": clean(again.name)}, []
+    again, differences = job.again()
+    return {"uid": again.uid, "name": clean(again.name), "differences": [clean(each) for each in differences]}, []
 
 
 def _text(job: Source, arguments: Mapping[str, Any]) -> Answer:

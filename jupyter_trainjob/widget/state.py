@@ -115,4 +115,5 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "source": clean(failure.source)[:MAX_LINE],
         "traceback": clean(failure.traceback)[-MAX_TRACEBACK:],
         "remedy": clean(failure.remedy)[:MAX_LINE],
+        "first": clean(failure.first)[:MAX_LINE],
     }

@@ -138,6 +138,8 @@ def block(snapshot: Snapshot, *, now: float | None = None, traceback: bool = Tru
         lines.append(f"  checkpoint {clean(snapshot.checkpoint.name[:_LINE])}")
     failure = snapshot.failure
     if failure is not None:
+        if failure.first:
+            lines.append(f"  {clean(failure.first[:_LINE])}")
         if failure.where:
             lines.append(f"  {clean(failure.where[:_LINE])}: {clean(failure.source[:_LINE]).strip()}".rstrip(": "))
         if failure.remedy:

@@ -2,15 +2,19 @@
 
 NumPy pickles each view as an array of its own. A view travels as one only where the array behind it travels anyway, or
 is no larger: ten rows of a gigabyte are still ten rows. This is about arrays that stand in values themselves or in
-containers; those inside of frames share memory for reasons that pandas keeps to itself.
+containers; those inside of frames share memory for reasons that pandas keeps to itself. An array that lies in the
+memory of a tensor that travels, as of ``torch.from_numpy(array)``, lies in it there as well.
 """
 
 from __future__ import annotations
 
+import bisect
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
+
+from . import tensors
 
 
 class Arrays:
@@ -21,10 +25,16 @@ class Arrays:
         """Those that are somebody's values, also to keep them alive as long as their address is in use."""
         self._owners: dict[int, Any] = {}
         """Those that own their data and travel."""
+        self._storages: list[tuple[int, int, Any]] = []
+        """Of tensors that travel: from which address to which, in order; kept alive, for each is one object then."""
 
     def expect(self, values: Iterable[Any]) -> None:
         """Be told what is going to be pickled: the array behind two that overlap travels."""
+        values = [*values]
         found = {id(each): each for value in values for each in _arrays(value)}
+        if found:
+            storages = {each.data_ptr(): each for value in values for each in tensors.storages(value)}
+            self._storages = [(start, start + storages[start].nbytes(), storages[start]) for start in sorted(storages)]
         self._plain |= found
         views: dict[int, list[Any]] = {}
         for each in found.values():
@@ -35,12 +45,34 @@ class Arrays:
         """Return how `obj` is to be pickled if it is a view of an array that is pickled too, else `NotImplemented`."""
         if id(obj) not in self._plain or obj.dtype.hasobject:
             return NotImplemented
+        in_tensor = self._in_tensor(obj)
+        if in_tensor is not None:
+            return in_tensor
         owner = _owner(obj)
         if owner is obj or not _is_plain(owner) or not (id(owner) in self._owners or owner.nbytes <= obj.nbytes):
             return NotImplemented
         self._owners[id(owner)] = owner
         offset = obj.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
         return view, (owner, obj.shape, obj.dtype, offset, obj.strides, obj.flags.writeable)
+
+    def _in_tensor(self, array: Any) -> Any:
+        """Return how an array is pickled that lies in the memory of a tensor, else None."""
+        if not self._storages or not array.size:
+            return None
+        begin, end = _bounds(array)
+        at = bisect.bisect_right(self._storages, begin, key=lambda each: each[0]) - 1
+        if at < 0 or end > self._storages[at][1]:
+            return None
+        start, _, storage = self._storages[at]
+        offset = array.__array_interface__["data"][0] - start
+        return in_tensor, (storage, array.shape, array.dtype, offset, array.strides, array.flags.writeable)
+
+
+def in_tensor(storage: Any, *place: Any) -> Any:
+    """Return an array in the memory of a tensor."""
+    import torch
+
+    return view(torch.empty(0, dtype=torch.uint8).set_(storage).numpy(), *place)
 
 
 def view(owner: Any, *place: Any) -> Any:
@@ -91,4 +123,5 @@ def _arrays(value: Any, depth: int = 2) -> Iterator[Any]:
             yield from _arrays(each, depth - 1)
 
 
-view.__module__ = "jupyter_trainjob.worker.arrays"
+for _each in (view, in_tensor):
+    _each.__module__ = "jupyter_trainjob.worker.arrays"

@@ -43,7 +43,7 @@ def load(manifest: Manifest, folder: Path) -> Iterator[tuple[str, Any]]:
 def changes(manifest: Manifest, folder: Path) -> dict[str, Any]:
     """Return the values that a fork puts in the place of captured ones."""
     changed: dict[str, Any] = {}
-    for part in manifest.changes:
+    for part, _ in manifest.changes:
         check(part, folder)
         changed |= pickle.loads((folder / part.file).read_bytes())  # noqa: S301 - held against its hash
     return changed

@@ -5,6 +5,7 @@ cell's own name and lines.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import contextlib
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 
 class Output:
@@ -87,25 +88,37 @@ def names(frame: FrameType) -> dict[str, Any]:
     return {**frame.f_globals, **frame.f_locals}
 
 
+_FEATURES: Final = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+
+
 def _execute(text: str, frame: FrameType, *, offset: int) -> Any:
     """Run code of the cell where it stands; return the value of its last expression. `offset`: lines before it."""
     filename = frame.f_code.co_filename
     tree = ast.parse(text, filename)
     ast.increment_lineno(tree, offset)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    body = compile(tree, filename, "exec", dont_inherit=True)
+    flags = frame.f_code.co_flags & _FEATURES
+    body = compile(tree, filename, "exec", flags, dont_inherit=True)
     expression = None
     if isinstance(last, ast.Expr):
-        expression = compile(ast.Expression(last.value), filename, "eval", dont_inherit=True)
+        expression = compile(ast.Expression(last.value), filename, "eval", flags, dont_inherit=True)
     exec(body, frame.f_globals, frame.f_locals)  # noqa: S102 - it is the cell
     return eval(expression, frame.f_globals, frame.f_locals) if expression else None  # noqa: S307
 
 
-def timed(text: str, frame: FrameType, *, offset: int) -> Any:
+QUIETLY: Final = re.compile(r"\s*--no-raise-error(?:\s+|$)")
+"""Before the code of ``%time``, or behind ``%%time``: an exception ends the code, and nothing else."""
+
+
+def timed(text: str, frame: FrameType, *, offset: int, raises: bool = True) -> Any:
     """Run code, and print how long it took; return the value of its last expression."""
     wall, before = time.perf_counter(), os.times()
     try:
         return _execute(text, frame, offset=offset)
+    except Exception:
+        if raises:
+            raise
+        return None
     finally:
         wall, after = time.perf_counter() - wall, os.times()
         user, system = after.user - before.user, after.system - before.system

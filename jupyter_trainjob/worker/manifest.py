@@ -55,6 +55,13 @@ class Secret(NamedTuple):
     """Whether `name` is a variable of the notebook."""
 
 
+class Change(NamedTuple):
+    """Values that a fork of a job put in the place of captured ones: a pickled dict."""
+
+    part: Part
+    names: tuple[str, ...]
+
+
 class Recipe(NamedTuple):
     """How to write a name of the notebook again as Python: at most one of the ways is filled in."""
 
@@ -100,13 +107,15 @@ class Manifest(NamedTuple):
     files: tuple[str, ...] = ()
     """The latter, by where they lie in the job's working folder."""
     modules: tuple[Module, ...] = ()
-    changes: tuple[Part, ...] = ()
-    """Pickled dicts of values that forks of a job put in the place of captured ones, the newest last."""
+    changes: tuple[Change, ...] = ()
+    """The newest last."""
     seed: int | None = None
     """What the ranks' random numbers begin from, see `seeds`; None: each begins somewhere else every time."""
     secrets: tuple[Secret, ...] = ()
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     """Of the notebook's process, see `settings`."""
+    future: tuple[str, ...] = ()
+    """What the notebook's earlier cells imported from ``__future__``."""
 
     def to_json(self) -> bytes:
         """Return the manifest as a file."""
@@ -132,7 +141,8 @@ class Manifest(NamedTuple):
             "code": tuple(Part(*part) for part in fields.get("code", ())),
             "files": tuple(fields.get("files", ())),
             "modules": tuple(Module(*module) for module in fields.get("modules", ())),
-            "changes": tuple(Part(*part) for part in fields.get("changes", ())),
+            "changes": tuple(Change(Part(*part), tuple(names)) for part, names in fields.get("changes", ())),
             "secrets": tuple(Secret(*secret) for secret in fields.get("secrets", ())),
+            "future": tuple(fields.get("future", ())),
         }
         return Manifest(**{**fields, **read})

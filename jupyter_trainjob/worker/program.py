@@ -6,6 +6,7 @@ may start one itself.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import inspect
@@ -39,7 +40,7 @@ def run(manifest: Manifest, place: Path, *, rank: int = 0) -> Any:
     main.__dict__.update(values)
     main.__dict__.update(changes)
     _remember(manifest.filename, manifest.source)
-    return _run_cell(manifest.python_source or manifest.source, manifest.filename, main.__dict__)
+    return _run_cell(manifest.python_source or manifest.source, manifest.filename, main.__dict__, manifest.future)
 
 
 def out(names: tuple[str, ...]) -> dict[str, Any]:
@@ -70,10 +71,12 @@ def _new_main() -> types.ModuleType:
     return main
 
 
-def _run_cell(source: str, filename: str, namespace: dict[str, Any]) -> Any:
+def _run_cell(source: str, filename: str, namespace: dict[str, Any], future: tuple[str, ...] = ()) -> Any:
     tree = ast.parse(source, filename)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    for name in future:
+        flags |= getattr(__future__, name).compiler_flag
     # Both halves are compiled before one runs, as a notebook does.
     halves = [compile(tree, filename, "exec", flags, dont_inherit=True)]
     if isinstance(last, ast.Expr):

@@ -6,10 +6,14 @@ cell's own output goes, as it comes, or under the names that the options give.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 PROGRAMS: Final = frozenset({"bash", "sh", "python", "python3", "perl", "ruby"})
 """Names of ``%%script`` with a program."""
@@ -94,6 +98,49 @@ def hand_on(pipe: IO[bytes], write: Callable[[str], object]) -> None:
     while data := pipe.read(2**16):
         write(decoder.decode(data))
     write(decoder.decode(b"", final=True))
+
+
+def hand_on_while(process: Popen[bytes], pipe: IO[bytes], write: Callable[[str], object]) -> None:
+    """Write what comes out of a program, as it comes, until it ends.
+
+    What it left in the background keeps nobody waiting: a thread goes on writing what comes out of that.
+    """
+    import codecs
+    import select
+    import threading
+
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    ended, ends = os.pipe()
+
+    def wait() -> None:
+        process.wait()
+        os.close(ends)
+
+    def to_the_end() -> None:
+        with pipe:
+            while data := pipe.read(2**16):
+                write(decode(data))
+
+    threading.Thread(target=wait, daemon=True).start()
+    poll = select.poll()
+    for each in (pipe.fileno(), ended):
+        poll.register(each, select.POLLIN)
+    try:
+        while True:
+            over = any(file == ended for file, _ in poll.poll())
+            # A pipe holds no more than this: once the program has ended, one look gets all that is its own.
+            if any(file != ended for file, _ in poll.poll(0)):
+                data = pipe.read(2**16)
+                write(decode(data, final=not data))
+                if not data:
+                    pipe.close()
+                    process.wait()
+                    return
+            if over:
+                break
+    finally:
+        os.close(ended)
+    threading.Thread(target=to_the_end, daemon=True).start()
 
 
 def writer(stream: Any) -> Callable[[str], object]:

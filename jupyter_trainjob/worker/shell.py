@@ -81,7 +81,8 @@ class Shell:
         if name in SILENT:
             return None
         if name == "time":
-            return magics.timed(line, frame, offset=frame.f_lineno - 1)
+            code = magics.QUIETLY.sub("", line, count=1)
+            return magics.timed(code, frame, offset=frame.f_lineno - 1, raises=code == line)
         if name == "timeit":
             return magics.timeit(line, "", frame)
         line = expanded(line, magics.names(frame))
@@ -105,7 +106,7 @@ class Shell:
         if name in SILENT:
             return None
         if name == "time":
-            return magics.timed(body, frame, offset=frame.f_lineno)
+            return magics.timed(body, frame, offset=frame.f_lineno, raises=not magics.QUIETLY.match(line))
         if name == "timeit":
             return magics.timeit(line, body, frame)
         if name == "capture":
@@ -220,12 +221,20 @@ def _bash() -> str:
 
 
 def _run(command: list[str], write: Callable[[str], object] | None) -> int:
-    """Run a program; hand on what it writes as it comes. Returns its exit code, negative for a signal."""
+    """Run a program; hand on what it writes as it comes. Returns its exit code, negative for a signal.
+
+    With `write`, all is wanted that comes, also from what the program leaves behind in the background.
+    """
     import subprocess
 
     sys.stdout.flush()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0) as process:
-        scripts.hand_on(cast("IO[bytes]", process.stdout), write or scripts.writer(sys.stdout))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+    pipe = cast("IO[bytes]", process.stdout)
+    if write is not None:
+        with process:
+            scripts.hand_on(pipe, write)
+    else:
+        scripts.hand_on_while(process, pipe, scripts.writer(sys.stdout))
     code = process.returncode
     return code if code <= 128 else 128 - code
 

@@ -11,7 +11,15 @@ import pickle
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
+
+HERE = ("cpu", "meta")
+"""Types of devices whose tensors can travel as they are."""
+
+
+class OnDevice(TypeError):
+    """A tensor that lies in the memory of a device of this computer."""
 
 
 class Storages:
@@ -29,6 +37,8 @@ class Storages:
         if torch is None or not hasattr(torch, "Tensor"):  # While it is imported.
             return NotImplemented
         if isinstance(obj, torch.Tensor):
+            if obj.device.type not in HERE and not self._bring_home:
+                raise OnDevice(f"it lies on {obj.device} of this computer, which a job does not see")
             return _of_tensor(obj)
         whole = _of_what_torch_cuts(obj)
         if whole is not NotImplemented:
@@ -49,6 +59,19 @@ class Storages:
         import ctypes  # Late: most ranks send back no tensors.
 
         return untyped_storage, (pickle.PickleBuffer((ctypes.c_char * size).from_address(here.data_ptr())),)
+
+
+def storages(value: Any, depth: int = 2) -> Iterator[Any]:
+    """Yield what the tensors among a value and what it contains lie in, where that is this process's memory."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "Tensor"):
+        return
+    if type(value) in (torch.Tensor, torch.nn.Parameter):
+        if value.device.type == "cpu" and value.layout is torch.strided and value.numel():
+            yield value.untyped_storage()
+    elif depth and isinstance(value, (list, tuple, dict)):
+        for each in list(value.values() if isinstance(value, dict) else value)[:1000]:
+            yield from storages(each, depth - 1)
 
 
 def _of_tensor(tensor: Any) -> Any:

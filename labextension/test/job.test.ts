@@ -140,10 +140,22 @@ test('a refusal is told in its words', async () => {
 test('a rerun opens the new job', async () => {
   const { store, said, asked } = made();
   store.act('rerun');
-  asked[0]?.answer({ uid: 'u2', name: 'digits-again' });
+  asked[0]?.answer({ uid: 'u2', name: 'digits-again', differences: [] });
   await vi.advanceTimersByTimeAsync(0);
   expect(said).toEqual(['open u2']);
   expect(store.view().acting.is).toBe('idle');
+});
+
+test('a rerun that is not the same says what is different', async () => {
+  const { store, asked } = made();
+  store.act('rerun');
+  asked[0]?.answer({ uid: 'u2', name: 'digits-again', differences: ['numpy is 2.4 now.', 'a.py changed.'] });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(store.view().acting).toEqual({
+    is: 'noted',
+    what: 'rerun',
+    message: 'Not as it was: numpy is 2.4 now. a.py changed.'
+  });
 });
 
 test('a late answer to one action says nothing of the next', async () => {

@@ -39,6 +39,7 @@ export function failure(part: Partial<Failure> = {}): Failure {
     source: '    loss = f(x)',
     traceback: 'Traceback …',
     remedy: '',
+    first: '',
     ...part
   };
 }

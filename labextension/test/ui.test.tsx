@@ -214,7 +214,7 @@ test('details that there are not say why', async () => {
 test('a rerun is shown below, and can be closed', async () => {
   const { jobs, answer } = await show(job({ state: 'Complete' }));
   await act(() => button('Rerun').click());
-  await answer({ uid: 'u2', name: 'digits-again' });
+  await answer({ uid: 'u2', name: 'digits-again', differences: [] });
   await act(() =>
     jobs.receive({ kind: 'head', job: 'u2', head: job({ uid: 'u2', name: 'digits-again' }) }, [])
   );
@@ -250,6 +250,11 @@ test('tabs keep what is in them, and show curves with the tail of the log', asyn
   button('Logs').focus();
   await key('Home');
   expect(seen()).toEqual(['curves', 'tail']);
+});
+
+test('how the other ranks ended stands beside the cause', async () => {
+  await show(job({ state: 'Failed', failure: failure({ first: 'Rank 3 of 8 failed first.' }) }));
+  expect(host.querySelector('.tj-failure-words')?.textContent).toContain('Rank 3 of 8 failed first.');
 });
 
 test('the traceback is folded', async () => {

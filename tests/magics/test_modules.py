@@ -79,6 +79,9 @@ def test_with_files_a_job_works_in_a_folder_that_holds_just_these(
 def test_a_file_that_would_be_missing_is_named(cluster: StateDir, shell: Shell, beside: Path) -> None:
     with pytest.raises(UsageError, match=r"names table\.csv, which would be missing.*--file table\.csv"):
         shell.run("%%trainjob lost --runtime plain --file own_helpers\nopen('table.csv').read()")
+    shell.run("def rows():\n    return open('table.csv').read()")
+    with pytest.raises(UsageError, match=r"names table\.csv, which would be missing"):
+        shell.run("%%trainjob lost --runtime plain --file own_helpers\nrows()")
     shell.run("%%trainjob found --runtime plain\nopen('table.csv').read()")
     assert shell.names["found"].result(timeout=60) == "1,2"
 

@@ -97,7 +97,7 @@ def test_a_stopped_job_goes_on_and_a_job_that_is_over_does_not(
     shell.run("%trainjob resume pausing")
     assert job.name in capsys.readouterr().out
     wait_for(lambda: job.status() is State.RUNNING, timeout=60)
-    wait_for(lambda: len(job.metrics()["step"]) >= before, timeout=60)
+    wait_for(lambda: len(job.metrics()["step"]) > before, timeout=60)
     job.resume()
     assert job.status() is State.RUNNING, "resuming what runs changes nothing"
     shell.run("%%trainjob short --runtime plain\n1")

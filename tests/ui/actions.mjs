@@ -99,7 +99,7 @@ await view(
 
 await view(
   'failed',
-  { theme: 'light', answers: { rerun: [{ uid: 'again', name: 'digits-again' }, []] } },
+  { theme: 'light', answers: { rerun: [{ uid: 'again', name: 'digits-again', differences: [] }, []] } },
   async page => {
     await page.getByRole('button', { name: 'Rerun', exact: true }).click();
     await page.waitForFunction(() => window.sent.some(message => message.kind === 'open'));

@@ -81,10 +81,17 @@ export class JobStore extends Held<View> implements Source {
     };
     this.ask(what, {}).then(
       answer => {
-        if (what === 'rerun') {
-          this.line.open((answer as Answer<'rerun'>).uid);
+        if (what !== 'rerun') {
+          became({ is: 'done', what });
+          return;
         }
-        became(what === 'rerun' ? { is: 'idle' } : { is: 'done', what });
+        const { uid, differences } = answer as Answer<'rerun'>;
+        this.line.open(uid);
+        became(
+          differences.length === 0
+            ? { is: 'idle' }
+            : { is: 'noted', what, message: `Not as it was: ${differences.join(' ')}` }
+        );
       },
       (error: Error) => became({ is: 'refused', what, message: error.message })
     );

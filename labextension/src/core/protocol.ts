@@ -53,8 +53,8 @@ export interface Asks {
   stop: [args: Nothing, answer: Nothing];
   resume: [args: Nothing, answer: Nothing];
   delete: [args: Nothing, answer: Nothing];
-  /** The new job, to be opened. */
-  rerun: [args: Nothing, answer: { uid: string; name: string }];
+  /** The new job, to be opened, and what is different with it, in sentences. */
+  rerun: [args: Nothing, answer: { uid: string; name: string; differences: string[] }];
   text: [args: { form: 'magic' | 'yaml' | 'sdk' }, answer: { text: string }];
   /** What the job was sent with; `none` says why there is nothing. */
   details: [args: Nothing, answer: { sections: Section[]; none: string }];

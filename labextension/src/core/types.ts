@@ -20,6 +20,8 @@ export interface Failure {
   source: string;
   traceback: string;
   remedy: string;
+  /** Which of several ranks failed first, and how the others ended. */
+  first: string;
 }
 
 /** The small snapshot: the synced trait `state` for the first job, a message for others. */
@@ -137,9 +139,14 @@ export interface JobRow {
 /** What changes a job. */
 export type Action = 'stop' | 'resume' | 'delete' | 'rerun';
 
-/** How far an action is. `done`: the kernel has answered, the job's new state has not come yet. */
+/**
+ * How far an action is. `done`: the kernel has answered, the job's new state has not come yet; `noted`: it was done, and
+ * there is something to be said of it.
+ */
 export type Acting =
-  { is: 'idle' } | { is: 'asked' | 'done'; what: Action } | { is: 'refused'; what: Action; message: string };
+  | { is: 'idle' }
+  | { is: 'asked' | 'done'; what: Action }
+  | { is: 'refused' | 'noted'; what: Action; message: string };
 
 /** Everything of one job that is drawn, replaced as a whole on each change. */
 export interface View {

@@ -98,6 +98,7 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
             {WORDS[acting.what].failed}: {acting.message}
           </span>
         )}
+        {acting.is === 'noted' && <span className="tj-quiet">{acting.message}</span>}
         {copy.is === 'refused' && <span className="tj-tone-bad">Not copied: {copy.text}</span>}
         {copy.is === 'unknown' && <span className="tj-tone-bad">No details: {copy.text}</span>}
         {copy.is === 'copied' && <span className="tj-tone-good">Copied</span>}

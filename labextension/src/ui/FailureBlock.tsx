@@ -5,12 +5,13 @@ import type { Failure } from '../core/types';
 
 /** Why it failed: the sentence, what to do, the line of the cell; the traceback on demand. */
 export function FailureBlock({ failure }: { failure: Failure }): ReactElement {
-  const { headline, remedy, where, source, rank, traceback } = failure;
+  const { headline, first, remedy, where, source, rank, traceback } = failure;
   const who = blamed(failure);
   return (
     <div className="tj-failure">
       <div className="tj-failure-words">
         <p className="tj-failure-headline">{headline}</p>
+        {first !== '' && <p className="tj-failure-remedy">{first}</p>}
         {remedy !== '' && <p className="tj-failure-remedy">{remedy}</p>}
       </div>
       {(where !== '' || who !== '') && (

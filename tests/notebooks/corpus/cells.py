@@ -58,6 +58,15 @@ a, b, len(a)""",
     "imports in the cell": case(
         "", "import json as j, os.path\nfrom collections import Counter as C\nj.dumps({'a': 1}), C('aa')"
     ),
+    "futures of earlier cells": case(
+        "from __future__ import annotations",
+        "def f(x: int, y: Nowhere = 1) -> Nothing: ...\n%time def g(z: Nowhere): ...\nf.__annotations__, g.__annotations__",
+    ),
+    "futures of later cells": case(
+        "def f(x: int): ...",
+        "from __future__ import annotations",
+        "def g(x: int): ...\nf.__annotations__, g.__annotations__",
+    ),
     "exec and eval": case("k = 4", "exec('z = k * 2')\neval('z + k')"),
     "globals and locals": case("a = 3", "globals()['made'] = a + 1\nmade, 'a' in globals(), locals() is globals()"),
     "global in a function": case("", "def f():\n    global made\n    made = 5\nf()\nmade"),

@@ -93,6 +93,10 @@ LIBRARIES = {
 
 TENSORS = with_torch(
     {
+        "an array and a tensor in one memory": case(
+            "import numpy as np, torch\na = np.zeros(4)\nt = torch.from_numpy(a)\nu = torch.ones(3)\nb = u.numpy()",
+            "t += 1\na[0] = 5\nb[1] = 7\na.tolist(), t.tolist(), b.tolist(), u.tolist()",
+        ),
         "a tensor": case("import torch\nt = torch.arange(6.).reshape(2, 3)", "t @ t.T, t.dtype, t"),
         "tensors of odd types": case(
             "import torch\nv = [torch.tensor(3), torch.zeros(0, 2), torch.ones(2, dtype=torch.bfloat16), torch.tensor([True]), torch.tensor([1 + 2j]), torch.eye(3).to_sparse()]",

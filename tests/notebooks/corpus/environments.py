@@ -15,14 +15,18 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
+def uv() -> str:
+    """Return the path of uv."""
+    return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+
+
 def environment(folder: Path, version: str, *, packages: Sequence[str]) -> Path:
     """Make an environment and return its interpreter; skip the test where there is no such Python, never in CI."""
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     needed = [each for each in metadata.requires("jupyter_trainjob") or () if "extra ==" not in each]
     python = folder / "bin" / "python"
     for command in (
-        [uv, "venv", "--quiet", "--python", _python(version), str(folder)],
-        [uv, "pip", "install", "--quiet", "--python", str(python), *needed, *packages],
+        [uv(), "venv", "--quiet", "--python", _python(version), str(folder)],
+        [uv(), "pip", "install", "--quiet", "--python", str(python), *needed, *packages],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
         if done.returncode:

@@ -100,6 +100,7 @@ def jobs() -> dict[str, Recorded]:
         source="    loss = F.cross_entropy(model(x), y[:-1])",
         traceback=TRACEBACK,
         remedy="Your data does not divide by the batch size on the last step. Drop it with drop_last=True, or pad.",
+        first="Rank 3 of 8 failed first; of the others, 5 lost the connection to it, 2 were stopped.",
     )
     failed = replace(
         running,

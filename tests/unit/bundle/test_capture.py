@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codeop
 import functools
 import io
 import pickle
@@ -56,7 +57,11 @@ def test_plain_values_carry_no_code() -> None:
 
 
 def test_notebook_machinery_stays_at_home() -> None:
-    def of_ipython() -> None: ...
+    shell = types.SimpleNamespace(compile=codeop.Compile())
+    shell.compile("from __future__ import annotations", "Cell [1]", "exec")
+
+    def of_ipython() -> Any:
+        return shell
 
     of_ipython.__module__ = "IPython.core.interactiveshell"
     namespace = notebook(
@@ -66,6 +71,7 @@ def test_notebook_machinery_stays_at_home() -> None:
     captured = capture("(exit, open, __name__, __builtins__)\nf()", namespace)
     assert names(captured) == ["f"]
     assert b"of_ipython" not in captured.payload.open().read()
+    assert captured.future == ("annotations",)
 
 
 @pytest.mark.parametrize("name", ["In", "Out", "_", "___", "_i3", "_12", "_ih"])

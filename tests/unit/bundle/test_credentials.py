@@ -32,6 +32,23 @@ def test_what_services_mark_is_found_under_any_name(kind: str, text: str) -> Non
     assert credentials.kind_of("x", f"before {text} after") == kind
 
 
+@pytest.mark.parametrize(
+    "name", ["password", "DB_PASSWD", "Secret", "api_token", "API_KEYS", "apikey", "access_key", "aws_credentials"]
+)
+def test_a_line_is_looked_at_for_every_name_and_mark_that_counts(name: str) -> None:
+    lines = [f"{name} = '{LETTERS[:24]}'", *(f"x = '{text}'" for text in MARKED.values())]
+    found = credentials.in_source("\n".join(lines), "Cell [1]")
+    assert len(found) == len(lines), "each line holds one"
+
+
+def test_a_file_that_changed_is_looked_into_again(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text("x = 1\n")
+    assert not credentials.in_files({"own.py": path})
+    path.write_text(f"x = '{MARKED['AWS access key']}'\n")
+    assert credentials.in_files({"own.py": path}) == [("own.py, line 1", "AWS access key")]
+
+
 def test_a_random_text_called_like_a_secret_is_found() -> None:
     assert credentials.kind_of("db_password", LETTERS[:24]) == "secret, by its name"
     assert credentials.kind_of("API_KEY", LETTERS[:24]) == "secret, by its name"

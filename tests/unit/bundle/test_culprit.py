@@ -53,3 +53,19 @@ def test_connections_are_to_be_opened_in_the_cell() -> None:
             with pytest.raises(CaptureError, match=remedy):
                 capture_cell("print(thing)", {"thing": thing}, filename="Cell [1]")
     database.close()
+
+
+def test_tensors_on_a_device_are_to_be_moved_home() -> None:
+    torch = pytest.importorskip("torch")
+
+    class OnCuda(torch.Tensor):  # type: ignore[misc, name-defined]
+        """Stands in for what only a GPU can have."""
+
+        device = property(lambda _: torch.device("cuda", 1))
+
+    model = torch.nn.Linear(2, 1)
+    model.register_buffer("mean", torch.zeros(2).as_subclass(OnCuda))
+    with pytest.raises(CaptureError, match=r"state\['net'\]\S* cannot travel.*lies on cuda:1.*\.cpu\(\)"):
+        capture_cell("state", {"state": {"net": model, "lr": 0.1}}, filename="Cell [1]")
+    model.mean = torch.zeros(2, device="meta")
+    capture_cell("state", {"state": {"net": model, "lr": 0.1}}, filename="Cell [1]")

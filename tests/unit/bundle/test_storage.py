@@ -12,9 +12,9 @@ from jupyter_trainjob.bundle.archive import archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell
 from jupyter_trainjob.bundle.delivery import deliver
 from jupyter_trainjob.bundle.payload import PART_SIZE, Payload
-from jupyter_trainjob.bundle.storage import Storage, of, parse
-from jupyter_trainjob.errors import UsageError
-from jupyter_trainjob.worker.stores import Store
+from jupyter_trainjob.bundle.storage import Storage, explained, of, parse
+from jupyter_trainjob.errors import StorageError, UsageError
+from jupyter_trainjob.worker.stores import NoStore, Store
 
 KEY = b"k" * 32
 MEANT: dict[str, tuple[str, str, str | None, str]] = {
@@ -29,6 +29,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a way out of the claim": ("pvc://disk/../other", "one of dots"),
     "a claim that cannot be": ("pvc://Disk_1", "'Disk_1' cannot be the name of a PersistentVolumeClaim"),
     "a file that is none of this computer": ("file://data", "as in file:///data"),
+    "a password": ("s3://key:hunter2@bucket/a", "'s3://…@bucket/a' has a password in it.*--secret AWS_ACCESS_KEY_ID"),
+    "a password for a server": ("ftp://me:hunter2@host/a", "has a password in it"),
+    "a page": ("https://host/a", "files can be read, not stored. There is pvc, file, s3"),
+    "a slip": ("s4://bucket/a", "s4:// is not known. There is pvc"),
     "what Kubernetes would fill in": ("s3://$(SECRET)/a", "is no storage"),
 }
 
@@ -44,8 +48,19 @@ def test_meant(text: str, url: str, claim: str | None, path: str) -> None:
 
 @pytest.mark.parametrize(("text", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused(text: str, why: str) -> None:
-    with pytest.raises(UsageError, match=why.replace("$", r"\$").replace("(", r"\(")):
+    with pytest.raises(UsageError, match=why.replace("$", r"\$").replace("(", r"\(")) as raised:
         parse(text)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_what_a_library_of_a_store_raises_is_told_in_words() -> None:
+    with pytest.raises(StorageError, match="s3://a cannot be reached from this notebook: RuntimeError: no endpoint"):
+        with explained("s3://a"):
+            raise RuntimeError("no endpoint")
+    with pytest.raises(UsageError, match=r"no s3fs.*Install"), explained("s3://a"):
+        raise NoStore("no s3fs")
+    with pytest.raises(FileNotFoundError), explained("s3://a"):
+        raise FileNotFoundError
 
 
 def sent(storage: str, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -50,6 +50,53 @@ def test_a_pod_that_is_being_prepared_has_no_complaint() -> None:
     assert snapshot(trainjob(nodes=1), pod("volume that is not there")).reason == ""
 
 
+PREPARING = {
+    "a ConfigMap": (
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "settings" : configmap "none" not found',
+        "volume 'settings' cannot be mounted: there is no configmap 'none' in the namespace. Create it",
+    ),
+    "a key": (
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "settings" : references non-existent config key: a.yaml',
+        "volume 'settings' cannot be mounted: what it is made of has no such key",
+    ),
+    "a disk that is in use": (
+        "FailedAttachVolume",
+        'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) other-0',
+        "volume 'pvc-1' cannot be mounted: it is in use on another node",
+    ),
+    "storage that does not answer": (
+        "FailedMount",
+        "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data]: timed out waiting",
+        "volume 'data' cannot be mounted: its storage does not answer in time",
+    ),
+    "a path of the node": (
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "data" : hostPath type check failed: /data is not a directory',
+        "its path is not there on the node",
+    ),
+    "anything else": (
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "data" : rpc error: code = Internal',
+        "volume 'data' cannot be mounted (MountVolume.SetUp failed",
+    ),
+    "the network": (
+        "FailedCreatePodSandBox",
+        "Failed to create pod sandbox: plugin type=calico failed",
+        "its node cannot set it up (Failed to create pod sandbox: plugin type=calico failed). The network",
+    ),
+    "what the program said itself": ("Unhealthy", "Liveness probe failed", ""),
+}
+
+
+@pytest.mark.parametrize(("why", "message", "told"), PREPARING.values(), ids=PREPARING)
+def test_a_pod_whose_containers_are_not_begun_says_why(why: str, message: str, told: str) -> None:
+    warned = causes.Warned(why, message)
+    reason = snapshot(trainjob(nodes=1), pod("volume that is not there"), warning=warned).reason
+    assert (told in reason) if told else (reason == "")
+
+
 def test_a_deadline_that_passed_while_a_node_waited_says_what_for() -> None:
     job = trainjob(nodes=1, condition=("Failed", "x"))
     job["status"]["conditions"][0]["reason"] = "DeadlineExceeded"
@@ -142,7 +189,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("name", "text", "remedy"), [(name, *told) for name, told in REFUSED.items()], ids=REFUSED)
 def test_a_job_without_pods_says_who_refused_them(name: str, text: str, remedy: str) -> None:
-    found = snapshot(trainjob(), warning=EVENTS[name]["message"])
+    found = snapshot(trainjob(), warning=causes.Warned(EVENTS[name]["reason"], EVENTS[name]["message"]))
     assert found.state is State.QUEUED
     assert text in found.reason
     assert remedy in found.reason

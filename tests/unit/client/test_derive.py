@@ -6,6 +6,7 @@ import pytest
 
 from jupyter_trainjob.api.resources import Object
 from jupyter_trainjob.api.times import seconds
+from jupyter_trainjob.client.causes import Warned
 from jupyter_trainjob.client.derive import derive
 from jupyter_trainjob.client.snapshot import Snapshot, State
 from jupyter_trainjob.constants import (
@@ -92,7 +93,7 @@ def test_why_it_waits_is_said_in_the_schedulers_words() -> None:
 
 
 def test_without_pods_the_newest_warning_is_the_reason() -> None:
-    assert snapshot(trainjob(), warning="no such runtime").reason == "no such runtime"
+    assert snapshot(trainjob(), warning=Warned("Failed", "no such runtime")).reason == "no such runtime"
 
 
 def test_of_two_pods_of_one_index_the_newer_counts() -> None:
@@ -109,6 +110,9 @@ EXITS = {
         "A native library is at fault",
     ),
     "ended by itself": (3, "rank 1 ended with exit code 3", ""),
+    "ended by itself with -1": (255, "rank 1 ended with exit code 255", ""),
+    "ended by a signal without a name": (168, "rank 1 was killed (exit code 168, signal 40)", ""),
+    "more than any signal": (193, "rank 1 ended with exit code 193", ""),
 }
 
 

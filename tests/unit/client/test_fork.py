@@ -10,6 +10,7 @@ import pytest
 from jupyter_trainjob import errors
 from jupyter_trainjob.bundle.copying import LinkedFiles
 from jupyter_trainjob.client import fork
+from jupyter_trainjob.client.folder import StoredFolder
 from jupyter_trainjob.worker.folder import Entry
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Value
 
@@ -54,14 +55,14 @@ def test_only_what_the_job_took_along_can_be_changed() -> None:
         fork._check_names({"rate": 1}, manifest(CELL, "lr", "Net"))
     fork._check_names({"lr": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
     with pytest.raises(errors.UsageError, match="Values: lr"):
-        fork._check_names({"train": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
+        fork._check_names({"train": 1}, manifest(FUNCTION, "train", "argument lr", "the call"))
+    with pytest.raises(errors.UsageError, match=r"Values: lr. Arguments that the function got by their place have no"):
+        fork._check_names({"x": 1}, manifest(FUNCTION, "train", "argument 1", "argument lr", "the call"))
 
 
 def test_a_value_that_cannot_travel_is_named() -> None:
     with pytest.raises(errors.CaptureError, match=r"lr\['file'\] cannot travel"), open("/dev/null") as file:  # noqa: PTH123
         fork._pickled({"lr": {"file": file}})
-    with pytest.raises(errors.UsageError, match="too large for a fork"):
-        fork._pickled({"lr": b"x" * 600_000})
     assert fork._pickled({}) == b""
 
 
@@ -78,3 +79,15 @@ def test_what_a_fork_overwrites_stays_as_it_was_in_the_older_job(tmp_path: Path)
         assert (new / "checkpoints" / name).read_text() == "of the old"
         (new / "checkpoints" / name).write_text("of the new")
         assert (old / "checkpoints" / name).read_text() == "of the old"
+
+
+def test_links_to_copied_checkpoints_behind_a_url_come_along(tmp_path: Path) -> None:
+    old, new = (StoredFolder(f"file://{tmp_path}/{name}") for name in ("old", "new"))
+    (tmp_path / "file").write_text("x")
+    for step in ("step-1", "step-2"):
+        old.store().put(tmp_path / "file", f"checkpoints/{step}")
+    old.store().link("checkpoints/first", "step-1")
+    old.store().link("checkpoints/latest", "step-2")
+    fork.StoredFiles(old, new, frozenset({"step-1"})).write_files()
+    assert set(new.list()) == {"checkpoints/step-1"}
+    assert new.store().links() == {"checkpoints/first": "step-1"}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import sys
+import types
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
+import numpy as np
 import pytest
 
 from jupyter_trainjob import errors
@@ -28,7 +33,7 @@ def of(record: Any, *, rank: int = 0, state: State = State.COMPLETE) -> outcome.
     return outcome.of(snapshot, record, key=lambda: KEY, opener=_nothing, rank=rank)
 
 
-def of_all(record: Any) -> outcome.Results:
+def of_all(record: Any) -> Any:
     snapshot: Any = SimpleNamespace(name="job-abcde", state=State.COMPLETE, ranks=3)
     return outcome.of_all(snapshot, record, key=lambda: KEY, opener=_nothing, first=of(record))
 
@@ -80,6 +85,35 @@ def test_a_file_that_is_gone_is_named(tmp_path: Any) -> None:
         of(said(in_file(tmp_path)))
 
 
+def test_a_library_that_only_the_job_has_is_named_and_the_result_can_be_read_once_it_is_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = types.ModuleType("imagelib")
+    exec("class Model:\n    def __eq__(self, other): return type(self) is type(other)", vars(module))
+    monkeypatch.setitem(sys.modules, "imagelib", module)
+    there = said(value([module.Model()]), value(module.Model(), 1), value(1, 2))
+    monkeypatch.delitem(sys.modules, "imagelib")
+    with pytest.raises(errors.NoResult) as raised:
+        of(there)
+    text = str(raised.value)
+    for part in ("job-abcde ended well", "rank 0", "'imagelib'", "pip install", "plain data", "is kept"):
+        assert part in text
+    with pytest.raises(errors.NoResult, match=r"rank 1 .*'imagelib'"):
+        of(there, rank=1)
+    monkeypatch.setitem(sys.modules, "imagelib", module)
+    assert of(there).value == [module.Model()]
+
+
+def test_a_library_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("imagelib")
+    exec("class Model: pass", vars(module))
+    monkeypatch.setitem(sys.modules, "imagelib", module)
+    there = said(value(module.Model()))
+    monkeypatch.delattr(module, "Model")
+    with pytest.raises(errors.NoResult, match=r"job-abcde ended well.*rank 0.*AttributeError.*'Model'.*is kept"):
+        of(there)
+
+
 def test_a_deleted_job_has_none() -> None:
     with pytest.raises(errors.JobStopped):
         of(said(value(1)), state=State.DELETED)
@@ -88,7 +122,7 @@ def test_a_deleted_job_has_none() -> None:
 def test_all_values_are_a_list_by_rank() -> None:
     found = of_all(said(value("a"), value("b", 1), value("c", 2)))
     assert found == ["a", "b", "c"]
-    assert isinstance(found, list)
+    assert type(found) is list
     assert (found[-1], found[1:], list(found), "b" in found) == ("c", ["b", "c"], ["a", "b", "c"], True)
     assert repr(found) == "['a', 'b', 'c']"
 
@@ -96,18 +130,23 @@ def test_all_values_are_a_list_by_rank() -> None:
 def test_one_that_is_missing_is_missed_when_it_is_asked_for(tmp_path: Any) -> None:
     found = of_all(said(value("a"), in_file(tmp_path, 1), value("c", 2)))
     assert (found[0], found[2], len(found)) == ("a", "c", 3)
-    for ask in (
+    asks: tuple[Callable[[], Any], ...] = (
         lambda: found[1],
         lambda: found[-2],
         lambda: found[:2],
         lambda: list(found),
         lambda: pickle.dumps(found),
-    ):
+        lambda: np.array(found),
+        lambda: [*reversed(found)],
+        lambda: "".join(found),
+        lambda: json.dumps([*found]),
+        lambda: "x" in found,
+    )
+    for ask in asks:
         with pytest.raises(errors.NoResult, match="rank 1"):
             ask()
     with pytest.raises(IndexError):
         found[3]
-    assert found != ["a", None, "c"]
     assert repr(found) == "['a', <no result of rank 1>, 'c']"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import pickle
 import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,6 +28,7 @@ from jupyter_trainjob.bundle import archive, copying
 from jupyter_trainjob.bundle.capture import Capture, Captured, capture_cell
 from jupyter_trainjob.bundle.delivery import KEY_ENTRY, bundle_secret, deliver
 from jupyter_trainjob.bundle.payload import Payload
+from jupyter_trainjob.bundle.secret import read
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.client.options import LONGEST_NAME, Options
@@ -104,6 +107,72 @@ def test_the_bundle_is_the_same_under_another_name_with_another_key(client: Clie
     assert after._replace(job=before.job, key=before.key) == before
 
 
+def changes_of(client: Client, job: TrainJob) -> tuple[dict[str, Any], set[str]]:
+    """Return the values that a fork's ranks will find changed, and the files that lie in its Secret."""
+    secret = client.get(SECRETS, bundle_secret(job.name), namespace="default")
+    manifest = copying.manifest(secret)
+    assert manifest is not None
+    files = {name: base64.b64decode(data) for name, data in secret["data"].items() if name.startswith("changes")}
+    mounted = {
+        item["key"]
+        for patch in client.get(TRAINJOBS, job.name, namespace="default")["spec"]["runtimePatches"]
+        for volume in patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"][
+            "template"
+        ]["spec"]["volumes"]
+        for source in volume["projected"]["sources"]
+        for item in source["secret"]["items"]
+    }
+    found: dict[str, Any] = {}
+    for part, _ in manifest.changes:
+        assert part.file in mounted
+        found |= pickle.loads(files[part.file])
+    assert {each for each in mounted if each.startswith("changes")} == {*files}
+    return found, {*files}
+
+
+def test_forks_of_forks_keep_what_is_changed_still_and_nothing_else(client: Client) -> None:
+    captured = capture_cell("lr, depth, data", {"lr": 1, "depth": 2, "data": b""}, filename="Cell [1]")
+    options = Options(name="digits", runtime="plain")
+    job = send(prepare_on(Connection("elsewhere", client, "default"), captured, options))
+    job = job.fork(lr=10, depth=20)
+    job = job.fork(lr=11)
+    assert changes_of(client, job) == ({"lr": 11, "depth": 20}, {"changes-0", "changes-1"})
+    job = job.fork(lr=12)
+    assert changes_of(client, job) == ({"lr": 12, "depth": 20}, {"changes-0", "changes-1"})
+    job = job.fork(lr=13, depth=23)
+    assert changes_of(client, job) == ({"lr": 13, "depth": 23}, {"changes-0"})
+    assert changes_of(client, job.fork(nodes=2)) == ({"lr": 13, "depth": 23}, {"changes-0"})
+    job = job.fork(data=b"x" * 300_000)
+    with pytest.raises(errors.UsageError, match=r"too large for a fork: .* with those of 2 earlier forks"):
+        job.fork(lr=b"y" * 300_000)
+    assert changes_of(client, job.fork(data=b"y" * 300_000))[0]["data"][:1] == b"y"
+
+
+def test_the_environment_of_a_fork_is_what_was_typed(client: Client) -> None:
+    captured = capture_cell("1", {}, filename="Cell [1]")
+    options = Options(name="digits", runtime="plain", env={"OLD": "$(HOME) $$ $x"})
+    job = send(prepare_on(Connection("elsewhere", client, "default"), captured, options))
+    assert options_of(client, job.fork(env={"NEW": "$(PATH)"}).fork()) == {
+        "OLD": "$$(HOME) $$$ $x",
+        "NEW": "$$(PATH)",
+    }
+
+
+def options_of(client: Client, job: TrainJob) -> dict[str, str]:
+    env = client.get(TRAINJOBS, job.name, namespace="default")["spec"]["trainer"]["env"]
+    return {each["name"]: each["value"] for each in env if each["name"] in ("OLD", "NEW")}
+
+
+def test_the_record_of_a_fork_has_the_options_of_its_bundle(client: Client) -> None:
+    captured = capture_cell(
+        "x = KEY", {"KEY": "v"}, filename="Cell [1]", out=["x"], secrets=read(["KEY"], {"KEY": "v"})
+    )
+    options = Options(name="digits", runtime="plain", secrets=["KEY"], out=["x"], deadline=60)
+    job = send(prepare_on(Connection("elsewhere", client, "default"), captured, options))
+    forked = job.fork(nodes=2, deadline=90).record["options"]
+    assert forked == {"secrets": ["KEY"], "out": ["x"], "runtime": "plain", "nodes": 2, "deadline": 90}
+
+
 def test_what_is_mounted_is_the_copy(client: Client) -> None:
     first = sent(client)
     again = first.rerun()
@@ -145,6 +214,7 @@ def test_a_job_in_yaml_is_sent_as_its_user_wrote_it(client: Client) -> None:
     made = client.get(TRAINJOBS, again.name, namespace="default")
     assert again.name.startswith("mnist-")
     assert made["metadata"]["labels"] == {"team": "vision"}
+    assert made["metadata"]["annotations"].pop("jupyter-trainjob.org/sent")
     assert made["metadata"]["annotations"] == {"note": "mine", "jupyter-trainjob.org/rerun-of": "mnist"}
     assert not made["spec"].get("suspend")
     assert made["spec"]["trainer"] == stored["spec"]["trainer"]

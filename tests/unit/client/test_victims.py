@@ -56,3 +56,5 @@ def test_how_the_others_ended() -> None:
     told = victims.others(record, first=3, ranks=6)
     assert told == "1 lost the connection to it, 1 failed as well, 1 had finished, 2 were stopped"
     assert victims.others(record, first=3, ranks=5).endswith("1 was stopped")
+    assert victims.course(record, first=3, ranks=6) == f"Rank 3 of 6 failed first; of the others, {told}."
+    assert not victims.course(record, first=0, ranks=1), "there are no others"

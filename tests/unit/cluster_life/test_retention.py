@@ -61,6 +61,16 @@ def test_a_folder_is_measured_by_the_disk_it_takes(tmp_path: Path) -> None:
     assert size_of(tmp_path / "missing") == 0
 
 
+def test_what_two_folders_share_counts_once(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    (tmp_path / "a/large").write_bytes(os.urandom(200_000))
+    (tmp_path / "b/large").hardlink_to(tmp_path / "a/large")
+    assert 200_000 <= size_of(tmp_path) < 400_000
+    counted: set[tuple[int, int]] = set()
+    assert size_of(tmp_path / "b", counted) >= 200_000 > size_of(tmp_path / "a", counted)
+
+
 def test_old_jobs_go_with_their_history_and_others_stay(tmp_path: Path) -> None:
     state = StateDir(tmp_path / "state").create()
     store = Store(state.store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +171,34 @@ def test_compaction_starts_by_itself_when_the_log_grows(tmp_path: Path) -> None:
     connection.close()
     store.close()
     assert rows < 700
+
+
+def test_of_what_was_deleted_and_compacted_no_byte_stays_on_disk(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    short, long = "a sentence that nobody is to read", "a long value of many pages " * 4000
+    for name, value in (("short", short), ("long", long)):
+        put(store, pod(name, value=value))
+    delete(store, pod("short"))
+    put(store, pod("else", v="1"))
+    assert short.encode() in on_disk(tmp_path)
+    store.compact(store.version)
+    assert short.encode() not in on_disk(tmp_path)
+    assert long[:1000].encode() in on_disk(tmp_path)
+    delete(store, pod("long"))
+    put(store, pod("else", v="2"))
+    with store._log.reader() as reader:
+        reader.pin()
+        began = time.monotonic()
+        store.compact(store.version)
+        assert time.monotonic() - began < 10, "waited for a reader"
+    put(store, pod("else", v="3"))
+    store.compact(store.version)
+    assert long[:1000].encode() not in on_disk(tmp_path)
+    store.close()
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 def test_what_was_written_and_compacted_is_there_after_reopening(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class FakeJob:
         self.do("rerun")
         again = FakeJob(replace(self.now, uid="uid-2", name="digits-again"))
         self.others[again.uid] = again
-        return again, []
+        return again, [f"numpy is 2.4 now{HOSTILE}"]
 
     def details(self) -> list[Section]:
         return [Section("Values", [("lr", "float", "12 B", "0.1\x1b[31m")])]

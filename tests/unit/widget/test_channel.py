@@ -69,7 +69,11 @@ def test_what_changes_a_job_is_done_and_answered(front: Front, job: FakeJob, dee
 
 def test_a_job_is_sent_again_once_and_its_copy_is_opened(front: Front, job: FakeJob) -> None:
     front.ask("rerun")
-    assert front.answer() == {"kind": "answer", "id": "q", "ok": True, "uid": "uid-2", "name": "digits-again"}
+    answer = front.answer()
+    assert (answer["ok"], answer["uid"], answer["name"]) == (True, "uid-2", "digits-again")
+    (difference,) = answer["differences"]
+    assert difference.startswith("numpy is 2.4 now")
+    assert "\x1b" not in difference
     front.channel.receive({"kind": "open", "job": "uid-2"})
     assert front.wait_for(kind="head", job="uid-2")["head"]["name"] == "digits-again"
     assert job.deeds == ["rerun"]

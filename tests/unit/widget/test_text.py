@@ -79,11 +79,13 @@ def test_a_block_is_bounded_and_keeps_the_end_of_a_traceback() -> None:
 
 
 def test_a_job_in_a_block_says_where_it_failed_and_what_to_do() -> None:
-    failure = Failure("ValueError: no", 3, "Cell [12], line 4", "  loss = f(x)", "Traceback …\n", "Pad it.")
+    where = ("Cell [12], line 4", "  loss = f(x)", "Traceback …\n")
+    failure = Failure("ValueError: no", 3, *where, remedy="Pad it.", first="Rank 3 of 8 failed first.")
     assert text.block(running(state=State.FAILED, finished=109.0, failure=failure, step=None)).splitlines() == [
         "✕ Failed digits-x7k2p · ValueError: no · rank 3 · after 9.0 s",
         "  8 nodes · torch-distributed · this computer",
         "  queued 0.5 s → training 8.5 s",
+        "  Rank 3 of 8 failed first.",
         "  Cell [12], line 4: loss = f(x)",
         "  Pad it.",
         "",

@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_trainjob.bundle.syntax import plain
 from jupyter_trainjob.worker import magics, program, shell
+from tests.embedded import wait_for
 
 SETUP = "n = 3\nword = 'two words'\nclass Box:\n    size = 7\nbox = Box()\n"
 
@@ -67,6 +68,33 @@ def main(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.parametrize("cell", SAME.values(), ids=SAME.keys())
 def test_it_does_what_ipython_does(cell: str, main: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     check(cell, main, capfd)
+
+
+QUIET: dict[str, str] = {
+    "an exception in a line": "x = 1\n%time --no-raise-error x = 2; 1 / 0",
+    "none in a line": "%time --no-raise-error x = 2",
+    "a value": "x = %time --no-raise-error n * 2",
+    "an exception in a cell": "%%time --no-raise-error\nx = 1\n1 / 0\nx = 2",
+}
+
+
+@pytest.mark.skipif(version_info < (9,), reason="IPython 8 does not have the option")
+@pytest.mark.parametrize("cell", QUIET.values(), ids=QUIET.keys())
+def test_a_timed_exception_may_be_passed_over(
+    cell: str, main: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(cell, main, capfd)
+
+
+def test_what_goes_on_in_the_background_is_not_waited_for(
+    main: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    cell = f"!printf 'begun 🚀'; (read line < {tmp_path / 'go'}; echo $line) & echo ' x'; exit 3"
+    program._run_cell(plain(cell, "Cell [1]"), "Cell [1]", main)
+    assert (capfd.readouterr().out, main["_exit_code"]) == ("begun 🚀 x\n", 3)
+    (tmp_path / "go").write_text("late\n")
+    wait_for(lambda: capfd.readouterr().out == "late\n")
 
 
 @pytest.mark.skipif(version_info < (9,), reason="IPython 8 keeps only the last piece of what a script writes")

@@ -19,9 +19,9 @@ from jupyter_trainjob.worker.sync import Sync
 class Place:
     """A pod's folder, and what it is kept equal with."""
 
-    def __init__(self, url: str, local: Path, node: str = "0", again: tuple[float, ...] = ()) -> None:
+    def __init__(self, url: str, local: Path, node: str = "0", nodes: int = 1, again: tuple[float, ...] = ()) -> None:
         self.store, self.local = Store(url), local
-        self.sync = Sync(self.store, local, node=node, again=again)
+        self.sync = Sync(self.store, local, node=node, nodes=nodes, again=again)
 
     def write(self, path: str, text: str) -> None:
         (self.local / path).parent.mkdir(parents=True, exist_ok=True)
@@ -204,6 +204,170 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(
         with pytest.raises(OSError, match="Too many open files"):
             place.sync.up()
     assert again(place, tmp_path) == {"checkpoints/step-1"}
+
+
+def nodes_of(tmp_path: Path, attempt: str = "first") -> tuple[Place, Place]:
+    """Return the folders of both nodes of a job, fetched."""
+    url = f"file://{tmp_path}/bucket/job"
+    made = tuple(Place(url, tmp_path / attempt / node, node=node, nodes=2) for node in "01")
+    for each in made:
+        each.sync.down()
+    return made[0], made[1]
+
+
+def settle(*places: Place) -> None:
+    """Let each look twice, and once more at what the others have stored then."""
+    for _ in range(3):
+        for each in places:
+            each.sync.up()
+
+
+def test_a_checkpoint_that_two_nodes_write_is_whole_when_both_have_stored_their_part(tmp_path: Path) -> None:
+    one, two = nodes_of(tmp_path)
+    one.write("checkpoints/step-1/a", "x")
+    two.write("checkpoints/step-1/b", "y")
+    one.sync.up(all_of_it=True)
+    assert one.store.whole() == {}
+    two.sync.up(all_of_it=True)
+    assert set(one.store.whole()) == {"checkpoints/step-1/a", "checkpoints/step-1/b"}
+
+
+def test_a_checkpoint_that_one_of_two_nodes_writes_is_whole_when_the_other_says_it_has_none(tmp_path: Path) -> None:
+    one, two = nodes_of(tmp_path)
+    one.write("checkpoints/step-1/a", "x")
+    settle(one, two)
+    assert set(one.store.whole()) == {"checkpoints/step-1/a"}
+    (one.local / "checkpoints/step-1/a").unlink()
+    settle(one, two)
+    assert one.store.files() == {}
+
+
+def test_what_a_node_stores_last_is_whole_although_the_other_has_ended(tmp_path: Path) -> None:
+    one, two = nodes_of(tmp_path)
+    two.sync.finish(writing=False)
+    one.write("checkpoints/step-1/a", "x")
+    one.sync.finish(writing=False)
+    for attempt in ("second", "third"):
+        one, two = nodes_of(tmp_path, attempt)
+        assert (two.local / "checkpoints/step-1/a").is_file()
+
+
+def test_a_node_that_is_still_writing_keeps_what_the_other_has_written_anew_from_counting(tmp_path: Path) -> None:
+    one, two = nodes_of(tmp_path)
+    one.write("checkpoints/last/a", "x")
+    two.write("checkpoints/last/b", "y")
+    settle(one, two)
+    assert one.store.whole()
+    two.write("checkpoints/last/b", "z!")
+    two.sync.up()
+    one.write("checkpoints/last/a", "y!")
+    settle(one)
+    assert one.store.whole() == {}
+    settle(two)
+    assert len(one.store.whole()) == 2
+
+
+def test_half_a_checkpoint_of_an_earlier_attempt_does_not_become_whole_in_the_next(tmp_path: Path) -> None:
+    one, two = nodes_of(tmp_path)
+    one.write("checkpoints/step-1/a", "x")
+    settle(one)
+    # Now the other node dies.
+    one, two = nodes_of(tmp_path, "second")
+    assert not (one.local / "checkpoints/step-1").exists()
+    settle(one, two)
+    assert one.store.whole() == {}
+    one.write("checkpoints/step-1/a", "x")
+    two.write("checkpoints/step-1/b", "x")
+    settle(one, two)
+    assert len(one.store.whole()) == 2
+
+
+def test_a_checkpoint_of_both_nodes_stays_whole_when_one_of_them_writes_into_it_again(tmp_path: Path) -> None:
+    one, two = nodes_of(tmp_path)
+    one.write("checkpoints/last/a", "x")
+    two.write("checkpoints/last/b", "y")
+    settle(one, two)
+    one, two = nodes_of(tmp_path, "second")
+    one.write("checkpoints/last/a", "longer")
+    settle(one, two)
+    two.write("checkpoints/last/b", "longer too")
+    settle(one, two)
+    assert {path: stored.size for path, stored in one.store.whole().items()} == {
+        "checkpoints/last/a": 6,
+        "checkpoints/last/b": 10,
+    }
+
+
+def test_what_the_folder_has_newer_wins_when_the_container_starts_again(tmp_path: Path) -> None:
+    place = Place(f"file://{tmp_path}/bucket/job", tmp_path / "pod")
+    for path in ("checkpoints/last", "checkpoints/step/a", "output/old"):
+        place.write(path, "old")
+    place.sync.up(all_of_it=True)
+    for path in ("checkpoints/last", "checkpoints/step/a"):
+        place.write(path, "newer")
+        os.utime(place.local / path, (2e9, 2e9))
+    then = Place(place.store.url, place.local)
+    then.sync.down()
+    assert (place.local / "checkpoints/last").read_text() == "newer"
+    assert (place.local / "checkpoints/step/a").read_text() == "newer"
+    then.sync.up(all_of_it=True)
+    assert {stored.size for path, stored in place.store.whole("checkpoints").items()} == {5}
+    assert place.store.whole()["output/old"].size == 3
+
+
+def test_other_ranks_wait_for_the_fetch_of_this_run_of_the_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(os.environ, "TRAINJOB_STORAGE", f"file://{tmp_path}/bucket")
+    monkeypatch.setitem(os.environ, "TRAINJOB_FOLDER", str(tmp_path))
+    monkeypatch.setattr(sync, "READY_TIMEOUT", 0.2)
+    (tmp_path / f".ready-{os.getppid()}").touch()
+    with pytest.raises(SetupError, match="did not fetch"):
+        sync.begin(first=False, rank=1)
+
+
+def test_a_file_that_somebody_has_open_for_writing_is_not_stored_however_long_it_rests(tmp_path: Path) -> None:
+    place = Place(f"file://{tmp_path}/bucket/job", tmp_path / "pod")
+    place.write("checkpoints/step-1", "")
+    with (place.local / "checkpoints/step-1").open("w") as file:
+        file.write("half")
+        file.flush()
+        settle(place)
+        assert place.store.whole() == {}
+    settle(place)
+    assert place.store.whole()["checkpoints/step-1"].size == 4
+
+
+def test_a_checkpoint_that_grows_after_a_pause_is_whole_again_when_it_rests(tmp_path: Path) -> None:
+    place = Place(f"file://{tmp_path}/bucket/job", tmp_path / "pod")
+    place.write("checkpoints/step-1/a", "x")
+    settle(place)
+    place.write("checkpoints/step-1/b", "y")
+    settle(place)
+    (place.local / "checkpoints/step-1/a").unlink()
+    settle(place)
+    assert set(place.store.whole()) == {"checkpoints/step-1/b"}
+
+
+def test_links_come_back_and_those_that_lead_out_as_what_they_point_to(place: Place, tmp_path: Path) -> None:
+    place.write("checkpoints/step-1/.metadata", "x")
+    (place.local / "checkpoints/latest").symlink_to("step-1")
+    (place.local / "checkpoints/absolute").symlink_to(place.local / "checkpoints/step-1")
+    (place.local / "checkpoints/dangling").symlink_to("step-2")
+    (tmp_path / "elsewhere").write_text("y")
+    (place.local / "checkpoints/step-1/weights").symlink_to(tmp_path / "elsewhere")
+    place.sync.finish(writing=False)
+    local = tmp_path / "next"
+    then = Sync(place.store, local, node="0")
+    then.down()
+    checkpoints = local / "checkpoints"
+    assert (checkpoints / "latest").readlink() == (checkpoints / "absolute").readlink() == Path("step-1")
+    assert (checkpoints / "latest/weights").read_text() == "y"
+    assert (checkpoints / "latest/.metadata").read_text() == "x"
+    assert not os.path.lexists(checkpoints / "dangling")
+    (checkpoints / "latest").unlink()
+    then.up(all_of_it=True)
+    assert set(place.store.links()) == {"checkpoints/absolute"}
 
 
 def _break(place: Place, refused: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +22,9 @@ from tests.unit.worker.conftest import KEY
 
 def captured(value: Any) -> Any:
     stream = io.BytesIO()
-    NotebookPickler(stream, {}).dump(value)
+    pickler = NotebookPickler(stream, {})
+    pickler.expect([value])
+    pickler.dump(value)
     return pickle.loads(stream.getvalue())
 
 
@@ -60,6 +63,49 @@ def test_a_tensor_arrives_as_it_is(make: Callable[[], torch.Tensor], way: Callab
         assert there.stride() == tensor.stride()
     a, b = (each.detach().to_dense() if each.is_sparse else each.detach() for each in (there, tensor))
     assert torch.equal(torch.nan_to_num(a.to(torch.complex64)), torch.nan_to_num(b.to(torch.complex64)))
+
+
+def of_an_array() -> tuple[np.ndarray, torch.Tensor]:
+    array = np.arange(6.0).reshape(2, 3)
+    return array, torch.from_numpy(array)
+
+
+def of_a_tensor() -> tuple[np.ndarray, torch.Tensor]:
+    tensor = torch.arange(6.0).reshape(2, 3).t()
+    return tensor.numpy()[1:], tensor[1:]
+
+
+def the_other_way() -> tuple[np.ndarray, torch.Tensor]:
+    tensor = torch.nn.Parameter(torch.ones(2, 2))
+    array = tensor.detach().numpy()[:, 1]
+    return array, tensor.detach()[:, 1]
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("make", [of_an_array, of_a_tensor, the_other_way])
+def test_an_array_and_a_tensor_in_one_memory_stay_in_one(
+    make: Callable[[], tuple[np.ndarray, torch.Tensor]], turned: bool, way: Callable[[Any], Any]
+) -> None:
+    one, other = make()
+    array, tensor = reversed(way([other, one])) if turned else way([one, other])
+    assert type(array) is np.ndarray
+    assert (array.dtype, array.shape, array.strides) == (one.dtype, one.shape, one.strides)
+    assert np.array_equal(array, one)
+    tensor += 1
+    assert np.array_equal(array, one + 1)
+    array -= 2
+    assert torch.equal(tensor, other - 1)
+
+
+def test_an_array_beside_a_tensor_needs_no_torch_there() -> None:
+    kept = torch.ones(3)
+    value = np.array([1.0]), kept[0:0].numpy()
+    stream = io.BytesIO()
+    pickler = NotebookPickler(stream, {})
+    pickler.expect([value, kept])
+    pickler.dump(value)
+    assert b"torch" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())

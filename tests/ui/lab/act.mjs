@@ -72,7 +72,7 @@ await scenario('sent again, and copied, from the menu', async open => {
   const second = output(page, 1).locator('.tj-card').nth(1);
   await second.waitFor();
   await page.waitForFunction(() =>
-    [...document.querySelectorAll('.tj-card')].every(each => each.dataset.state === 'Complete')
+    [...document.querySelectorAll('.jp-Notebook .tj-card')].every(each => each.dataset.state === 'Complete')
   );
   await shot(page, 'rerun');
 });

@@ -5,17 +5,16 @@ import {
   done,
   forgetKernels,
   gate,
-  picture,
-  pictured,
   saveAs,
   scenario,
   shot,
   shutdown,
   training,
+  unattended,
   until
 } from './jupyter.mjs';
 
-await scenario('watched to its end, and a picture when the browser was closed', async open => {
+await scenario('watched to its end, and there without a kernel when the browser was closed', async open => {
   const hold = gate('watched');
   const name = 'watch.ipynb';
   const page = await begin(open, name, [training('watched', hold)]);
@@ -29,10 +28,10 @@ await scenario('watched to its end, and a picture when the browser was closed', 
 
   await forgetKernels();
   const later = await open(name);
-  await pictured(later, 1);
+  await unattended(later, 1);
   await shot(later, 'reopened');
   await shutdown(later);
-  await picture(later, 1).waitFor();
+  await unattended(later, 1);
 });
 
 await done();

@@ -73,7 +73,8 @@ def test_later_only_rows_that_changed_are_told_and_which_are_gone() -> None:
     board = FakeBoard(running(uid="a"), running(uid="b"), running(uid="c"))
     front = Front(board)
     front.feed.tell()
-    assert front.told[-1]["reset"] and len(front.told[-1]["jobs"]) == 3
+    assert front.told[-1]["reset"]
+    assert len(front.told[-1]["jobs"]) == 3
     board.jobs = [running(uid="a"), running(uid="b", state=State.COMPLETE)]
     front.feed.changed()
     front.now += 10

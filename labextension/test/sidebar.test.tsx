@@ -1,10 +1,13 @@
 import { createElement, render } from 'preact';
 import { act } from 'preact/test-utils';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { Held } from '../src/core/held';
 import { Capacity } from '../src/lab/sidebar/Capacity';
-import { type Known, Panel, type PanelProps } from '../src/lab/sidebar/Panel';
+import { type Api, Refused } from '../src/lab/api';
+import type { TrainJobs } from '../src/lab/service';
+import { Model, NOTHING } from '../src/lab/sidebar/model';
+import { Panel, type PanelProps } from '../src/lab/sidebar/Panel';
 import { inSight, listed } from '../src/lab/sidebar/rows';
 import type { Place } from '../src/core/stream';
 import type { JobRow } from '../src/core/types';
@@ -61,7 +64,6 @@ class Shown extends Held<Record<string, unknown>> {
   }
 }
 
-const NOTHING: Known = { clusters: [], namespaces: [], nodes: [], why: '', runtimes: [] };
 const HERE = {
   name: 'trainjob-local',
   place: 'this computer',
@@ -74,9 +76,9 @@ const HERE = {
 async function show(
   rows: JobRow[] | null,
   props: Partial<PanelProps> = {},
-  view: Record<string, unknown> = {}
+  view: Record<string, unknown> = {},
+  jobs = new Shown({ rows, trouble: '', open: [], panel: true })
 ): Promise<HTMLElement> {
-  const jobs = new Shown({ rows, trouble: '', open: [], panel: true });
   const place = new Shown({
     context: 'trainjob-local',
     namespace: 'default',
@@ -92,6 +94,8 @@ async function show(
     known: { ...NOTHING, clusters: [HERE] },
     onGo: () => undefined,
     onOpen: () => undefined,
+    onDelete: () => undefined,
+    onDoctor: () => Promise.resolve([]),
     onNew: () => undefined,
     onStart: () => Promise.resolve(),
     onStop: () => Promise.resolve(),
@@ -176,12 +180,106 @@ test('how full a cluster is stands in words', async () => {
     gpus: [0, 0] as [number, number],
     gpu: ''
   });
-  await act(() =>
-    render(createElement(Capacity, { nodes: [node('a'), node('b'), node('c', false)], why: '' }), host)
-  );
+  await act(() => render(createElement(Capacity, { nodes: [node('a'), node('b'), node('c', false)] }), host));
   const [cpu, memory] = host.querySelectorAll('.tj-side-used .tj-far');
   expect(cpu?.textContent).toBe('13 of 16 cores');
   expect(memory?.textContent).toBe('6 of 8 GiB');
   expect(host.textContent).not.toContain('GPU');
   expect(host.textContent).toContain('takes no pods');
+});
+
+test('a filter can be cleared, however few jobs there are by now', async () => {
+  const jobs = new Shown({ rows: many(10), trouble: '', open: [], panel: true });
+  const host = await show(null, {}, {}, jobs);
+  const search = host.querySelector<HTMLInputElement>('input[type=search]');
+  await act(() => {
+    if (search) {
+      search.value = 'job-3';
+      search.dispatchEvent(new Event('input', { bubbles: true }));
+    }
+  });
+  expect(host.querySelectorAll('.tj-row').length).toBe(1);
+  await act(() => jobs.set({ rows: many(2) }));
+  expect(host.textContent).toContain('No job matches');
+  expect(host.querySelector('input[type=search]')).not.toBeNull();
+});
+
+test('Delete asks for the job that has the focus', async () => {
+  const onDelete = vi.fn();
+  const host = await show([row({ uid: 'a', name: 'digits' })], { onDelete });
+  await act(() => {
+    const pressed = new KeyboardEvent('keydown', { key: 'Delete', bubbles: true });
+    host.querySelector('.tj-row')?.dispatchEvent(pressed);
+  });
+  expect(onDelete).toHaveBeenCalledWith(expect.objectContaining({ uid: 'a' }));
+});
+
+test('what may not be seen is said', async () => {
+  const known = { ...NOTHING, clusters: [HERE], hidden: ['You may not list nodes.'] };
+  const host = await show([], { known });
+  expect(host.textContent).toContain('You may not list nodes.');
+});
+
+test('the doctor is asked when somebody wants to know, problems first', async () => {
+  const onDoctor = vi.fn(() =>
+    Promise.resolve([
+      { name: 'a', level: 'ok' as const, text: 'fine', remedy: '' },
+      { name: 'b', level: 'problem' as const, text: 'broken', remedy: 'Mend it.' }
+    ])
+  );
+  const host = await show([], { onDoctor });
+  expect(onDoctor).not.toHaveBeenCalled();
+  const details = [...host.querySelectorAll('details')].find(each => each.textContent?.includes('Doctor'));
+  await act(async () => {
+    if (details) {
+      details.open = true;
+      details.dispatchEvent(new Event('toggle'));
+    }
+    await Promise.resolve();
+  });
+  expect([...host.querySelectorAll('.tj-side-plain li b')].map(each => each.textContent)).toEqual(['b', 'a']);
+  expect(host.textContent).toContain('Mend it.');
+});
+
+describe('what the sidebar asks', () => {
+  const refused = (status: number) => () => Promise.reject(new Refused(`no (${status})`, status));
+  function made(api: Partial<Record<keyof Api, unknown>>): Model {
+    const place = Object.assign(new Shown({ trouble: '', context: null, namespace: null }), {
+      jobs: new Shown({ rows: null, trouble: '', open: [] })
+    });
+    const all = {
+      clusters: () => Promise.resolve([HERE]),
+      namespaces: () => Promise.resolve({ namespaces: ['default'], why: '' }),
+      capacity: () => Promise.resolve({ nodes: [], why: '' }),
+      runtimes: () => Promise.resolve([]),
+      ...api
+    };
+    const jobs = {
+      stream: { open: () => ({ place, close: vi.fn(), reopen: vi.fn() }) },
+      api: all,
+      where: new Shown({ context: null, namespace: null })
+    };
+    return new Model(jobs as unknown as TrainJobs);
+  }
+
+  test('says what is forbidden, and not once more that a cluster is away', async () => {
+    const model = made({
+      namespaces: () => Promise.resolve({ namespaces: ['default'], why: 'You may not list them.' }),
+      capacity: refused(502),
+      runtimes: refused(403)
+    });
+    await model.look();
+    expect(model.view().known.hidden).toEqual(['You may not list them.', 'no (403)']);
+    expect(model.view().known.namespaces).toEqual(['default']);
+  });
+
+  test('answers for a place that was left count no more', async () => {
+    let answer: (found: unknown) => void = () => undefined;
+    const model = made({ runtimes: () => new Promise(resolve => void (answer = resolve)) });
+    const looked = model.look();
+    model.dispose();
+    answer([{ name: 'late' }]);
+    await looked;
+    expect(model.view().known.runtimes).toEqual([]);
+  });
 });

@@ -6,10 +6,10 @@ import { Bar } from '../../ui/Bar';
 
 const GIB = 2 ** 30;
 
-export function Capacity({ nodes, why }: { nodes: readonly NodeRoom[]; why: string }): ReactElement | null {
+export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElement | null {
   const ready = nodes.filter(node => node.ready);
   if (nodes.length === 0) {
-    return why === '' ? null : <p className="tj-quiet tj-side-note">{why}</p>;
+    return null;
   }
   return (
     <section className="tj-side-capacity" aria-label="Capacity">

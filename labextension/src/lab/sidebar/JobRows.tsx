@@ -15,9 +15,10 @@ import { HEADING, inSight, type Item, type Listed, ROW } from './rows';
 export interface JobRowsProps {
   listed: Listed;
   onOpen: (row: JobRow) => void;
+  onDelete: (row: JobRow) => void;
 }
 
-export function JobRows({ listed, onOpen }: JobRowsProps): ReactElement {
+export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElement {
   const box = useRef<HTMLDivElement>(null);
   const [[from, to], look] = useState([0, 2000]);
   /** The uid of the job that the Tab key leads to. */
@@ -29,6 +30,12 @@ export function JobRows({ listed, onOpen }: JobRowsProps): ReactElement {
     0,
     jobs.findIndex(each => each.row.uid === current)
   );
+
+  // The one that the Tab key leads to is always there, so that a scroll loses neither it nor the focus.
+  const kept = jobs[at];
+  const seen = inSight(listed.items, from, to);
+  const drawn =
+    kept === undefined || seen.includes(kept) ? seen : [...seen, kept].sort((a, b) => a.top - b.top);
 
   useLayoutEffect(() => {
     const node = box.current;
@@ -55,6 +62,10 @@ export function JobRows({ listed, onOpen }: JobRowsProps): ReactElement {
     const next = roving(event.key, at, jobs.length, 1);
     const job = next === null ? undefined : jobs[next];
     const node = box.current;
+    if (event.key === 'Delete' && kept !== undefined) {
+      event.preventDefault();
+      onDelete(kept.row);
+    }
     if (job === undefined || node === null) {
       return;
     }
@@ -70,7 +81,7 @@ export function JobRows({ listed, onOpen }: JobRowsProps): ReactElement {
   return (
     <div className="tj-side-list" ref={box} onKeyDown={onKeyDown}>
       <ul className="tj-side-rows" aria-label="Training jobs" style={{ height: `${listed.height}px` }}>
-        {inSight(listed.items, from, to).map(item =>
+        {drawn.map(item =>
           item.is === 'heading' ? (
             <li key={item.name} className="tj-side-heading" style={{ top: `${item.top}px` }}>
               <h3 className="tj-group">

@@ -2,23 +2,16 @@
 import { useEffect, useMemo, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import type { Cluster, NodeRoom, Runtime } from '../api';
+import type { Check, Runtime } from '../api';
 import type { Place, Where } from '../../core/stream';
 import type { JobRow } from '../../core/types';
 import { useView } from '../../ui/useView';
 import { Trouble } from '../Trouble';
 import { Capacity } from './Capacity';
+import { Doctor } from './Doctor';
 import { JobRows } from './JobRows';
+import type { Known } from './model';
 import { listed, SORTS, type Sort } from './rows';
-
-export interface Known {
-  clusters: readonly Cluster[];
-  namespaces: readonly string[];
-  nodes: readonly NodeRoom[];
-  /** Why it is not all. */
-  why: string;
-  runtimes: readonly Runtime[];
-}
 
 export interface PanelProps {
   place: Place;
@@ -26,9 +19,12 @@ export interface PanelProps {
   known: Known;
   onGo: (where: Where) => void;
   onOpen: (row: JobRow) => void;
+  /** Asks first. */
+  onDelete: (row: JobRow) => void;
   onNew: () => void;
   onStart: () => Promise<void>;
   onStop: () => Promise<void>;
+  onDoctor: () => Promise<readonly Check[]>;
 }
 
 const FILTER_FROM = 6;
@@ -39,15 +35,18 @@ export function Panel({
   known,
   onGo,
   onOpen,
+  onDelete,
   onNew,
   onStart,
-  onStop
+  onStop,
+  onDoctor
 }: PanelProps): ReactElement {
   const { rows, trouble } = useView(place.jobs);
   const { trouble: away, context, namespace } = useView(place);
   const [text, filter] = useState('');
   const [sort, order] = useState<Sort>('newest');
   const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
+  useEffect(() => filter(''), [place]);
   const cluster = known.clusters.find(each => each.name === (where.context ?? context));
   const why = away || trouble;
   return (
@@ -92,8 +91,13 @@ export function Panel({
           <Deed words={['Start this cluster', 'Starting…']} onDo={onStart} />
         </p>
       )}
-      <Capacity nodes={known.nodes} why={known.why} />
-      {(rows?.length ?? 0) >= FILTER_FROM && (
+      <Capacity nodes={known.nodes} />
+      {known.hidden.map(why => (
+        <p key={why} className="tj-quiet tj-side-note">
+          {why}
+        </p>
+      ))}
+      {((rows?.length ?? 0) >= FILTER_FROM || text !== '') && (
         // Lab would take the keys of a text for its own.
         <div className="tj-side-filter" onKeyDown={event => event.stopPropagation()}>
           <input
@@ -125,9 +129,10 @@ export function Panel({
           No job matches “{text}”.
         </p>
       )}
-      <JobRows listed={found} onOpen={onOpen} />
+      <JobRows listed={found} onOpen={onOpen} onDelete={onDelete} />
       <footer className="tj-side-foot">
         <Runtimes runtimes={known.runtimes} />
+        <Doctor onAsk={onDoctor} />
         {cluster?.embedded === true && cluster.running === true && (
           <Deed words={['Stop this cluster', 'Stopping…']} onDo={onStop} />
         )}

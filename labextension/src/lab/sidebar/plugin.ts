@@ -15,7 +15,10 @@ export const sidebar = {
   requires: [ITrainJobs],
   optional: [ILayoutRestorer],
   activate(app: JupyterFrontEnd, jobs: TrainJobs, restorer: ILayoutRestorer | null): void {
-    const panel = new Sidebar(jobs, where => void app.commands.execute(NEW_JOB, { ...where }));
+    const panel = new Sidebar(jobs, {
+      onNew: where => void app.commands.execute(NEW_JOB, { ...where }),
+      onDelete: uid => void app.commands.execute('jupyter-trainjob:delete-job', { uid })
+    });
     panel.title.icon = icon;
     app.shell.add(panel, 'left', { rank: RANK });
     restorer?.add(panel, panel.id);

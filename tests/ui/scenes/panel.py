@@ -40,7 +40,7 @@ def scenes() -> dict[str, Scene]:
     many = [row(f"trial-{i:03d}-{i * 7919 % 99991:05d}", "Complete", finished=NOW - 60 * i) for i in range(300)]
 
     def of(jobs: list[dict[str, Any]]) -> Scene:
-        return Scene(state={}, messages=[({"kind": "jobs", "jobs": jobs}, [])], kind="panel")
+        return Scene(state={}, messages=[({"kind": "jobs", "reset": True, "jobs": jobs, "gone": []}, [])], kind="panel")
 
     return {
         "panel": of(rows),

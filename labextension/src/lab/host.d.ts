@@ -214,6 +214,7 @@ declare module '@jupyterlab/application' {
   }
 
   export interface JupyterFrontEnd {
+    readonly name: string;
     readonly commands: Commands;
     readonly shell: Shell;
     contextMenuHitTest(test: (node: HTMLElement) => boolean): HTMLElement | undefined;

@@ -16,8 +16,8 @@ export interface Named extends Where {
 
 export const OPEN_JOB = 'jupyter-trainjob:open-job';
 
-/** Notebook 7 has room for one document in its main area, and shows others below it. */
-const AREAS = ['main', 'down'];
+/** Has room for one document in its main area, and shows others below it. */
+const NOTEBOOK = 'Jupyter Notebook';
 
 export class Tabs {
   private readonly tracker = new WidgetTracker<JobTab>({ namespace: 'jupyter-trainjob' });
@@ -59,11 +59,7 @@ export class Tabs {
       const tab = new JobTab(this.stream.open({ context, namespace, list: false }), named);
       tab.id = id;
       tab.title.icon = icon;
-      for (const area of AREAS) {
-        if (tab.parent === null) {
-          shell.add(tab, area);
-        }
-      }
+      shell.add(tab, this.app.name === NOTEBOOK ? 'down' : 'main');
       void this.tracker.add(tab);
     }
     shell.activateById(id);

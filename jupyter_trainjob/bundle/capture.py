@@ -73,8 +73,8 @@ class Capture:
     """Of ``--file``, by where they lie in the job's working folder."""
     code: Payload | None = None
     """The archive with both."""
-    missed: tuple[str, ...] = ()
-    """Files beside the notebook that the code names, and that do not travel."""
+    missed: Callable[[], tuple[str, ...]] = tuple
+    """Looks for files beside the notebook that the code names, and that do not travel."""
     credentials: tuple[Found, ...] = ()
     """What looks like credentials, in the values, the source and the files."""
     secrets: tuple[Sealed, ...] = ()
@@ -241,7 +241,8 @@ def _pack(
             raise
         names.append(Captured(name, culprit.type_name(value), payload.size - start, _origin(value, cells)))
     modules = found_modules(pickler.modules.union(imported(tree) if tree is not None else ()))
-    sent = chosen(files, Path.cwd())
+    functions, texts, here = pickler.codes, pickler.sources, Path.cwd()
+    sent = chosen(files, here)
     code = packed(modules, sent, place)
     local = {inside: path for module in modules for inside, path in module.files}
     # These only show in tracebacks and exports.
@@ -258,7 +259,7 @@ def _pack(
         future=future,
         modules=modules,
         files=sent,
-        missed=missing.files(_named(tree, pickler, modules), Path.cwd(), sent),
+        missed=lambda: missing.files(_named(tree, functions, texts, modules), here, sent),
         code=code,
         credentials=(
             *credentials.in_values(values),
@@ -281,11 +282,16 @@ def _pack(
     )
 
 
-def _named(tree: ast.Module | None, pickler: NotebookPickler, modules: Sequence[Module]) -> Iterator[str]:
+def _named(
+    tree: ast.Module | None,
+    functions: Sequence[types.CodeType],
+    texts: Mapping[str, str],
+    modules: Sequence[Module],
+) -> Iterator[str]:
     """Yield what the code may mean as paths: of the cell, of functions, of modules that travel."""
     if tree is not None:
         yield from sorted(missing.named(tree))
-    yield from missing.named_by_functions(pickler.codes, pickler.sources)
+    yield from missing.named_by_functions(functions, texts)
     yield from missing.named_by_modules(modules)
 
 

@@ -190,11 +190,12 @@ def send(prepared: Prepared) -> TrainJob:
 
 def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
     """Refuse a job that would look for files which stay at home. On this computer, without ``--file``, none do."""
-    if capture.missed and (options.files or not embedded):
-        add = " ".join(f"--file {shlex.quote(name)}" for name in capture.missed)
+    missed = capture.missed() if options.files or not embedded else ()
+    if missed:
+        add = " ".join(f"--file {shlex.quote(name)}" for name in missed)
         where = "in a folder of its own, which holds just the files of --file" if embedded else "on another computer"
         raise errors.UsageError(
-            f"The code names {', '.join(capture.missed)}, which would be missing: the job runs {where}. Add {add}, or "
+            f"The code names {', '.join(missed)}, which would be missing: the job runs {where}. Add {add}, or "
             "write the name in another way if it means something else. Nothing was sent."
         )
 

@@ -135,18 +135,21 @@ class Informer:
             except Exception as error:  # noqa: BLE001 - whatever breaks a connection must not end the informer
                 if self._stopped.is_set():
                     return
-                if str(error) != self._trouble:
-                    _log.warning("watching %s: %s; trying again", self.resource.plural, error)
-                self._tell(str(error) or type(error).__name__)
+                why = str(error) or type(error).__name__
+                if why != self._trouble:
+                    _log.warning("watching %s: %s; trying again", self.resource.plural, why)
+                self._tell(why)
             if time.monotonic() - began > STEADY_SECONDS:
                 pause = FIRST_PAUSE
             self._stopped.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects
             pause = min(pause * 2, LAST_PAUSE)
 
     def _tell(self, trouble: str) -> None:
-        if trouble == self._trouble:
-            return
-        self._trouble = trouble
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._call_back()
+
+    def _call_back(self) -> None:
         for callback in self._on_trouble:
             callback()
 
@@ -159,8 +162,7 @@ class Informer:
             self._drop(key)
         if not self._synced.is_set():
             self._synced.set()
-            for callback in self._on_trouble:
-                callback()
+            self._call_back()
         return found.resource_version
 
     def _follow(self, version: str) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from jupyter_server.base.handlers import APIHandler
@@ -38,10 +39,8 @@ class Route(APIHandler):
 
     async def ask(self, work: Callable[[], Found]) -> Found:
         """Return what `work` does, on a thread; what it raises becomes the answer."""
-        try:
+        with answered():
             return await asyncio.get_running_loop().run_in_executor(_pool, work)
-        except errors.TrainJobError as error:
-            raise refusal(error) from error
 
     def context(self) -> str | None:
         """Return the context that the query names, if it may be used; None for that of calls that name none."""
@@ -51,10 +50,8 @@ class Route(APIHandler):
 
     def check(self, context: str | None) -> None:
         """Refuse a context that may not be used here."""
-        try:
+        with answered():
             self.policy.check(context)
-        except errors.Forbidden as error:
-            raise refusal(error) from error
 
     def given(self, name: str) -> str | None:
         """Return an argument of the query; None where it is not given."""
@@ -68,12 +65,16 @@ class Route(APIHandler):
         return found
 
 
-def refusal(error: errors.TrainJobError) -> web.HTTPError:
-    """Return the answer that says why not."""
-    message = str(error)
-    if isinstance(error, errors.Unauthorized):
-        message = f"The cluster does not take your credentials ({message}): log in again, as for kubectl."
-    return web.HTTPError(status_of(error), message.replace("%", "%%"), reason=type(error).__name__)
+@contextmanager
+def answered() -> Iterator[None]:
+    """Let our errors become the answer that says why not."""
+    try:
+        yield
+    except errors.TrainJobError as error:
+        message = str(error)
+        if isinstance(error, errors.Unauthorized):
+            message = f"The cluster does not take your credentials ({message}): log in again, as for kubectl."
+        raise web.HTTPError(status_of(error), message.replace("%", "%%"), reason=type(error).__name__) from error
 
 
 def status_of(error: errors.TrainJobError) -> int:

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api import quantity
-from jupyter_trainjob.api.resources import NAMESPACES, NODES, PODS, Object
+from jupyter_trainjob.api.resources import NAMESPACES, NODES, PODS, TRAINJOBS, Object
 from jupyter_trainjob.client import context as contexts
 from jupyter_trainjob.client import doctor as checks
 from jupyter_trainjob.client import runtimes as choices
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
+from jupyter_trainjob.client.handle import TrainJob
 from jupyter_trainjob.cluster import launch
 from jupyter_trainjob.cluster.state import state_dir
 from jupyter_trainjob.constants import DEFAULT_NAMESPACE, EMBEDDED_CONTEXT
@@ -22,8 +23,6 @@ from jupyter_trainjob.widget.text import place
 
 GPU_KIND: Final = re.compile(r".+/gpu\.product")
 """The label by which nodes say which GPUs they have."""
-
-
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 """Pods that hold what they asked for."""
 
@@ -32,6 +31,12 @@ def watched(context: str | None) -> Connection:
     """Return a connection whose requests do not start what somebody has stopped."""
     found = connect(context)
     return replace(found, client=found.watcher)
+
+
+def job(context: str | None, namespace: str, name: str) -> TrainJob:
+    """Return a job, without starting what somebody has stopped. Raises `errors.NotFound`."""
+    trainjob = watched(context).client.get(TRAINJOBS, name, namespace=namespace)
+    return TrainJob(connect(context), trainjob)
 
 
 def known(allowed: Sequence[str] = ()) -> dict[str, Any]:

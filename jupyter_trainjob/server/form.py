@@ -37,41 +37,43 @@ FLAGS: Final = {
     "namespace": "--namespace",
 }
 """Options of the magic by the names of the fields of `Options`, in the order of the line."""
-
-
 _OF_THE_LINE: Final = re.compile(r"^%%trainjob: (?:argument --[\w-]+: )?| `%%trainjob --help` shows all options\.$")
 """What the parser says for those who typed a line."""
 
 
 def drafted(typed: Mapping[str, Any], *, context: str | None, namespace: str | None) -> dict[str, Any]:
     """Return the line for what was typed, what is wrong with which field, and whether it fits the cluster."""
-    unknown = [{"field": name, "text": f"There is no option {name!r}."} for name in typed if not _is_known(name)]
-    known = {name: value for name, value in typed.items() if _is_known(name)}
-    problems = [*unknown, *(found for name in known if (found := _problem({name: known[name]}, name)))]
-    where = {**known, "context": context, "namespace": namespace}
-    if not problems and (together := _problem(where, "")):
-        problems = [together]
+    problems = [
+        _problem(name, f"There is no option {name!r}.") for name in typed if name != "name" and name not in FLAGS
+    ]
+    try:
+        options, line = _parsed({**typed, "context": context, "namespace": namespace})
+    except errors.UsageError as error:
+        problems += _blamed(typed) or [_problem("", str(error))]
     if problems:
         return {"line": "", "problems": problems, "fit": ""}
-    fit = _fits(watched(context), _options(where))
-    return {"line": magicline.line(_words(where)), "problems": [], "fit": fit}
+    return {"line": line, "problems": [], "fit": _fits(watched(context), options)}
 
 
-def _is_known(name: str) -> bool:
-    return name == "name" or name in FLAGS
+def _blamed(typed: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what is wrong with each field by itself."""
+    problems = []
+    for name in typed:
+        try:
+            _parsed({name: typed[name]})
+        except errors.UsageError as error:  # noqa: PERF203 - a field each
+            problems.append(_problem(name, str(error)))
+    return problems
 
 
-def _problem(typed: Mapping[str, Any], field: str) -> dict[str, str] | None:
-    try:
-        _options(typed)
-        magicline.line(_words(typed))
-    except errors.UsageError as error:
-        return {"field": field, "text": _OF_THE_LINE.sub("", str(error))}
-    return None
+def _problem(field: str, text: str) -> dict[str, str]:
+    return {"field": field, "text": _OF_THE_LINE.sub("", text)}
 
 
-def _options(typed: Mapping[str, Any]) -> Options:
-    return options_of(cell_parser().parse_args(_words(typed)))
+def _parsed(typed: Mapping[str, Any]) -> tuple[Options, str]:
+    """Return the options that were typed, and their line. Raises `errors.UsageError`."""
+    words = _words(typed)
+    return options_of(cell_parser().parse_args(words)), magicline.line(words)
 
 
 def _words(typed: Mapping[str, Any]) -> list[str]:

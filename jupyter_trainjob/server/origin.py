@@ -9,10 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jupyter_trainjob.api.resources import TRAINJOBS
-from jupyter_trainjob.client import record
-from jupyter_trainjob.client.context import connect
-from jupyter_trainjob.server.clusters import watched
+from jupyter_trainjob.server import clusters
 
 UNKNOWN = "It is not known which notebook sent this job: it was sent by a program, or its record is gone."
 ELSEWHERE = "The notebook {} does not lie below the folder that this Jupyter server shows: open it where it is."
@@ -20,9 +17,7 @@ ELSEWHERE = "The notebook {} does not lie below the folder that this Jupyter ser
 
 def of(context: str | None, namespace: str, name: str, *, root: Path | None) -> dict[str, Any]:
     """Return the notebook below `root`, the cell's text, and why there is none. Raises `errors.NotFound`."""
-    # Asked as those ask who only watch: a stopped embedded cluster stays stopped.
-    trainjob = watched(context).client.get(TRAINJOBS, name, namespace=namespace)
-    return placed(record.of(connect(context), trainjob), root=root)
+    return placed(clusters.job(context, namespace, name).record, root=root)
 
 
 def placed(found: dict[str, Any], *, root: Path | None) -> dict[str, Any]:

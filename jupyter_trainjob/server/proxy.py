@@ -23,7 +23,7 @@ from tornado.iostream import StreamClosedError
 from jupyter_trainjob import errors
 from jupyter_trainjob.kube.transport import Request, Response
 from jupyter_trainjob.server import allowed
-from jupyter_trainjob.server.base import Route, refusal
+from jupyter_trainjob.server.base import Route, answered
 from jupyter_trainjob.server.clusters import watched
 
 JSON: Final = "application/json"
@@ -112,10 +112,8 @@ class ProxyRoute(Route):
         given = dict(reversed(parse_qsl(self.request.query, keep_blank_values=True)))  # The first of several counts.
         query = {name: value for name, value in given.items() if name in QUERY}
         found = allowed.asked(self.request.method or "", f"/{path}", query)
-        try:
+        with answered():
             self.policy.check_proxy(context, found)
-        except errors.Forbidden as error:
-            raise refusal(error) from error
         is_log = found is not None and found.resource.endswith("/log")
         request = Request(
             self.request.method or "",
@@ -168,11 +166,8 @@ class ProxyRoute(Route):
 
         self._answer = answer
         try:
-            passing.add(self)
-        except errors.ServerError as error:
-            answer.close()
-            raise refusal(error) from error
-        try:
+            with answered():
+                passing.add(self)
             with suppress(StreamClosedError):
                 await self.flush()
                 if self._gone:

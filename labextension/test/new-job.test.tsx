@@ -114,7 +114,7 @@ describe('the form', () => {
     const all: NewJobProps = {
       draft,
       runtimes: [],
-      targets: [{ id: 'cell', label: 'The current cell', refusal: '' }],
+      targets: [{ id: 'cell', label: 'The current cell', refusal: '', call: '' }],
       target: 'cell',
       onTarget: () => undefined,
       call: '',

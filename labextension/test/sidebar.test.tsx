@@ -255,7 +255,7 @@ describe('what the sidebar asks', () => {
       ...api
     };
     const jobs = {
-      stream: { open: () => ({ place, close: vi.fn(), reopen: vi.fn() }) },
+      known: Object.assign(new Shown({}), { start: () => place, begin: () => place }),
       api: all,
       where: new Shown({ context: null, namespace: null })
     };

@@ -1,4 +1,4 @@
-/** The widget in a saved output, fed by the Jupyter server: a job's card, or the list of a panel. */
+/** The widget, fed by the Jupyter server: in a saved output, and in the tab of a job. */
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
@@ -13,11 +13,16 @@ export class LiveView extends ReactWidget {
   }
 
   render(): ReactElement {
-    return (
-      <div className="tj-host">
-        <Trouble place={this.place} />
-        <Widget jobs={this.place.jobs} />
-      </div>
-    );
+    return <Fed place={this.place} />;
   }
+}
+
+/** A job's cards, or the list of a panel. */
+export function Fed({ place }: { place: Place }): ReactElement {
+  return (
+    <div className="tj-host">
+      <Trouble place={place} />
+      <Widget jobs={place.jobs} />
+    </div>
+  );
 }

@@ -59,7 +59,8 @@ function said(job: unknown, option: string, usual: string): string[] {
   return value === '' || value === usual ? [] : [`--${option} ${value}`];
 }
 
-function word(holder: unknown, key: string): string {
+/** A text among what is not certain to be any; empty where it is none. */
+export function word(holder: unknown, key: string): string {
   const value = typeof holder === 'object' && holder !== null ? (holder as Bundle)[key] : undefined;
   return typeof value === 'string' ? value : '';
 }

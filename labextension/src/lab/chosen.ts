@@ -1,6 +1,7 @@
 /** Which cluster and namespace this page looks at, kept between visits of this browser. */
 import { Held } from '../core/held';
 import type { Where } from '../core/stream';
+import { word } from './bundle';
 
 const KEY = 'jupyter-trainjob:where';
 
@@ -20,12 +21,8 @@ export class Chosen extends Held<Where> {
 
 function read(text: string | null): Where {
   try {
-    const found = JSON.parse(text ?? 'null') as Record<string, unknown> | null;
-    const word = (name: string): string | null => {
-      const value = found?.[name];
-      return typeof value === 'string' ? value : null;
-    };
-    return { context: word('context'), namespace: word('namespace') };
+    const found: unknown = JSON.parse(text ?? 'null');
+    return { context: word(found, 'context') || null, namespace: word(found, 'namespace') || null };
   } catch {
     return { context: null, namespace: null };
   }

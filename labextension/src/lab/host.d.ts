@@ -76,6 +76,7 @@ declare module '@jupyterlab/notebook' {
 
   export interface Signal<Sender, Value> {
     connect(slot: (sender: Sender, value: Value) => void, thisArg?: object): boolean;
+    disconnect(slot: (sender: Sender, value: Value) => void): boolean;
   }
 
   export interface Tracker<Panel> {

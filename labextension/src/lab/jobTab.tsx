@@ -2,11 +2,9 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
-import type { Opened, Place } from '../core/stream';
-import { JobCard } from '../ui/JobCard';
-import { useView } from '../ui/useView';
+import type { Opened } from '../core/stream';
+import { Fed } from './LiveView';
 import type { Named } from './tabs';
-import { Trouble } from './Trouble';
 
 export class JobTab extends ReactWidget {
   constructor(
@@ -28,22 +26,6 @@ export class JobTab extends ReactWidget {
   }
 
   render(): ReactElement {
-    return <Cards place={this.opened.place} />;
+    return <Fed place={this.opened.place} />;
   }
-}
-
-function Cards({ place }: { place: Place }): ReactElement {
-  const { open } = useView(place.jobs);
-  return (
-    <div className="tj-host">
-      <Trouble place={place} />
-      {open.map((source, i) => (
-        <JobCard
-          key={source.uid}
-          source={source}
-          onClose={i > 0 ? () => place.jobs.close(source.uid) : undefined}
-        />
-      ))}
-    </div>
-  );
 }

@@ -1,10 +1,12 @@
-/** The jobs of the place that is looked at, for whoever has no list of his own: commands and the Running panel. */
+/** The jobs of the place that is looked at: the page's one list, for the sidebar, commands and the Running panel. */
 import { Held } from '../core/held';
-import type { Opened, Stream } from '../core/stream';
+import type { Opened, Place, Stream } from '../core/stream';
 import type { Action, JobRow } from '../core/types';
 import type { Chosen } from './chosen';
 
 interface Rows {
+  /** Null before somebody wants to know. */
+  place: Place | null;
   rows: readonly JobRow[];
   context: string | null;
 }
@@ -17,29 +19,31 @@ export class Known extends Held<Rows> {
     private readonly stream: Stream,
     private readonly where: Chosen
   ) {
-    super({ rows: [], context: null });
+    super({ place: null, rows: [], context: null });
     where.subscribe(() => this.opened !== null && this.begin());
   }
 
   /** Nothing is asked for before somebody wants to know. */
-  begin = (): void => {
+  start(): Place {
+    return this.opened?.place ?? this.begin();
+  }
+
+  /** Asks for the place that is chosen by now, whatever was asked for before. */
+  begin = (): Place => {
     this.ends.forEach(end => end());
     this.opened?.close();
-    const opened = this.stream.open({ ...this.where.view(), list: true });
-    this.opened = opened;
+    this.opened = this.stream.open({ ...this.where.view(), list: true });
+    const { place } = this.opened;
     const look = (): void =>
-      this.change({
-        rows: opened.place.jobs.view().rows ?? [],
-        context: opened.place.view().context
-      });
-    this.ends = [opened.place, opened.place.jobs].map(each => each.subscribe(look));
+      this.change({ place, rows: place.jobs.view().rows ?? [], context: place.view().context });
+    this.ends = [place, place.jobs].map(each => each.subscribe(look));
+    look();
+    return place;
   };
 
   /** Settles when the jobs are known, or when it is known why they are not, which is the error then. */
   async ready(): Promise<void> {
-    if (this.opened === null) {
-      this.begin();
-    }
+    this.start();
     await new Promise<void>((resolve, reject) => {
       let end = (): void => undefined;
       const look = (): void => {
@@ -65,9 +69,6 @@ export class Known extends Held<Rows> {
 
   /** Changes a job; fails in words. */
   act = async (uid: string, what: Action): Promise<void> => {
-    if (this.opened === null) {
-      this.begin();
-    }
-    await this.opened?.place.jobs.ask(uid, what, {});
+    await this.start().jobs.ask(uid, what, {});
   };
 }

@@ -4,7 +4,7 @@ import { Token } from '@lumino/coreutils';
 
 import type { Saved } from './bundle';
 import { LiveJob } from './liveJob';
-import { streamOf } from './server';
+import { ITrainJobs, type TrainJobs } from './service';
 
 /** Follows what saved outputs show. */
 export interface LiveOutputs {
@@ -17,9 +17,10 @@ export const live = {
   id: 'jupyter-trainjob:outputs-live',
   description: "Shows a saved output of a job live without a kernel, from the Jupyter server's stream.",
   autoStart: true,
+  requires: [ITrainJobs],
   provides: ILiveOutputs,
-  activate: ({ serviceManager }: JupyterFrontEnd): LiveOutputs => ({
-    open: (saved, changed) => new LiveJob(streamOf(serviceManager.serverSettings), saved, changed)
+  activate: (_app: JupyterFrontEnd, { stream }: TrainJobs): LiveOutputs => ({
+    open: (saved, changed) => new LiveJob(stream, saved, changed)
   })
 };
 

@@ -30,7 +30,7 @@ export const running = {
     const source = {};
     const runningChanged = new Signal<object, void>(source);
     known.subscribe(() => runningChanged.emit());
-    known.begin();
+    known.start();
     const live = (): ReturnType<typeof known.view>['rows'] =>
       known.view().rows.filter(({ state }) => isLive(state));
     const stop = (uid: string): void =>

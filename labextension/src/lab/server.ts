@@ -1,24 +1,18 @@
-/** The connection to the Jupyter server that this page came from: one, whoever asks for it. */
+/** The connection to the Jupyter server that this page came from. */
 import type { ServerSettings } from '@jupyterlab/application';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { type Away, Stream } from '../core/stream';
 
 const LOGGED_OUT = 'You are not logged in to the Jupyter server any more. What you see is as it was.';
-const streams = new WeakMap<ServerSettings, Stream>();
 
 export function streamOf(settings: ServerSettings): Stream {
-  const known = streams.get(settings);
-  if (known !== undefined) {
-    return known;
-  }
   const { wsUrl, token, appendToken, WebSocket } = settings;
   const query = appendToken && token !== '' ? `?token=${encodeURIComponent(token)}` : '';
   const stream = new Stream(
     () => new WebSocket(`${wsUrl}jupyter-trainjob/stream${query}`),
     () => explain(settings)
   );
-  streams.set(settings, stream);
   const wake = (): void => stream.wake();
   window.addEventListener('online', wake);
   window.addEventListener('focus', wake);

@@ -3,6 +3,7 @@ import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { WidgetTracker } from '@jupyterlab/apputils';
 
 import type { Stream, Where } from '../core/stream';
+import { word } from './bundle';
 import { icon } from './icon';
 import { JobTab } from './jobTab';
 import type { Words } from './words';
@@ -33,14 +34,14 @@ export class Tabs {
       caption: words.__('Show a job with its curves and logs in a tab'),
       icon,
       execute: args => {
-        if (text(args.uid) === '') {
+        if (word(args, 'uid') === '') {
           throw new Error('open-job needs the `uid` of a job.');
         }
         this.open({
-          uid: text(args.uid),
-          name: text(args.name),
-          context: text(args.context) || null,
-          namespace: text(args.namespace) || null
+          uid: word(args, 'uid'),
+          name: word(args, 'name'),
+          context: word(args, 'context') || null,
+          namespace: word(args, 'namespace') || null
         });
       }
     });
@@ -65,5 +66,3 @@ export class Tabs {
     shell.activateById(id);
   }
 }
-
-const text = (given: unknown): string => (typeof given === 'string' ? given : '');

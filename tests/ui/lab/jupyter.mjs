@@ -125,6 +125,15 @@ export async function begin(open, name, cells, options) {
   return page;
 }
 
+/** Leaves a notebook whose job runs on: saved, closed, and without its kernel. */
+export async function leave(open, name, cell) {
+  const page = await begin(open, name, [cell]);
+  await until(page, 1, 'Running');
+  await saveAs(page, name, 1, 'Running');
+  await page.close();
+  await forgetKernels();
+}
+
 /** Runs a cell; waits for its end unless told not to. */
 export async function run(page, cell, { wait = true } = {}) {
   await page.evaluate(

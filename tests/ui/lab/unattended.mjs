@@ -4,16 +4,14 @@ import path from 'node:path';
 
 import {
   assert,
-  begin,
   card,
   done,
   eventually,
-  forgetKernels,
   gate,
+  leave,
   output,
   pictured,
   root,
-  saveAs,
   scenario,
   shot,
   training,
@@ -38,11 +36,7 @@ function listen() {
 await scenario('steered from a notebook that is opened again, a picture when deleted', async open => {
   const hold = gate('reopened');
   const name = 'reopened.ipynb';
-  const first = await begin(open, name, [training('reopened', hold)]);
-  await until(first, 1, 'Running');
-  await saveAs(first, name, 1, 'Running');
-  await first.close();
-  await forgetKernels();
+  await leave(open, name, training('reopened', hold));
 
   const heard = listen();
   const page = await open(name, heard);

@@ -3,18 +3,10 @@ import { useId } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 
 import { useView } from '../../ui/useView';
+import type { Runtime } from '../api';
+import { described } from '../runtime';
 import type { Choice, Field } from './choice';
 import type { Draft } from './draft';
-
-/** A runtime that can be chosen. */
-export interface Runtime {
-  name: string;
-  framework: string;
-  image: string;
-  python: string;
-  packages: readonly string[];
-  gpus: number;
-}
 
 /** What can run: the current cell, or a function. */
 export interface Target {
@@ -22,6 +14,8 @@ export interface Target {
   label: string;
   /** Why it cannot run; empty if it can. */
   refusal: string;
+  /** Of a function: how it is called, to begin with. */
+  call: string;
 }
 
 export interface NewJobProps {
@@ -209,15 +203,3 @@ function of(problems: readonly { field: string; text: string }[], field: Field |
 }
 
 const shown = new Set<string>([...OFTEN, ...RARELY].map(([name]) => name));
-
-function described({ framework, image, python, packages, gpus }: Runtime): string {
-  return [
-    framework,
-    image === '' ? '' : `image ${image}`,
-    python === '' ? '' : `Python ${python}`,
-    packages.join(', '),
-    gpus > 0 ? `${gpus} GPUs` : ''
-  ]
-    .filter(each => each !== '')
-    .join(' · ');
-}

@@ -7,9 +7,10 @@ import { Held } from '../../core/held';
 import { useView } from '../../ui/useView';
 import type { Choice, Drafted } from './choice';
 import { Draft } from './draft';
-import { NewJob, type Runtime, type Target } from './NewJob';
+import type { Runtime } from '../api';
 import './form.css';
-import { callOf, follow, run, targets, write } from './notebook';
+import { NewJob, type Target } from './NewJob';
+import { follow, run, targets, write } from './notebook';
 
 /** What the form asks the server. */
 export interface Server {
@@ -36,6 +37,7 @@ const remembered = new Map<string, Partial<Choice>>();
 
 class Form extends Held<FormView> {
   readonly draft: Draft;
+  private readonly leave: () => void;
   private panel: NotebookPanel | null = null;
 
   constructor(
@@ -44,9 +46,14 @@ class Form extends Held<FormView> {
   ) {
     super({ runtimes: null, free: '', targets: [], target: 'cell', call: '', notebook: '', said: '' });
     this.draft = new Draft(options => server.draft(options), remembered.get(pathOf(notebooks.currentWidget)));
-    follow(notebooks, this.look);
+    this.leave = follow(notebooks, this.look);
     this.look();
     void this.ask();
+  }
+
+  dispose(): void {
+    this.leave();
+    this.draft.close();
   }
 
   look = (): void => {
@@ -70,7 +77,7 @@ class Form extends Held<FormView> {
   }
 
   choose = (target: string): void =>
-    this.change({ target, call: target === 'cell' ? '' : callOf(this.panel, target) });
+    this.change({ target, call: this.current.targets.find(each => each.id === target)?.call ?? '' });
 
   callAs = (call: string): void => this.change({ call });
 
@@ -114,7 +121,7 @@ export class NewJobTab extends ReactWidget {
   }
 
   override dispose(): void {
-    this.form.draft.close();
+    this.form.dispose();
     super.dispose();
   }
 

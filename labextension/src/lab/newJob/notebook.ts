@@ -12,18 +12,15 @@ const LOAD_QUIETLY = `get_ipython().extension_manager.load_extension('jupyter_tr
 export function targets(panel: NotebookPanel | null): Target[] {
   const text = panel?.content.activeCell?.model.sharedModel.getSource() ?? '';
   return [
-    { id: 'cell', label: 'The current cell', refusal: panel === null ? '' : refusal(text) },
-    ...functions(sources(panel)).map(({ name }) => ({
+    { id: 'cell', label: 'The current cell', refusal: panel === null ? '' : refusal(text), call: '' },
+    ...functions(sources(panel)).map(({ name, call }) => ({
       id: name,
       label: `${name}()`,
-      refusal: ''
+      refusal: '',
+      call
     }))
   ];
 }
-
-/** How a function is to be called, to begin with. */
-export const callOf = (panel: NotebookPanel | null, name: string): string =>
-  functions(sources(panel)).find(each => each.name === name)?.call ?? '';
 
 /** Puts the line on top of the current cell, or with a call into a new one below, which is the current one then. */
 export function write(panel: NotebookPanel, line: string, call: string | null): void {
@@ -66,8 +63,12 @@ function sources(panel: NotebookPanel | null): string[] {
     .map(cell => cell.sharedModel.getSource());
 }
 
-/** Calls back when another notebook or cell is the current one, or its text is another. */
-export function follow(notebooks: NotebookTracker, changed: () => void): void {
+/** Calls back when another notebook or cell is the current one; returns how to end that. */
+export function follow(notebooks: NotebookTracker, changed: () => void): () => void {
   notebooks.currentChanged.connect(changed);
   notebooks.activeCellChanged.connect(changed);
+  return () => {
+    notebooks.currentChanged.disconnect(changed);
+    notebooks.activeCellChanged.disconnect(changed);
+  };
 }

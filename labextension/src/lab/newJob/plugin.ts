@@ -3,9 +3,12 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookTracker } from '@jupyterlab/notebook';
 
-import { count } from '../../core/format';
-import { Api, type NodeRoom } from '../api';
+import { plural } from '../../core/format';
+import type { Api, NodeRoom } from '../api';
+import { word } from '../bundle';
 import { icon } from '../icon';
+import { GIB, tidy, together } from '../rooms';
+import { ITrainJobs, type TrainJobs } from '../service';
 import { NewJobTab } from './NewJobTab';
 
 export const NEW_JOB = 'jupyter-trainjob:new-job';
@@ -15,17 +18,21 @@ export const newJob = {
   id: 'jupyter-trainjob:new-job',
   description: 'A form for new training jobs, which writes the line of %%trainjob into a notebook.',
   autoStart: true,
-  requires: [INotebookTracker],
+  requires: [ITrainJobs, INotebookTracker],
   optional: [ICommandPalette],
-  activate(app: JupyterFrontEnd, notebooks: NotebookTracker, palette: ICommandPalette | null): void {
-    const api = new Api(app.serviceManager.serverSettings);
+  activate(
+    app: JupyterFrontEnd,
+    { api }: TrainJobs,
+    notebooks: NotebookTracker,
+    palette: ICommandPalette | null
+  ): void {
     app.commands.addCommand(NEW_JOB, {
       label: 'New Training Job…',
       caption: 'Train the current cell, or a function of the notebook, on many nodes',
       icon,
-      execute: ({ context, namespace }) => {
+      execute: args => {
         if (![...app.shell.widgets('main')].some(widget => widget.id === ID)) {
-          const where = [text(context), text(namespace)] as const;
+          const where = [word(args, 'context') || null, word(args, 'namespace') || null] as const;
           const tab = new NewJobTab(notebooks, {
             begin: () => begin(api, where[0]),
             runtimes: () => api.runtimes(...where),
@@ -52,21 +59,21 @@ async function begin(api: Api, context: string | null): Promise<void> {
   }
 }
 
-/** What is free on all nodes together, and on the one that has most. */
+/** What is free on all nodes together. */
 export function free(nodes: readonly NodeRoom[]): string {
   const ready = nodes.filter(node => node.ready);
   if (ready.length === 0) {
     return nodes.length === 0 ? '' : 'No node is ready.';
   }
-  const sum = (of: (node: NodeRoom) => number): number => ready.reduce((all, node) => all + of(node), 0);
-  const gpus = sum(node => node.gpus[1]);
-  const words = [
-    `${tidy(sum(node => node.cpu[0]))} of ${tidy(sum(node => node.cpu[1]))} CPUs`,
-    `${tidy(sum(node => node.memory[0]) / 2 ** 30)} of ${tidy(sum(node => node.memory[1]) / 2 ** 30)} GiB`,
-    ...(gpus > 0 ? [`${tidy(sum(node => node.gpus[0]))} of ${tidy(gpus)} GPUs`] : [])
+  const [cpu, memory, gpus] = [
+    together(ready, node => node.cpu),
+    together(ready, node => node.memory),
+    together(ready, node => node.gpus)
   ];
-  return `Free now on ${count(ready.length)} ${ready.length === 1 ? 'node' : 'nodes'}: ${words.join(', ')}.`;
+  const words = [
+    `${tidy(cpu[0])} of ${tidy(cpu[1])} CPUs`,
+    `${tidy(memory[0] / GIB)} of ${tidy(memory[1] / GIB)} GiB`,
+    ...(gpus[1] > 0 ? [`${tidy(gpus[0])} of ${tidy(gpus[1])} GPUs`] : [])
+  ];
+  return `Free now on ${plural(ready.length, 'node')}: ${words.join(', ')}.`;
 }
-
-const tidy = (amount: number): string => String(Math.round(amount * 10) / 10);
-const text = (given: unknown): string | null => (typeof given === 'string' && given !== '' ? given : null);

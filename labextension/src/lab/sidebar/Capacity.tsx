@@ -2,9 +2,8 @@
 import type { ReactElement } from 'react';
 
 import type { NodeRoom, Room } from '../api';
+import { GIB, tidy, together } from '../rooms';
 import { Bar } from '../../ui/Bar';
-
-const GIB = 2 ** 30;
 
 export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElement | null {
   const ready = nodes.filter(node => node.ready);
@@ -31,13 +30,11 @@ export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElemen
 }
 
 function Fullness({ rooms }: { rooms: readonly NodeRoom[] }): ReactElement {
-  const all = (of: (node: NodeRoom) => Room): Room =>
-    rooms.reduce<Room>(([free, total], node) => [free + of(node)[0], total + of(node)[1]], [0, 0]);
   return (
     <>
-      <Used name="CPU" room={all(node => node.cpu)} unit={1} word="cores" />
-      <Used name="Memory" room={all(node => node.memory)} unit={GIB} word="GiB" />
-      <Used name="GPU" room={all(node => node.gpus)} unit={1} word="" />
+      <Used name="CPU" room={together(rooms, node => node.cpu)} unit={1} word="cores" />
+      <Used name="Memory" room={together(rooms, node => node.memory)} unit={GIB} word="GiB" />
+      <Used name="GPU" room={together(rooms, node => node.gpus)} unit={1} word="" />
     </>
   );
 }
@@ -54,12 +51,11 @@ function Used({ name, room: [free, total], unit, word }: UsedProps): ReactElemen
   if (total === 0) {
     return null;
   }
-  const tidy = (amount: number): string => String(Math.round((amount / unit) * 10) / 10);
   return (
     <p className="tj-side-used">
       <span>{name}</span>
       <span className="tj-far">
-        {tidy(total - free)} of {tidy(total)} {word}
+        {tidy((total - free) / unit)} of {tidy(total / unit)} {word}
       </span>
       <Bar share={(total - free) / total} />
     </p>

@@ -6,6 +6,7 @@ import type { Check, Runtime } from '../api';
 import type { Place, Where } from '../../core/stream';
 import type { JobRow } from '../../core/types';
 import { useView } from '../../ui/useView';
+import { described } from '../runtime';
 import { Trouble } from '../Trouble';
 import { Capacity } from './Capacity';
 import { Doctor } from './Doctor';
@@ -151,19 +152,7 @@ function Runtimes({ runtimes }: { runtimes: readonly Runtime[] }): ReactElement 
       <ul className="tj-side-plain">
         {runtimes.map(each => (
           <li key={`${each.kind}/${each.name}`}>
-            <b>{each.name}</b>{' '}
-            <span className="tj-quiet">
-              {[
-                each.framework,
-                each.image,
-                each.python && `Python ${each.python}`,
-                each.packages.join(', '),
-                each.gpus > 0 ? `${each.gpus} GPUs` : '',
-                each.kind === 'TrainingRuntime' ? 'of this namespace' : ''
-              ]
-                .filter(Boolean)
-                .join(' · ')}
-            </span>
+            <b>{each.name}</b> <span className="tj-quiet">{described(each)}</span>
           </li>
         ))}
       </ul>

@@ -1,6 +1,6 @@
 /** What the sidebar shows: the place that is looked at, and what the server knows of it, asked now and then. No DOM. */
 import { Held } from '../../core/held';
-import type { Opened, Place, Where } from '../../core/stream';
+import type { Place, Where } from '../../core/stream';
 import { type Cluster, type NodeRoom, Refused, type Runtime } from '../api';
 import type { TrainJobs } from '../service';
 
@@ -26,36 +26,21 @@ const PAUSE_MS = 1000;
 const AWAY = [0, 502];
 
 export class Model extends Held<State> {
-  private opened: Opened;
-  private leave: (() => void)[] = [];
   private readonly forget: () => void;
+  private told = '';
   private turn = 0;
   private pending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly jobs: TrainJobs) {
-    const where = jobs.where.view();
-    const opened = jobs.stream.open({ ...where, list: true });
-    super({ place: opened.place, where, known: NOTHING });
-    this.opened = opened;
-    this.follow();
-    this.forget = jobs.where.subscribe(this.go);
+    super({ place: jobs.known.start(), where: jobs.where.view(), known: NOTHING });
+    this.told = told(this.current.place);
+    this.forget = jobs.known.subscribe(this.changed);
   }
 
   dispose(): void {
     this.forget();
-    this.close();
+    this.stop();
   }
-
-  /** Goes to the place that is chosen by now. */
-  go = (): void => {
-    const where = this.jobs.where.view();
-    this.close();
-    this.opened = this.jobs.stream.open({ ...where, list: true });
-    const known = { ...NOTHING, clusters: this.current.known.clusters };
-    this.change({ place: this.opened.place, where, known });
-    this.follow();
-    void this.look();
-  };
 
   /** Asks what is there. What cannot be asked now stays as it was. */
   look = async (): Promise<void> => {
@@ -95,37 +80,36 @@ export class Model extends Held<State> {
     await this.jobs.api.embedded(what);
     await this.look();
     if (what === 'start') {
-      this.go(); // At once, not with the next try.
+      this.jobs.known.begin(); // At once, not with the next try.
     }
   };
 
-  private close(): void {
+  private stop(): void {
     clearTimeout(this.pending);
     this.pending = undefined;
     this.turn += 1;
-    this.leave.forEach(end => end());
-    this.leave = [];
-    this.opened.close();
   }
 
-  /** Looks anew when the cluster has come or gone, or jobs have. */
-  private follow(): void {
-    const { place } = this.opened;
-    const told = (): string => {
-      const { rows, trouble } = place.jobs.view();
-      return JSON.stringify([place.view().trouble, trouble, rows?.map(row => row.state)]);
-    };
-    let before = told();
-    const changed = (): void => {
-      const now = told();
-      if (now !== before) {
-        before = now;
-        this.pending ??= setTimeout(() => {
-          this.pending = undefined;
-          void this.look();
-        }, PAUSE_MS);
-      }
-    };
-    this.leave = [place.subscribe(changed), place.jobs.subscribe(changed)];
-  }
+  /** Looks anew at another place at once, and soon when the cluster has come or gone, or jobs have. */
+  private changed = (): void => {
+    const place = this.jobs.known.start();
+    const before = this.told;
+    this.told = told(place);
+    if (place !== this.current.place) {
+      this.stop();
+      const known = { ...NOTHING, clusters: this.current.known.clusters };
+      this.change({ place, where: this.jobs.where.view(), known });
+      void this.look();
+    } else if (this.told !== before) {
+      this.pending ??= setTimeout(() => {
+        this.pending = undefined;
+        void this.look();
+      }, PAUSE_MS);
+    }
+  };
+}
+
+function told(place: Place): string {
+  const { rows, trouble } = place.jobs.view();
+  return JSON.stringify([place.view().trouble, trouble, rows?.map(row => row.state)]);
 }

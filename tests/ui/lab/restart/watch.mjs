@@ -3,13 +3,11 @@
 import { createInterface } from 'node:readline';
 
 import {
-  begin,
   card,
   done,
-  forgetKernels,
   gate,
+  leave,
   output,
-  saveAs,
   scenario,
   shot,
   training,
@@ -26,11 +24,7 @@ const say = async what => {
 await scenario('a job in a page whose server restarts', async open => {
   const hold = gate('lasting');
   const name = 'lasting.ipynb';
-  const first = await begin(open, name, [training('lasting', hold)]);
-  await until(first, 1, 'Running');
-  await saveAs(first, name, 1, 'Running');
-  await first.close();
-  await forgetKernels();
+  await leave(open, name, training('lasting', hold));
   const page = await open(name, { expected: /WebSocket|Failed to load resource|ERR_/ });
   await unattended(page, 1);
   await until(page, 1, 'Running');

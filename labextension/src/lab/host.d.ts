@@ -22,6 +22,7 @@ declare module '@lumino/widgets' {
     readonly title: { label: string; caption: string; closable: boolean; icon: unknown };
     addClass(name: string): void;
     dispose(): void;
+    protected onActivateRequest(): void;
   }
   export class Panel extends Widget {
     addWidget(widget: Widget): void;

@@ -1,25 +1,37 @@
 /** One job as a tab of the main area: the widget's card, fed by the Jupyter server. */
-import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
 import type { Opened } from '../core/stream';
 import { Fed } from './LiveView';
+import { Tab } from './tab';
 import type { Named } from './tabs';
 
-export class JobTab extends ReactWidget {
+export const idOf = (uid: string): string => `jupyter-trainjob:job-${uid}`;
+
+export class JobTab extends Tab {
+  private readonly forget: () => void;
+
   constructor(
     private readonly opened: Opened,
     readonly named: Named
   ) {
-    super();
-    this.addClass('tj-tab');
-    this.title.label = named.name || 'Training job';
-    this.title.closable = true;
-    opened.place.jobs.open(named.uid);
+    super(idOf(named.uid), named.name || 'Training job');
+    const { jobs } = opened.place;
+    jobs.open(named.uid);
+    const job = jobs.view().open.find(({ uid }) => uid === named.uid);
+    const say = (): void => {
+      const { name, state } = job?.view().job ?? {};
+      if (name !== undefined) {
+        this.title.label = name;
+        this.title.caption = `${name}: ${state}`;
+      }
+    };
+    this.forget = job?.subscribe(say) ?? say;
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
+      this.forget();
       this.opened.close();
     }
     super.dispose();

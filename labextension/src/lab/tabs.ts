@@ -5,7 +5,7 @@ import { WidgetTracker } from '@jupyterlab/apputils';
 import type { Stream, Where } from '../core/stream';
 import { word } from './bundle';
 import { icon } from './icon';
-import { JobTab } from './jobTab';
+import { idOf, JobTab } from './jobTab';
 import type { Words } from './words';
 
 /** A job, and where it is. */
@@ -54,12 +54,10 @@ export class Tabs {
 
   open(named: Named): void {
     const { shell } = this.app;
-    const id = `jupyter-trainjob:job-${named.uid}`;
+    const id = idOf(named.uid);
     if (this.tracker.find(tab => tab.id === id) === undefined) {
       const { context, namespace } = named;
       const tab = new JobTab(this.stream.open({ context, namespace, list: false }), named);
-      tab.id = id;
-      tab.title.icon = icon;
       shell.add(tab, this.app.name === NOTEBOOK ? 'down' : 'main');
       void this.tracker.add(tab);
     }

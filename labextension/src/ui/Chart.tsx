@@ -252,7 +252,7 @@ function options(
   return {
     width: Math.max(width, 50),
     height: HEIGHT,
-    padding: [6, time ? 24 : 14, 0, 0],
+    padding: [6, 24, 0, 0],
     legend: { show: false },
     cursor: { bind: silent, y: false, points: { size: 7, width: 0, fill: () => colours().accent } },
     scales: {

@@ -262,7 +262,9 @@ export async function scenario(name, body) {
   } catch (error) {
     process.exitCode = 1;
     console.log(`not ok: ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)\n${error.stack}`);
-    await Promise.all(pages.map(({ page }, index) => shot(page, `failed-${index}`).catch(() => null)));
+    await Promise.all(
+      pages.map(({ page }, index) => shot(page, `failed-${index}-${name.slice(0, 40)}`).catch(() => null))
+    );
     for (const { page } of pages) {
       const words = await page
         .locator('.jp-OutputArea')

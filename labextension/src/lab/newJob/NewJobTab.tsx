@@ -1,6 +1,5 @@
 /** The form as a tab of the main area, which follows the notebook that was looked at last. */
 import type { NotebookPanel, NotebookTracker } from '@jupyterlab/notebook';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
 import { Held } from '../../core/held';
@@ -11,6 +10,7 @@ import type { Runtime } from '../api';
 import './form.css';
 import { NewJob, type Target } from './NewJob';
 import { follow, run, targets, write } from './notebook';
+import { Tab } from '../tab';
 
 /** What the form asks the server. */
 export interface Server {
@@ -109,15 +109,14 @@ class Form extends Held<FormView> {
   }
 }
 
-export class NewJobTab extends ReactWidget {
+export const ID = 'jupyter-trainjob-new-job';
+
+export class NewJobTab extends Tab {
   private readonly form: Form;
 
   constructor(notebooks: NotebookTracker, server: Server) {
-    super();
+    super(ID, 'New training job');
     this.form = new Form(notebooks, server);
-    this.addClass('tj-tab');
-    this.title.label = 'New training job';
-    this.title.closable = true;
   }
 
   override dispose(): void {

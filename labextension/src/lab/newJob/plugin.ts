@@ -9,10 +9,9 @@ import { word } from '../bundle';
 import { icon } from '../icon';
 import { GIB, tidy, together } from '../rooms';
 import { ITrainJobs, type TrainJobs } from '../service';
-import { NewJobTab } from './NewJobTab';
+import { ID, NewJobTab } from './NewJobTab';
 
 export const NEW_JOB = 'jupyter-trainjob:new-job';
-const ID = 'jupyter-trainjob-new-job';
 
 export const newJob = {
   id: 'jupyter-trainjob:new-job',
@@ -39,8 +38,6 @@ export const newJob = {
             free: async () => free((await api.capacity(where[0])).nodes),
             draft: options => api.form(options, ...where)
           });
-          tab.id = ID;
-          tab.title.icon = icon;
           app.shell.add(tab, 'main');
         }
         app.shell.activateById(ID);

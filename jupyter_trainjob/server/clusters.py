@@ -95,7 +95,10 @@ def doctor(context: str | None, allowed: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def capacity(context: str | None) -> dict[str, Any]:
-    """Return what each node has and what of it is free, in cores, bytes and GPUs; where that may not be seen, why."""
+    """Return what each node has and what of it is free, in cores, bytes and GPUs; where that may not be seen, why.
+
+    Free is what no pod has asked for, as schedulers see it; ``unasked`` is how many pods run there that asked for nothing.
+    """
     connection = watched(context)
     try:
         nodes = connection.client.list(NODES).items
@@ -121,7 +124,8 @@ def _room(node: Object, pods: Sequence[Object]) -> dict[str, Any]:
     name = node["metadata"]["name"]
     status = node.get("status") or {}
     total = quantity.amounts(status.get("allocatable"))
-    used = quantity.total(quantity.pod_requests(pod["spec"]) for pod in pods if pod["spec"].get("nodeName") == name)
+    asked = [quantity.pod_requests(pod["spec"]) for pod in pods if pod["spec"].get("nodeName") == name]
+    used = quantity.total(asked)
     gpus = [key for key in total if key.endswith("/gpu")]
     labels = node["metadata"].get("labels") or {}
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
@@ -137,5 +141,6 @@ def _room(node: Object, pods: Sequence[Object]) -> dict[str, Any]:
         "cpu": room("cpu"),
         "memory": room("memory"),
         "gpus": room(*gpus),
+        "unasked": sum(1 for each in asked if not any(each.values())),
         "gpu": next((str(value) for key, value in labels.items() if GPU_KIND.fullmatch(key)), ""),
     }

@@ -92,6 +92,8 @@ async function show(
     place: Object.assign(place, { jobs }) as unknown as Place,
     where: { context: null, namespace: null },
     known: { ...NOTHING, clusters: [HERE] },
+    sort: 'newest',
+    onSort: () => undefined,
     onGo: () => undefined,
     onOpen: () => undefined,
     onDelete: () => undefined,
@@ -178,6 +180,7 @@ test('how full a cluster is stands in words', async () => {
     cpu: [1.5, 8] as [number, number],
     memory: [2 ** 30, 4 * 2 ** 30] as [number, number],
     gpus: [0, 0] as [number, number],
+    unasked: name === 'a' ? 2 : 0,
     gpu: ''
   });
   await act(() => render(createElement(Capacity, { nodes: [node('a'), node('b'), node('c', false)] }), host));
@@ -186,6 +189,7 @@ test('how full a cluster is stands in words', async () => {
   expect(memory?.textContent).toBe('6 of 8 GiB');
   expect(host.textContent).not.toContain('GPU');
   expect(host.textContent).toContain('takes no pods');
+  expect(host.textContent).toContain('2 pods without requests share what is free.');
 });
 
 test('a filter can be cleared, however few jobs there are by now', async () => {

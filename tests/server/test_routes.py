@@ -134,6 +134,8 @@ async def test_capacity_is_what_pods_leave(jp_fetch: Fetch, cluster: Cluster) ->
         container = {"name": "node", "image": "x", "command": ["true"], "resources": {"requests": requests}}
         spec = {"nodeName": "a", "containers": [container]}
         cluster.client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+    modest = {"nodeName": "a", "containers": [{"name": "node", "image": "x", "command": ["true"]}]}
+    cluster.client.create(PODS, {"metadata": {"name": "modest"}, "spec": modest}, namespace="default")
     cluster.client.patch(PODS, "two", {"status": {"phase": "Succeeded"}}, namespace="default", subresource="status")
     (node,) = (await get(jp_fetch, "capacity", context=NAME))["nodes"]
     assert node == {
@@ -142,6 +144,7 @@ async def test_capacity_is_what_pods_leave(jp_fetch: Fetch, cluster: Cluster) ->
         "cpu": [7.5, 8.0],
         "memory": [15 * 2**30, 16 * 2**30],
         "gpus": [3.0, 4.0],
+        "unasked": 1,
         "gpu": "H100",
     }
 

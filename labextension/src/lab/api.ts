@@ -26,6 +26,8 @@ export interface NodeRoom {
   cpu: Room;
   memory: Room;
   gpus: Room;
+  /** Pods that asked for nothing, and use what is there. */
+  unasked: number;
   /** What its GPUs are called. */
   gpu: string;
 }

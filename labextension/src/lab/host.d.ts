@@ -27,6 +27,9 @@ declare module '@lumino/widgets' {
   export class Panel extends Widget {
     addWidget(widget: Widget): void;
   }
+  export class TabPanel extends Widget {
+    currentWidget: Widget | null;
+  }
 }
 
 declare module '@jupyterlab/rendermime' {
@@ -314,6 +317,21 @@ declare module '@jupyterlab/translation' {
   }
   export const ITranslator: Token<Translator>;
   export const nullTranslator: Translator;
+}
+
+declare module '@jupyterlab/settingregistry' {
+  import type { Token } from '@lumino/coreutils';
+
+  export interface Settings {
+    /** What is set, with the schema's defaults for all else. */
+    readonly composite: Record<string, unknown>;
+    readonly changed: { connect(heard: () => void): void };
+    set(key: string, value: unknown): Promise<void>;
+  }
+  export interface SettingRegistry {
+    load(plugin: string): Promise<Settings>;
+  }
+  export const ISettingRegistry: Token<SettingRegistry>;
 }
 
 declare module '@jupyterlab/services' {

@@ -1,7 +1,15 @@
 /** A tab of the main area. The one that was activated has the focus: Lab takes the one with the focus for the current one. */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import { TabPanel } from '@lumino/widgets';
 
 import { icon } from './icon';
+
+/** Has room for one document in its main area, and shows others below it. */
+const NOTEBOOK = 'Jupyter Notebook';
+
+/** Where tabs go. */
+export const areaOf = (app: JupyterFrontEnd): 'main' | 'down' => (app.name === NOTEBOOK ? 'down' : 'main');
 
 export abstract class Tab extends ReactWidget {
   constructor(id: string, label: string) {
@@ -15,6 +23,10 @@ export abstract class Tab extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
+    const below = this.parent?.parent; // Notebook 7 leaves it to the tab to come to the front there.
+    if (below instanceof TabPanel) {
+      below.currentWidget = this;
+    }
     this.node.focus();
   }
 }

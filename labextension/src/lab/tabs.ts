@@ -6,6 +6,7 @@ import type { Stream, Where } from '../core/stream';
 import { word } from './bundle';
 import { icon } from './icon';
 import { idOf, JobTab } from './jobTab';
+import { areaOf } from './tab';
 import type { Words } from './words';
 
 /** A job, and where it is. */
@@ -16,9 +17,6 @@ export interface Named extends Where {
 }
 
 export const OPEN_JOB = 'jupyter-trainjob:open-job';
-
-/** Has room for one document in its main area, and shows others below it. */
-const NOTEBOOK = 'Jupyter Notebook';
 
 export class Tabs {
   private readonly tracker = new WidgetTracker<JobTab>({ namespace: 'jupyter-trainjob' });
@@ -58,7 +56,7 @@ export class Tabs {
     if (this.tracker.find(tab => tab.id === id) === undefined) {
       const { context, namespace } = named;
       const tab = new JobTab(this.stream.open({ context, namespace, list: false }), named);
-      shell.add(tab, this.app.name === NOTEBOOK ? 'down' : 'main');
+      shell.add(tab, areaOf(this.app));
       void this.tracker.add(tab);
     }
     shell.activateById(id);

@@ -4,7 +4,12 @@ import { assert, done, open as openNotebook, scenario, shot, until, write } from
 const form = page => page.getByRole('form', { name: 'New training job' });
 const source = (page, index) =>
   page.evaluate(
-    at => window.jupyterapp.shell.widgets('main').next().value.content.model.cells.get(at).sharedModel.getSource(),
+    at =>
+      window.jupyterapp.shell
+        .widgets('main')
+        .next()
+        .value.content.model.cells.get(at)
+        .sharedModel.getSource(),
     index
   );
 

@@ -42,10 +42,12 @@ class Form extends Held<FormView> {
 
   constructor(
     private readonly notebooks: NotebookTracker,
+    usual: Partial<Choice>,
     private readonly server: Server
   ) {
     super({ runtimes: null, free: '', targets: [], target: 'cell', call: '', notebook: '', said: '' });
-    this.draft = new Draft(options => server.draft(options), remembered.get(pathOf(notebooks.currentWidget)));
+    const choice = { ...usual, ...remembered.get(pathOf(notebooks.currentWidget)) };
+    this.draft = new Draft(options => server.draft(options), choice);
     this.leave = follow(notebooks, this.look);
     this.look();
     void this.ask();
@@ -114,9 +116,10 @@ export const ID = 'jupyter-trainjob-new-job';
 export class NewJobTab extends Tab {
   private readonly form: Form;
 
-  constructor(notebooks: NotebookTracker, server: Server) {
+  /** `usual`: what the form begins with, where nothing was chosen for the notebook before. */
+  constructor(notebooks: NotebookTracker, usual: Partial<Choice>, server: Server) {
     super(ID, 'New training job');
-    this.form = new Form(notebooks, server);
+    this.form = new Form(notebooks, usual, server);
   }
 
   override dispose(): void {

@@ -2,13 +2,17 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry, type SettingRegistry } from '@jupyterlab/settingregistry';
 
 import { plural } from '../../core/format';
 import type { Api, NodeRoom } from '../api';
 import { word } from '../bundle';
 import { icon } from '../icon';
+import { Preferences } from '../preferences';
 import { GIB, tidy, together } from '../rooms';
 import { ITrainJobs, type TrainJobs } from '../service';
+import { areaOf } from '../tab';
+import type { Choice } from './choice';
 import { ID, NewJobTab } from './NewJobTab';
 
 export const NEW_JOB = 'jupyter-trainjob:new-job';
@@ -18,27 +22,30 @@ export const newJob = {
   description: 'A form for new training jobs, which writes the line of %%trainjob into a notebook.',
   autoStart: true,
   requires: [ITrainJobs, INotebookTracker],
-  optional: [ICommandPalette],
+  optional: [ICommandPalette, ISettingRegistry],
   activate(
     app: JupyterFrontEnd,
     { api }: TrainJobs,
     notebooks: NotebookTracker,
-    palette: ICommandPalette | null
+    palette: ICommandPalette | null,
+    registry: SettingRegistry | null
   ): void {
+    const preferences = new Preferences<Partial<Choice>>(registry, newJob.id, {});
     app.commands.addCommand(NEW_JOB, {
       label: 'New Training Job…',
       caption: 'Train the current cell, or a function of the notebook, on many nodes',
       icon,
       execute: args => {
-        if (![...app.shell.widgets('main')].some(widget => widget.id === ID)) {
+        const area = areaOf(app);
+        if (![...app.shell.widgets(area)].some(widget => widget.id === ID)) {
           const where = [word(args, 'context') || null, word(args, 'namespace') || null] as const;
-          const tab = new NewJobTab(notebooks, {
+          const tab = new NewJobTab(notebooks, preferences.view(), {
             begin: () => begin(api, where[0]),
             runtimes: () => api.runtimes(...where),
             free: async () => free((await api.capacity(where[0])).nodes),
             draft: options => api.form(options, ...where)
           });
-          app.shell.add(tab, 'main');
+          app.shell.add(tab, area);
         }
         app.shell.activateById(ID);
       }

@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 
 import type { NodeRoom, Room } from '../api';
+import { plural } from '../../core/format';
 import { GIB, tidy, together } from '../rooms';
 import { Bar } from '../../ui/Bar';
 
@@ -30,11 +31,15 @@ export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElemen
 }
 
 function Fullness({ rooms }: { rooms: readonly NodeRoom[] }): ReactElement {
+  const unasked = rooms.reduce((sum, node) => sum + node.unasked, 0);
   return (
     <>
       <Used name="CPU" room={together(rooms, node => node.cpu)} unit={1} word="cores" />
       <Used name="Memory" room={together(rooms, node => node.memory)} unit={GIB} word="GiB" />
       <Used name="GPU" room={together(rooms, node => node.gpus)} unit={1} word="" />
+      {unasked > 0 && (
+        <p className="tj-quiet">{plural(unasked, 'pod')} without requests share what is free.</p>
+      )}
     </>
   );
 }

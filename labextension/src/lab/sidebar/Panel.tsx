@@ -18,6 +18,8 @@ export interface PanelProps {
   place: Place;
   where: Where;
   known: Known;
+  sort: Sort;
+  onSort: (sort: Sort) => void;
   onGo: (where: Where) => void;
   onOpen: (row: JobRow) => void;
   /** Asks first. */
@@ -34,6 +36,8 @@ export function Panel({
   place,
   where,
   known,
+  sort,
+  onSort,
   onGo,
   onOpen,
   onDelete,
@@ -45,7 +49,6 @@ export function Panel({
   const { rows, trouble } = useView(place.jobs);
   const { trouble: away, context, namespace } = useView(place);
   const [text, filter] = useState('');
-  const [sort, order] = useState<Sort>('newest');
   const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
   useEffect(() => filter(''), [place]);
   const cluster = known.clusters.find(each => each.name === (where.context ?? context));
@@ -111,7 +114,7 @@ export function Panel({
           <select
             aria-label="Sort jobs"
             value={sort}
-            onInput={event => order(event.currentTarget.value as Sort)}
+            onInput={event => onSort(event.currentTarget.value as Sort)}
           >
             {SORTS.map(([name, label]) => (
               <option key={name} value={name}>

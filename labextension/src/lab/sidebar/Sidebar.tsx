@@ -4,13 +4,18 @@ import type { ReactElement } from 'react';
 
 import type { Where } from '../../core/stream';
 import { useView } from '../../ui/useView';
+import type { Preferences } from '../preferences';
 import type { TrainJobs } from '../service';
 import { Model } from './model';
 import { Panel } from './Panel';
+import type { Sort } from './rows';
 import './sidebar.css';
 
-/** Seconds between two looks at what is free, while somebody sees it. */
-const PACE = 15;
+export interface SidebarPreferences {
+  sort: Sort;
+  /** Seconds between two looks at what is free, while somebody sees it. */
+  refresh: number;
+}
 
 export interface SidebarOptions {
   onNew: (where: Where) => void;
@@ -19,10 +24,12 @@ export interface SidebarOptions {
 
 export class Sidebar extends ReactWidget {
   private readonly model: Model;
-  private readonly beat: number;
+  private readonly forget: () => void;
+  private beat: number | undefined;
 
   constructor(
     private readonly jobs: TrainJobs,
+    private readonly preferences: Preferences<SidebarPreferences>,
     private readonly options: SidebarOptions
   ) {
     super();
@@ -31,33 +38,49 @@ export class Sidebar extends ReactWidget {
     this.addClass('tj-sidebar');
     this.title.caption = 'Training jobs';
     void this.model.look();
-    this.beat = window.setInterval(() => this.isVisible && void this.model.look(), PACE * 1000);
+    this.forget = preferences.subscribe(this.keepTime);
+    this.keepTime();
   }
 
   override dispose(): void {
+    this.forget();
     window.clearInterval(this.beat);
     this.model.dispose();
     super.dispose();
   }
 
   render(): ReactElement {
-    return <Shown model={this.model} jobs={this.jobs} {...this.options} />;
+    return <Shown model={this.model} jobs={this.jobs} preferences={this.preferences} {...this.options} />;
   }
+
+  private keepTime = (): void => {
+    window.clearInterval(this.beat);
+    const { refresh } = this.preferences.view();
+    this.beat = window.setInterval(() => this.isVisible && void this.model.look(), refresh * 1000);
+  };
 }
 
 function Shown({
   model,
   jobs,
+  preferences,
   onNew,
   onDelete
-}: SidebarOptions & { model: Model; jobs: TrainJobs }): ReactElement {
+}: SidebarOptions & {
+  model: Model;
+  jobs: TrainJobs;
+  preferences: Preferences<SidebarPreferences>;
+}): ReactElement {
   const { place, where, known } = useView(model);
+  const { sort } = useView(preferences);
   return (
     <div className="tj-host">
       <Panel
         place={place}
         where={where}
         known={known}
+        sort={sort}
+        onSort={order => preferences.set('sort', order)}
         onGo={to => jobs.where.choose(to)}
         onOpen={({ uid, name }) => {
           const { context, namespace } = place.view();

@@ -1,26 +1,50 @@
 /** The sidebar's plugin: puts the list into the left area. */
 import { ILayoutRestorer, type JupyterFrontEnd } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ISettingRegistry, type SettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, type Translator } from '@jupyterlab/translation';
 
 import { icon } from '../icon';
 import { NEW_JOB } from '../newJob/plugin';
+import { Preferences } from '../preferences';
 import { ITrainJobs, type TrainJobs } from '../service';
-import { Sidebar } from './Sidebar';
+import { load } from '../words';
+import { Sidebar, type SidebarPreferences } from './Sidebar';
 
 const RANK = 600;
+const SHOW = 'jupyter-trainjob:show-jobs';
 
 export const sidebar = {
   id: 'jupyter-trainjob:sidebar',
   description: 'Lists the training jobs of a cluster in the left area.',
   autoStart: true,
   requires: [ITrainJobs],
-  optional: [ILayoutRestorer],
-  activate(app: JupyterFrontEnd, jobs: TrainJobs, restorer: ILayoutRestorer | null): void {
-    const panel = new Sidebar(jobs, {
+  optional: [ILayoutRestorer, ISettingRegistry, ICommandPalette, ITranslator],
+  activate(
+    app: JupyterFrontEnd,
+    jobs: TrainJobs,
+    restorer: ILayoutRestorer | null,
+    registry: SettingRegistry | null,
+    palette: ICommandPalette | null,
+    translator: Translator | null
+  ): void {
+    const words = load(translator);
+    const preferences = new Preferences<SidebarPreferences>(registry, sidebar.id, {
+      sort: 'newest',
+      refresh: 15
+    });
+    const panel = new Sidebar(jobs, preferences, {
       onNew: where => void app.commands.execute(NEW_JOB, { ...where }),
       onDelete: uid => void app.commands.execute('jupyter-trainjob:delete-job', { uid })
     });
     panel.title.icon = icon;
     app.shell.add(panel, 'left', { rank: RANK });
     restorer?.add(panel, panel.id);
+    app.commands.addCommand(SHOW, {
+      label: words.__('Training Jobs'),
+      caption: words.__('Show the list of training jobs'),
+      execute: () => app.shell.activateById(panel.id)
+    });
+    palette?.addItem({ command: SHOW, category: words.__('Training Jobs') });
   }
 };

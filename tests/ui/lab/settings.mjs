@@ -1,0 +1,34 @@
+// What is set in Lab's settings editor holds in the page.
+import { assert, done, eventually, scenario, shot, write } from './jupyter.mjs';
+
+const execute = (page, command, args) =>
+  page.evaluate(
+    ([id, given]) => window.jupyterapp.commands.execute(id, given).then(() => null),
+    [command, args]
+  );
+const kept = (page, plugin) =>
+  page.evaluate(id => window.jupyterapp.serviceManager.settings.fetch(id).then(({ raw }) => raw), plugin);
+const forget = (page, plugin) =>
+  page.evaluate(id => window.jupyterapp.serviceManager.settings.save(id, '{}').then(() => null), plugin);
+const PLUGIN = 'jupyter-trainjob:new-job';
+
+await scenario('a new job begins with what is set', async open => {
+  const page = await open(write('set.ipynb', ['1 + 1']));
+  try {
+    await execute(page, 'settingeditor:open', { query: 'Training jobs' });
+    const editor = page.locator('.jp-SettingsPanel');
+    await editor.getByText('Seconds between two looks at what is free').waitFor();
+    await shot(page, 'settings');
+    await editor.locator('input[id$="new-job_nodes"]').fill('4');
+    await eventually(async () => /4/.test(await kept(page, PLUGIN)), 'the editor did not save');
+    await page.getByRole('tab', { name: 'set.ipynb' }).click();
+    await execute(page, 'jupyter-trainjob:new-job', {});
+    const form = page.getByRole('form', { name: 'New training job' });
+    await form.getByText('%%trainjob job --nodes 4').waitFor();
+    assert.equal(await form.getByLabel('Nodes', { exact: true }).inputValue(), '4');
+  } finally {
+    await forget(page, PLUGIN);
+  }
+});
+
+await done();

@@ -97,7 +97,7 @@ def doctor(context: str | None, allowed: Sequence[str] = ()) -> dict[str, Any]:
 def capacity(context: str | None) -> dict[str, Any]:
     """Return what each node has and what of it is free, in cores, bytes and GPUs; where that may not be seen, why.
 
-    Free is what no pod has asked for, as schedulers see it; ``unasked`` is how many pods run there that asked for nothing.
+    Free is what no pod has asked for, as schedulers see it; ``unasked``: how many pods there asked for nothing.
     """
     connection = watched(context)
     try:

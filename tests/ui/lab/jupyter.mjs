@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 
 import { launch } from '../chromium.mjs';
 
-const { url, token, root, chromium, screenshots } = JSON.parse(process.argv[2]);
+const { url, token, root, chromium, screenshots, ...more } = JSON.parse(process.argv[2]);
 const browser = await launch(chromium);
 
-export { assert, root };
+export { assert, more, root };
 export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
 export const VIEW = 'application/vnd.jupyter.widget-view+json';
 /** Jobs start processes: minutes on a busy machine, though seconds on an idle one. */
@@ -77,15 +78,15 @@ export function training(name, { file, options = '--nodes 2', lines = [] }) {
   ].join('\n');
 }
 
-/** Opens a notebook in a fresh browser profile. `host`: lab or notebook. */
-export async function open(name, { host = 'lab', theme = 'light', before, expected = NO_CLUSTER_YET } = {}) {
+/** Opens a notebook in a fresh browser profile. `host`: lab or notebook; without `login`, `before` does that. */
+export async function open(name, { host = 'lab', theme = 'light', login = true, before, expected = NO_CLUSTER_YET } = {}) {
   const context = await browser.newContext({
     viewport: { width: 1100, height: 1000 },
     colorScheme: theme
   });
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT);
-  before?.(page);
+  await before?.(page);
   const complaints = [];
   const note = (...words) =>
     words.some(each => OURS.test(each)) &&
@@ -98,7 +99,7 @@ export async function open(name, { host = 'lab', theme = 'light', before, expect
     }
   });
   const place = host === 'lab' ? `lab/workspaces/${Date.now()}/tree/${name}` : `notebooks/${name}`;
-  await page.goto(`${url}/${place}?token=${token}`);
+  await page.goto(`${url}/${place}${login ? `?token=${token}` : ''}`);
   await ready(page);
   return { page, complaints, close: () => context.close() };
 }
@@ -219,6 +220,15 @@ export async function shot(page, name) {
   if (screenshots) {
     await page.screenshot({ path: path.join(screenshots, `lab-${name}.png`) });
   }
+}
+
+let lines;
+
+/** Says what is seen, and goes on when a line comes in: for a test that does something to servers meanwhile. */
+export async function say(what) {
+  lines ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  console.log(`seen: ${what}`);
+  await lines.next();
 }
 
 /** Polls what has no event on this side, such as a file that the page saves. */

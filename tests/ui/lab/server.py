@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,38 +34,25 @@ class Server:
 @contextmanager
 def jupyter_server(folder: Path, *, again: Server | None = None) -> Iterator[Server]:
     """Start a server with the built extension, and end it with its kernels; `again`: where one was before."""
-    root, config = folder / "notebooks", folder / "config"
-    for each in (root, config):
-        each.mkdir(parents=True, exist_ok=True)
+    root = folder / "notebooks"
     token = secrets.token_hex(16) if again is None else again.token
-    port = _free_port() if again is None else int(again.url.rpartition(":")[2])
-    (config / "jupyter_server_config.json").write_text(json.dumps(_config(token, port, root)))
-    _settings(folder / "settings")
-    _extensions(folder / "data" / "labextensions")
+    port = free_port() if again is None else int(again.url.rpartition(":")[2])
+    environment = prepared(folder, {"port": port, "port_retries": 0, "ip": "127.0.0.1"}, token)
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"],
             cwd=root,
             stdout=log,
             stderr=log,
-            env={
-                **os.environ,
-                "JUPYTER_CONFIG_DIR": str(config),
-                "JUPYTER_DATA_DIR": str(folder / "data"),
-                "JUPYTER_PREFER_ENV_PATH": "0",
-                "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-                "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-                "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-                "IPYTHONDIR": str(folder / "ipython"),
-            },
+            env={**os.environ, **environment},
         )
     server = Server(f"http://127.0.0.1:{port}", token, root)
     try:
-        _wait(server, process, folder / "server.log")
+        wait_for(lambda: ask(server, "/api/status"), process, folder / "server.log")
         yield server
     finally:
         with contextlib.suppress(OSError):
-            _ask(server, "/api/shutdown", method="POST")
+            ask(server, "/api/shutdown", method="POST")
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
@@ -73,17 +60,30 @@ def jupyter_server(folder: Path, *, again: Server | None = None) -> Iterator[Ser
             process.wait()
 
 
-def _config(token: str, port: int, root: Path) -> dict[str, dict[str, object]]:
+def prepared(folder: Path, app: dict[str, object], token: str | None = None) -> dict[str, str]:
+    """Write the configuration of a server below `folder`, whose notebooks lie there; return its environment."""
+    for each in ("notebooks", "config"):
+        (folder / each).mkdir(parents=True, exist_ok=True)
+    config = _config(token, {**app, "root_dir": str(folder / "notebooks")})
+    (folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
+    _settings(folder / "settings")
+    _extensions(folder / "data" / "labextensions")
+    return {
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_PREFER_ENV_PATH": "0",
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
+
+
+def _config(token: str | None, server: dict[str, object]) -> dict[str, dict[str, object]]:
     app: dict[str, object] = {"expose_app_in_browser": True}
     return {
-        "ServerApp": {
-            "port": port,
-            "port_retries": 0,
-            "root_dir": str(root),
-            "ip": "127.0.0.1",
-            "jpserver_extensions": {"jupyter_trainjob": True},
-        },
-        "IdentityProvider": {"token": token},
+        "ServerApp": {**server, "jpserver_extensions": {"jupyter_trainjob": True}},
+        **({} if token is None else {"IdentityProvider": {"token": token}}),
         "LabApp": {**app, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
         "JupyterNotebookApp": app,
         "LanguageServerManager": {"autodetect": False},
@@ -113,18 +113,20 @@ def _extensions(folder: Path) -> None:
         (folder / NAME).symlink_to(LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
 
 
-def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(answer: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server that was started answers."""
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         with contextlib.suppress(OSError):
-            _ask(server, "/api/status")
+            answer()
             return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
 
 
-def _ask(server: Server, path: str, *, method: str = "GET") -> bytes:
+def ask(server: Server, path: str, *, method: str = "GET") -> bytes:
+    """Ask a server, as who may."""
     request = urllib.request.Request(
         server.url + path, method=method, headers={"Authorization": f"token {server.token}"}
     )
@@ -132,7 +134,8 @@ def _ask(server: Server, path: str, *, method: str = "GET") -> bytes:
         return bytes(answer.read())
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

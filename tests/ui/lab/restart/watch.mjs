@@ -1,25 +1,18 @@
 // Watches a job whose notebook has no kernel while the server goes, asks to log in anew, and comes back. Says on its
 // output what it sees, and goes on when a line comes in.
-import { createInterface } from 'node:readline';
-
 import {
   card,
   done,
   gate,
   leave,
   output,
+  say,
   scenario,
   shot,
   training,
   unattended,
   until
 } from '../jupyter.mjs';
-
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const say = async what => {
-  console.log(`seen: ${what}`);
-  await lines.next();
-};
 
 await scenario('a job in a page whose server restarts', async open => {
   const hold = gate('lasting');

@@ -3,6 +3,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
 import type { Opened } from '../core/stream';
+import { trans } from '../core/words';
 import { Fed } from './LiveView';
 import type { Named } from './tabs';
 
@@ -13,7 +14,7 @@ export class JobTab extends ReactWidget {
   ) {
     super();
     this.addClass('tj-tab');
-    this.title.label = named.name || 'Training job';
+    this.title.label = named.name || trans.__('Training job');
     this.title.closable = true;
     opened.place.jobs.open(named.uid);
   }

@@ -3,10 +3,10 @@ import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { WidgetTracker } from '@jupyterlab/apputils';
 
 import type { Stream, Where } from '../core/stream';
+import { trans } from '../core/words';
 import { word } from './bundle';
 import { icon } from './icon';
 import { JobTab } from './jobTab';
-import type { Words } from './words';
 
 /** A job, and where it is. */
 export interface Named extends Where {
@@ -26,12 +26,11 @@ export class Tabs {
   constructor(
     private readonly app: JupyterFrontEnd,
     private readonly stream: Stream,
-    words: Words,
     restorer: ILayoutRestorer | null
   ) {
     app.commands.addCommand(OPEN_JOB, {
-      label: words.__('Open Training Job'),
-      caption: words.__('Show a job with its curves and logs in a tab'),
+      label: trans.__('Open Training Job'),
+      caption: trans.__('Show a job with its curves and logs in a tab'),
       icon,
       execute: args => {
         if (word(args, 'uid') === '') {

@@ -4,6 +4,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
 import { Held } from '../../core/held';
+import { trans } from '../../core/words';
 import { useView } from '../../ui/useView';
 import type { Choice, Drafted } from './choice';
 import { Draft } from './draft';
@@ -89,7 +90,7 @@ class Form extends Held<FormView> {
     const panel = this.put(line);
     if (panel !== null) {
       run(panel).then(
-        () => this.change({ said: 'Sent: its card is below the cell.' }),
+        () => this.change({ said: trans.__('Sent: its card is below the cell.') }),
         (error: Error) => this.change({ said: error.message })
       );
     }
@@ -98,13 +99,13 @@ class Form extends Held<FormView> {
   private put(line: string): NotebookPanel | null {
     const { panel } = this;
     if (panel === null || panel.isDisposed) {
-      this.change({ said: 'The notebook is closed.' });
+      this.change({ said: trans.__('The notebook is closed.') });
       return null;
     }
     const { target, call } = this.current;
     write(panel, line, target === 'cell' ? null : call);
     remembered.set(pathOf(panel), this.draft.view().choice);
-    this.change({ said: 'Written into the notebook.' });
+    this.change({ said: trans.__('Written into the notebook.') });
     return panel;
   }
 }
@@ -116,7 +117,7 @@ export class NewJobTab extends ReactWidget {
     super();
     this.form = new Form(notebooks, server);
     this.addClass('tj-tab');
-    this.title.label = 'New training job';
+    this.title.label = trans.__('New training job');
     this.title.closable = true;
   }
 

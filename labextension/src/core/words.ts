@@ -19,7 +19,7 @@ const english: Words = {
 
 export let trans = english;
 
-/** Speaks the language of `words` from now on. */
-export function use(words: Words): void {
+/** Has the page speak another language from now on. */
+export function speak(words: Words): void {
   trans = words;
 }

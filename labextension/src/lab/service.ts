@@ -7,7 +7,7 @@ import { ITranslator, nullTranslator, type Translator } from '@jupyterlab/transl
 import { Token } from '@lumino/coreutils';
 
 import type { Stream } from '../core/stream';
-import { use } from '../core/words';
+import { speak } from '../core/words';
 import { Api } from './api';
 import { Chosen } from './chosen';
 import { Known } from './known';
@@ -34,7 +34,7 @@ export const service = {
   provides: ITrainJobs,
   optional: [ILayoutRestorer, ITranslator],
   activate(app: JupyterFrontEnd, restorer: ILayoutRestorer | null, translator: Translator | null): TrainJobs {
-    use((translator ?? nullTranslator).load('jupyter_trainjob'));
+    speak((translator ?? nullTranslator).load('jupyter_trainjob'));
     const { serverSettings } = app.serviceManager;
     const stream = streamOf(serverSettings);
     const where = new Chosen();

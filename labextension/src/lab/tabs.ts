@@ -34,7 +34,7 @@ export class Tabs {
       icon,
       execute: args => {
         if (word(args, 'uid') === '') {
-          throw new Error('open-job needs the `uid` of a job.');
+          throw new Error(trans.__('%1 needs the `uid` of a job.', OPEN_JOB));
         }
         this.open({
           uid: word(args, 'uid'),

@@ -141,3 +141,12 @@ test.each([
   await act(() => render(<Widget jobs={jobs} />, host));
   expect(forgotten(DATA)).toEqual([]);
 });
+
+test('a card that can be closed', async () => {
+  const jobs = new Jobs(() => undefined, { panel: true });
+  jobs.setJob(job(), { fresh: true });
+  await act(() => render(<Widget jobs={jobs} />, host));
+  await press('⋯');
+  expect(host.textContent).toContain('⟦Close⟧');
+  expect(forgotten(DATA)).toEqual([]);
+});

@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 import { act } from 'preact/test-utils';
 import { expect, test } from 'vitest';
 
+import schema from '../schema/commands.json';
 import { Held } from '../src/core/held';
 import type { Place } from '../src/core/stream';
 import type { JobRow } from '../src/core/types';
@@ -90,4 +91,8 @@ test.each(['', 'a.ipynb'])('the form of a new job from %j', async notebook => {
   await act(() => render(<NewJob {...props} runtimes={[{ ...own, packages: [] }]} />, host));
   // A job is called `job` unless somebody says otherwise.
   expect(forgotten([...SIDE, 'a.ipynb', 'train()', 'own', 'job'])).toEqual([]);
+});
+
+test('settings look for their translation in the same catalogue as the page', () => {
+  expect(schema['jupyter.lab.internationalization'].domain).toBe('jupyter_trainjob');
 });

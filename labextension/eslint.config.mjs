@@ -26,6 +26,44 @@ const NO_REACTISMS = [
   }
 ];
 
+// What people read goes through `trans` of src/core/words.ts, in the form that JupyterLab's tools can collect.
+const LETTERS = '/\\p{L}/u';
+const READ = '/^(aria-(label|valuetext|description|placeholder)|title|placeholder|alt|label|caption)$/';
+const SAID = '/^(label|labelTitle|caption|category|title|body|placeholder|detail|said|trouble)$/';
+const SHOWN = `:matches(JSXElement, JSXFragment) > JSXExpressionContainer`;
+const UNTRANSLATED = 'Write it as trans.__(…), so that it can be translated.';
+const TRANSLATED = [
+  ...[
+    `JSXText[value=${LETTERS}]`,
+    ...[
+      `JSXAttribute[name.name=${READ}]`,
+      `JSXAttribute[name.name=${READ}] > JSXExpressionContainer`,
+      SHOWN
+    ].flatMap(place =>
+      ['', '> ConditionalExpression ', '> LogicalExpression '].flatMap(within => [
+        `${place} ${within}> Literal[value=${LETTERS}]`,
+        `${place} ${within}> TemplateLiteral > TemplateElement[value.raw=${LETTERS}]`
+      ])
+    ),
+    `Property[key.name=${SAID}] > Literal[value=${LETTERS}]`,
+    `Property[key.name=${SAID}] > TemplateLiteral > TemplateElement[value.raw=${LETTERS}]`,
+    `NewExpression[callee.name=/^(Error|Refused)$/] > :matches(Literal[value=${LETTERS}], TemplateLiteral)`
+  ].map(selector => ({ selector, message: UNTRANSLATED })),
+  {
+    selector: "CallExpression[callee.object.name='trans']:not(:function *)",
+    message: 'No language is known when a module is loaded: make it a function.'
+  },
+  {
+    selector:
+      "CallExpression[callee.object.name='trans']:not([arguments.0.type='Literal']), CallExpression[callee.object.name='trans'][callee.property.name='_n']:not([arguments.1.type='Literal'])",
+    message: 'Only literals are collected for translation: put values in by %1, %2 …'
+  },
+  {
+    selector: "CallExpression[callee.object.name='trans'] > Literal:first-child[value=/%%/]",
+    message: 'JupyterLab makes one of two percent signs: put them in by %1.'
+  }
+];
+
 export default ts.config(
   { ignores: ['node_modules', 'lib'] },
   js.configs.recommended,
@@ -36,7 +74,7 @@ export default ts.config(
     rules: {
       'react-hooks/rules-of-hooks': 'error',
       'react-hooks/exhaustive-deps': 'error',
-      'no-restricted-syntax': ['error', ...NO_HTML, ...NO_REACTISMS]
+      'no-restricted-syntax': ['error', ...NO_HTML, ...NO_REACTISMS, ...TRANSLATED]
     }
   },
   {

@@ -16,5 +16,5 @@ test('what is no number keeps its name', () => {
 });
 
 test('nouns follow their number', () => {
-  expect([format.plural(1, 'node'), format.plural(1024, 'node')]).toEqual(['1 node', '1,024 nodes']);
+  expect([format.nodesText(1), format.nodesText(1024)]).toEqual(['1 node', '1,024 nodes']);
 });

@@ -1,6 +1,7 @@
 /** What can be done to a job, and in which words it is offered, asked about, done and refused. */
 import { isLive } from './describe';
 import type { Action, Job, StateName } from './types';
+import { trans } from './words';
 
 export interface Words {
   offer: string;
@@ -10,30 +11,42 @@ export interface Words {
   ask?: [question: string, yes: string, no: string];
 }
 
-export const WORDS: Record<Action, Words> = {
-  stop: {
-    offer: 'Stop',
-    doing: 'Stopping…',
-    failed: 'Not stopped',
-    ask: ['Stop all ranks?', 'Stop job', 'Keep running']
-  },
-  resume: { offer: 'Resume', doing: 'Resuming…', failed: 'Not resumed' },
-  rerun: { offer: 'Rerun', doing: 'Submitting…', failed: 'Not rerun' },
-  delete: {
-    offer: 'Delete',
-    doing: 'Deleting…',
-    failed: 'Not deleted',
-    ask: ['Delete it with its logs and curves?', 'Delete job', 'Keep it']
-  }
-};
+export function wordsOf(action: Action): Words {
+  const all: Record<Action, Words> = {
+    stop: {
+      offer: trans.__('Stop'),
+      doing: trans.__('Stopping…'),
+      failed: trans.__('Not stopped'),
+      ask: [trans.__('Stop all ranks?'), trans.__('Stop job'), trans.__('Keep running')]
+    },
+    resume: {
+      offer: trans.__('Resume'),
+      doing: trans.__('Resuming…'),
+      failed: trans.__('Not resumed')
+    },
+    rerun: {
+      offer: trans.__('Rerun'),
+      doing: trans.__('Submitting…'),
+      failed: trans.__('Not rerun')
+    },
+    delete: {
+      offer: trans.__('Delete'),
+      doing: trans.__('Deleting…'),
+      failed: trans.__('Not deleted'),
+      ask: [trans.__('Delete it with its logs and curves?'), trans.__('Delete job'), trans.__('Keep it')]
+    }
+  };
+  return all[action];
+}
 
 /** What is asked before an action; a job without a checkpoint loses more by being stopped. */
 export function question(action: Action, job: Job): Words['ask'] {
-  const { ask } = WORDS[action];
+  const { ask } = wordsOf(action);
   if (ask === undefined || action !== 'stop' || job.checkpoint !== null || job.state !== 'Running') {
     return ask;
   }
-  return [`${ask[0]} No checkpoint was written: it could only begin anew.`, ask[1], ask[2]];
+  const all = trans.__('Stop all ranks? No checkpoint was written: it could only begin anew.');
+  return [all, ask[1], ask[2]];
 }
 
 /** The one action that is offered first. */
@@ -53,9 +66,11 @@ export function others(state: StateName): Action[] {
   return all.filter(action => action !== primary(state));
 }
 
-export const COPIES = [
-  ['magic', 'Copy as %%trainjob cell'],
-  ['yaml', 'Copy as YAML'],
-  ['sdk', 'Copy as SDK code']
-] as const;
-export type Form = (typeof COPIES)[number][0];
+export type Form = 'magic' | 'yaml' | 'sdk';
+
+/** The forms in which a job can be copied. */
+export const copies = (): [form: Form, name: string][] => [
+  ['magic', trans.__('Copy as %1 cell', '%%trainjob')],
+  ['yaml', trans.__('Copy as YAML')],
+  ['sdk', trans.__('Copy as SDK code')]
+];

@@ -3,6 +3,7 @@ import { clock as clockText, count, value } from './format';
 import { type Clock, type Line, type Look, type Pinned, nearest, times } from './layers';
 import type { Bytes } from './protocol';
 import type { Curve } from './types';
+import { trans } from './words';
 import type { Range } from './zoom';
 
 /** Reads one curve: four columns of `points` doubles each, one after the other. */
@@ -59,10 +60,10 @@ export function row(curve: Curve, index: number): Row {
 export function summary(name: string, curve: Curve): string {
   const last = curve.x.length - 1;
   if (last < 0) {
-    return `${name}: no points yet`;
+    return trans.__('%1: no points yet', name);
   }
   const [from, to] = [row(curve, 0), row(curve, last)];
-  return `${name}: ${from[1]} at step ${from[0]}, ${to[1]} at step ${to[0]}`;
+  return trans.__('%1: %2 at step %3, %4 at step %5', name, from[1], from[0], to[1], to[0]);
 }
 
 /** What is at the crosshair: the value, where that is, and what lies beside it. */
@@ -85,14 +86,20 @@ export function readout(
   const step = curve.x[index] ?? 0;
   const [, main, low, high] = row(curve, index);
   const seconds = clock === null ? 0 : (times(Float64Array.of(step), clock)[0] ?? 0);
-  const rest = [`step ${count(step)}${clock === null ? '' : `, ${clockText(seconds)}`}`];
+  const rest = [
+    clock === null
+      ? trans.__('step %1', count(step))
+      : trans.__('step %1, %2', count(step), clockText(seconds))
+  ];
   const more: string[] = [];
   if (look.ranks === 'band' || lines === null || lines.length === 0) {
     if (hasRange(curve)) {
       rest.push(`${low} – ${high}`);
     }
   } else if (look.ranks === 'some') {
-    lines.forEach(line => more.push(`rank ${line.rank} ${value(numberAt(line.x, line.y, step))}`));
+    lines.forEach(line =>
+      more.push(trans.__('rank %1 %2', line.rank, value(numberAt(line.x, line.y, step))))
+    );
   } else {
     const sorted = lines
       .map(line => [numberAt(line.x, line.y, step), line.rank] as const)
@@ -100,7 +107,8 @@ export function readout(
       .sort(([a], [b]) => a - b);
     const [least, most] = [sorted[0], sorted[sorted.length - 1]];
     if (least && most) {
-      rest.push(`${value(least[0])} (rank ${least[1]}) – ${value(most[0])} (rank ${most[1]})`);
+      const ends = [value(least[0]), least[1], value(most[0]), most[1]];
+      rest.push(trans.__('%1 (rank %2) – %3 (rank %4)', ...ends));
     }
   }
   for (const { letter, curve: other, clock: otherClock } of pins) {

@@ -1,6 +1,7 @@
 /** What is said about a job: small pure functions from the snapshot to words. */
-import { clock, count, duration, percent, plural } from './format';
+import { clock, count, duration, nodesText, percent } from './format';
 import type { Failure, Job, StateName } from './types';
+import { trans } from './words';
 
 /** How a state is coloured; its word and icon say the same. */
 export type Tone = 'plain' | 'waiting' | 'active' | 'good' | 'bad';
@@ -20,6 +21,21 @@ export function tone(state: StateName): Tone {
   return TONES[state];
 }
 
+/** A state in the user's language. */
+export function stateText(state: StateName): string {
+  const all: Record<StateName, string> = {
+    Queued: trans.__('Queued'),
+    Starting: trans.__('Starting'),
+    Running: trans.__('Running'),
+    Stopped: trans.__('Stopped'),
+    Suspended: trans.__('Suspended'),
+    Complete: trans.__('Complete'),
+    Failed: trans.__('Failed'),
+    Deleted: trans.__('Deleted')
+  };
+  return all[state] ?? state;
+}
+
 /** Whether the job may go on by itself: its clock ticks and it can be stopped. */
 export function isLive(state: StateName): boolean {
   return state === 'Queued' || state === 'Starting' || state === 'Running';
@@ -31,34 +47,36 @@ export function facts(job: Job): string[] {
   const rank = job.failure?.rank ?? null;
   const size =
     job.state === 'Starting' && running < nodes
-      ? `${count(running)} of ${plural(nodes, 'node')} running`
+      ? trans._n('%2 of %3 node running', '%2 of %3 nodes running', nodes, count(running), count(nodes))
       : rank !== null && nodes * procs > 1
-        ? `rank ${rank} of ${count(nodes * procs)} failed first`
-        : `${plural(nodes, 'node')} × ${procs}`;
-  const checkpoint = job.checkpoint === null ? '' : `checkpoint ${job.checkpoint}`;
+        ? trans.__('rank %1 of %2 failed first', rank, count(nodes * procs))
+        : `${nodesText(nodes)} × ${procs}`;
+  const checkpoint = job.checkpoint === null ? '' : trans.__('checkpoint %1', job.checkpoint);
   return [size, job.runtime, job.place, checkpoint].filter(fact => fact !== '');
 }
 
 /** How far it is: `72 %` and `0:41 left`; steps where no total is known; the whole time at the end. */
 export function howFar(job: Job): string[] {
   if (job.state === 'Complete' || job.state === 'Failed') {
+    const length = job.finished === null ? null : duration(job.finished - job.created);
     const took =
-      job.finished === null
+      length === null
         ? []
-        : [`${job.state === 'Failed' ? 'after' : 'took'} ${duration(job.finished - job.created)}`];
+        : [job.state === 'Failed' ? trans.__('after %1', length) : trans.__('took %1', length)];
     return job.state === 'Failed' && job.progress !== null ? [percent(job.progress), ...took] : took;
   }
   if (job.progress !== null) {
-    const left = job.state === 'Running' && job.eta !== null ? [`${clock(job.eta)} left`] : [];
+    const left = job.state === 'Running' && job.eta !== null ? [trans.__('%1 left', clock(job.eta))] : [];
     return [percent(job.progress), ...left];
   }
-  return job.step === null ? [] : [`step ${count(job.step)}`];
+  return job.step === null ? [] : [trans.__('step %1', count(job.step))];
 }
 
 /** What a progress bar says aloud. */
 export function progressText(job: Job): string {
-  const steps = job.step === null || !job.total ? '' : `step ${count(job.step)} of ${count(job.total)}`;
-  return [job.state, ...howFar(job), steps].filter(part => part !== '').join(', ');
+  const steps =
+    job.step === null || !job.total ? '' : trans.__('step %1 of %2', count(job.step), count(job.total));
+  return [stateText(job.state), ...howFar(job), steps].filter(part => part !== '').join(', ');
 }
 
 /** Why the job is where it is, unless the failure says it better. */
@@ -67,9 +85,21 @@ export function reason(job: Job): string {
 }
 
 /** The rank to blame, unless the headline names it. */
-export function blamed(failure: Failure): string {
-  const rank = failure.rank === null ? '' : `rank ${failure.rank}`;
-  return failure.headline.includes(rank) ? '' : rank;
+export function blamed({ rank, headline }: Failure): string {
+  return rank === null || headline.includes(`rank ${rank}`) ? '' : trans.__('rank %1', rank);
+}
+
+/** A phase in the user's language; what is not known here is a newer server's. */
+export function phaseText(name: string): string {
+  const all: Record<string, string> = {
+    queued: trans.__('queued'),
+    scheduling: trans.__('scheduling'),
+    image: trans.__('image'),
+    starting: trans.__('starting'),
+    rendezvous: trans.__('rendezvous'),
+    training: trans.__('training')
+  };
+  return all[name] ?? name;
 }
 
 export type Mark = 'done' | 'now' | 'failed' | 'halted';

@@ -1,4 +1,5 @@
 /** Numbers as people read them. `jupyter_trainjob/widget/text.py` writes the same; `test/formats.json` holds both to it. */
+import { trans } from './words';
 
 const EN = 'en-US';
 
@@ -34,9 +35,9 @@ export function percent(share: number): string {
 export function duration(seconds: number): string {
   const s = Math.max(0, seconds);
   if (s < 9.95) {
-    return `${s.toFixed(1)} s`;
+    return trans.__('%1 s', s.toFixed(1));
   }
-  return s < 59.5 ? `${Math.round(s)} s` : clock(s);
+  return s < 59.5 ? trans.__('%1 s', Math.round(s)) : clock(s);
 }
 
 /** Time left or passed as a clock shows it: `0:41`, `1:02:03`. */
@@ -56,19 +57,19 @@ export function timeOfDay(unix: number): string {
 }
 
 /** `1 node`, `8 nodes`. */
-export function plural(n: number, noun: string): string {
-  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+export function nodesText(n: number): string {
+  return trans._n('%2 node', '%2 nodes', n, count(n));
 }
 
 /** How long ago: `12 min`, `1 h`, `3 d`. */
 export function ago(seconds: number): string {
   const minutes = Math.max(0, seconds) / 60;
   if (minutes < 1) {
-    return 'now';
+    return trans.__('now');
   }
   return minutes < 60
-    ? `${Math.floor(minutes)} min`
+    ? trans.__('%1 min', Math.floor(minutes))
     : minutes < 1440
-      ? `${Math.floor(minutes / 60)} h`
-      : `${Math.floor(minutes / 1440)} d`;
+      ? trans.__('%1 h', Math.floor(minutes / 60))
+      : trans.__('%1 d', Math.floor(minutes / 1440));
 }

@@ -6,6 +6,7 @@ import { append } from './log';
 import type { Answer, Asks, Bytes, FromKernel, What } from './protocol';
 import { PATIENCE_MS } from './requests';
 import type { Acting, Action, Curve, Job, Source, StateName, View } from './types';
+import { trans } from './words';
 
 /** At most one request for everything in this time, so that a kernel that cannot answer is not asked for ever. */
 const RESEND_SECONDS = 2;
@@ -90,7 +91,7 @@ export class JobStore extends Held<View> implements Source {
         became(
           differences.length === 0
             ? { is: 'idle' }
-            : { is: 'noted', what, message: `Not as it was: ${differences.join(' ')}` }
+            : { is: 'noted', what, message: trans.__('Not as it was: %1', differences.join(' ')) }
         );
       },
       (error: Error) => became({ is: 'refused', what, message: error.message })

@@ -4,6 +4,7 @@ import { JobStore } from './job';
 import type { Asks, Bytes, FromKernel, ToKernel, What } from './protocol';
 import { Requests } from './requests';
 import type { Boards, Job, JobRow } from './types';
+import { trans } from './words';
 
 /** A `Board` of stores. */
 interface Stores {
@@ -35,7 +36,7 @@ export class Jobs extends Held<Stores> implements Boards {
 
   /** The other end knows nothing any more: opens again what is open, and gives up what was asked. */
   begin(): void {
-    this.requests.lose('The connection was lost before the answer came: look whether it was done.');
+    this.requests.lose(trans.__('The connection was lost before the answer came: look whether it was done.'));
     this.change({ trouble: '' });
     for (const { uid } of this.current.open) {
       this.send({ kind: 'open', job: uid });

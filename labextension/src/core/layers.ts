@@ -2,6 +2,7 @@
 import { count } from './format';
 import { ema, reach } from './smooth';
 import type { Curve } from './types';
+import { trans } from './words';
 import type { Range, Zoom } from './zoom';
 
 /** One rank's numbers over steps. */
@@ -31,13 +32,13 @@ export const PLAIN: Look = { smooth: 0, ranks: 'band', logX: false, logY: false,
 /** In words, where it is another way. */
 export function differences(look: Look): string[] {
   return [
-    look.zoom !== null && `steps ${count(look.zoom[0])} to ${count(look.zoom[1])}`,
-    look.smooth > 0 && 'smoothed',
-    look.ranks === 'all' && 'every rank',
-    look.ranks === 'some' && 'some ranks',
-    look.logX && 'log steps',
-    look.time && 'over time',
-    look.logY && 'log'
+    look.zoom !== null && trans.__('steps %1 to %2', count(look.zoom[0]), count(look.zoom[1])),
+    look.smooth > 0 && trans.__('smoothed'),
+    look.ranks === 'all' && trans.__('every rank'),
+    look.ranks === 'some' && trans.__('some ranks'),
+    look.logX && trans.__('log steps'),
+    look.time && trans.__('over time'),
+    look.logY && trans.__('log')
   ].filter(words => words !== false);
 }
 

@@ -1,7 +1,8 @@
 /** What is said about a node. */
 import type { Tone } from './describe';
-import { duration, percent, plural } from './format';
+import { count, duration, nodesText, percent } from './format';
 import type { Node, NodeState } from './types';
+import { trans } from './words';
 
 /** A bar: what it measures, how much of it, and in numbers. */
 export interface Gauge {
@@ -18,7 +19,7 @@ export function pace(node: Node): string {
 
 export function stepTime(seconds: number): string {
   const ms = seconds * 1000;
-  return ms >= 999.5 ? duration(seconds) : `${ms < 9.95 ? ms.toPrecision(2) : Math.round(ms)} ms`;
+  return ms >= 999.5 ? duration(seconds) : trans.__('%1 ms', ms < 9.95 ? ms.toPrecision(2) : Math.round(ms));
 }
 
 export function isSlow(node: Node): boolean {
@@ -39,11 +40,27 @@ export function nodeTone(node: Node): Tone {
   return isSlow(node) ? 'waiting' : (TONES[node.state] ?? 'plain');
 }
 
+/** A node's state in the user's language. */
+function stateText(state: NodeState): string {
+  const all: Record<NodeState, string> = {
+    Waiting: trans.__('Waiting'),
+    Starting: trans.__('Starting'),
+    Running: trans.__('Running'),
+    Succeeded: trans.__('Succeeded'),
+    Failed: trans.__('Failed'),
+    Stopped: trans.__('Stopped'),
+    Gone: trans.__('Gone')
+  };
+  return all[state] ?? state;
+}
+
+const coresText = (n: number): string => trans._n('%2 core', '%2 cores', n, count(n));
+
 /** The few words of a tile: how fast where it computes, else what it is about, short enough for a tile. */
 export function note(node: Node): string {
-  const state = node.state === 'Succeeded' ? 'Done' : node.state;
+  const state = node.state === 'Succeeded' ? trans.__('Done') : stateText(node.state);
   const words = node.state === 'Running' ? pace(node) || state : state;
-  return isSlow(node) ? `${words} slow` : words;
+  return isSlow(node) ? trans.__('%1 slow', words) : words;
 }
 
 /** CPU, memory and GPUs against their limits; the GPUs of a node together. */
@@ -55,15 +72,17 @@ export function gauges(node: Node): Gauge[] {
   const { cpu, cpu_limit: cores, memory, memory_limit: most, gpus } = usage;
   const found: Gauge[] = [];
   if (cores) {
-    found.push({ name: 'CPU', share: cpu / cores, words: `${cpu.toFixed(1)} of ${plural(cores, 'core')}` });
+    const words = trans.__('%1 of %2', cpu.toFixed(1), coresText(cores));
+    found.push({ name: trans.__('CPU'), share: cpu / cores, words });
   }
   if (most) {
-    found.push({ name: 'mem', share: memory / most, words: `${bytes(memory)} of ${bytes(most)}` });
+    const words = trans.__('%1 of %2', bytes(memory), bytes(most));
+    found.push({ name: trans.__('mem'), share: memory / most, words });
   }
   const busy = gpus.flatMap(gpu => (gpu.busy === null ? [] : [gpu.busy]));
   if (busy.length > 0) {
     const mean = busy.reduce((sum, share) => sum + share, 0) / busy.length;
-    found.push({ name: 'GPU', share: mean, words: percent(mean) });
+    found.push({ name: trans.__('GPU'), share: mean, words: percent(mean) });
   }
   return found;
 }
@@ -73,28 +92,33 @@ export function details(node: Node): [name: string, words: string][] {
   const { usage, exit_code: code } = node;
   const timed = node.ranks.filter(rank => rank.step_time !== null);
   const all: [string, string][] = [
-    ['state', code === null ? node.state : `${node.state}, exit code ${code}`],
-    ['reason', node.reason],
-    ['pod', node.pod],
-    ['machine', node.host],
-    ['restarts', node.restarts > 0 ? String(node.restarts) : ''],
     [
-      'time of a step',
+      trans.__('state'),
+      code === null ? stateText(node.state) : trans.__('%1, exit code %2', stateText(node.state), code)
+    ],
+    [trans.__('reason'), node.reason],
+    [trans.__('pod'), node.pod],
+    [trans.__('machine'), node.host],
+    [trans.__('restarts'), node.restarts > 0 ? String(node.restarts) : ''],
+    [
+      trans.__('time of a step'),
       timed
-        .map(
-          ({ rank, step_time: time, slow }) => `rank ${rank}: ${stepTime(time ?? 0)}${slow ? ' slow' : ''}`
-        )
+        .map(({ rank, step_time: time, slow }) => {
+          const took = stepTime(time ?? 0);
+          return slow ? trans.__('rank %1: %2 slow', rank, took) : trans.__('rank %1: %2', rank, took);
+        })
         .join(' · ')
     ]
   ];
   if (usage !== null && node.state === 'Running') {
-    const of = (limit: string): string => (limit === '' ? '' : ` of ${limit}`);
+    const of = (used: string, limit: string): string =>
+      limit === '' ? used : trans.__('%1 of %2', used, limit);
     all.push(
-      ['CPU', `${usage.cpu.toFixed(1)}${of(usage.cpu_limit ? plural(usage.cpu_limit, 'core') : '')}`],
-      ['memory', bytes(usage.memory) + of(usage.memory_limit ? bytes(usage.memory_limit) : '')],
+      [trans.__('CPU'), of(usage.cpu.toFixed(1), usage.cpu_limit ? coresText(usage.cpu_limit) : '')],
+      [trans.__('memory'), of(bytes(usage.memory), usage.memory_limit ? bytes(usage.memory_limit) : '')],
       ...usage.gpus.map(({ name, busy, memory, memory_total: most }, i): [string, string] => [
-        `GPU ${i}`,
-        [name, busy === null ? '' : percent(busy), `${bytes(memory)} of ${bytes(most)}`]
+        trans.__('GPU %1', i),
+        [name, busy === null ? '' : percent(busy), of(bytes(memory), bytes(most))]
           .filter(part => part !== '')
           .join(' · ')
       ])
@@ -115,14 +139,17 @@ export function worst(nodes: readonly Node[]): Node | undefined {
 
 /** `64 nodes: 61 running, 2 failed, 1 waiting; slow: 5, 41`. */
 export function tally(nodes: readonly Node[]): string {
-  const counts = new Map<string, number>();
+  const counts = new Map<NodeState, number>();
   for (const { state } of nodes) {
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
-  const states = [...counts].map(([state, n]) => `${n} ${state.toLowerCase()}`).join(', ');
+  const states = [...counts].map(([state, n]) => `${n} ${stateText(state).toLowerCase()}`).join(', ');
   const slow = nodes.filter(isSlow).map(node => node.index);
   const named = slow.length > 8 ? [...slow.slice(0, 8), '…'] : slow;
-  return `${plural(nodes.length, 'node')}: ${states}${slow.length > 0 ? `; slow: ${named.join(', ')}` : ''}`;
+  const all = nodesText(nodes.length);
+  return slow.length > 0
+    ? trans.__('%1: %2; slow: %3', all, states, named.join(', '))
+    : trans.__('%1: %2', all, states);
 }
 
 /** Bytes as people read them: `512 MiB`, `5.1 GiB`. */

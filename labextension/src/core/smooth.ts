@@ -1,4 +1,5 @@
 /** Smoothing: an exponential moving average over steps, not over points, so that thinning and zooming leave it as it is. */
+import { trans } from './words';
 
 /** The strongest of the settings 0 (off), 1 … */
 export const STRONGEST = 8;
@@ -10,7 +11,9 @@ export function reach(setting: number, way: number): number {
 
 /** What a setting is called. */
 export function smoothWords(setting: number): string {
-  return setting > 0 ? `over ${Number((100 * reach(setting, 1)).toPrecision(2))} % of the steps` : 'off';
+  return setting > 0
+    ? trans.__('over %1 % of the steps', Number((100 * reach(setting, 1)).toPrecision(2)))
+    : trans.__('off');
 }
 
 /**

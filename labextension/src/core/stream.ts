@@ -8,6 +8,7 @@
 import { Held } from './held';
 import { Jobs } from './jobs';
 import type { Bytes, FromKernel, ToKernel } from './protocol';
+import { trans } from './words';
 
 /** What is used of a websocket. */
 export interface Socket {
@@ -49,10 +50,12 @@ const PING_MS = 15_000;
 const SILENCE_MS = 10_000;
 /** So long a connection may take to come about. */
 const CONNECT_MS = 20_000;
-const AWAY: Away = {
-  trouble: 'The Jupyter server does not answer. What you see is as it was; it is tried again by itself.',
+const away = (): Away => ({
+  trouble: trans.__(
+    'The Jupyter server does not answer. What you see is as it was; it is tried again by itself.'
+  ),
   login: ''
-};
+});
 
 /** Jobs of one place, as long as anybody holds it. */
 export class Place extends Held<PlaceView> {
@@ -212,11 +215,11 @@ export class Stream {
     const { socket, isOpen } = this;
     this.drop();
     socket?.close();
-    this.tell(this.away ?? AWAY);
+    this.tell(this.away ?? away());
     this.again = setTimeout(() => this.begin(), this.pause);
     this.pause = Math.min(2 * this.pause, LAST_PAUSE_MS);
     if (!isOpen) {
-      void this.explain().then(away => !this.isOpen && this.tell(away ?? AWAY));
+      void this.explain().then(why => !this.isOpen && this.tell(why ?? away()));
     }
   }
 

@@ -12,6 +12,7 @@ import { MimeModel, type Model, type Renderer } from '@jupyterlab/rendermime';
 import { Panel, type Widget } from '@lumino/widgets';
 
 import type { Place } from '../core/stream';
+import { trans } from '../core/words';
 import { read, type Saved, VIEW } from './bundle';
 import { type LiveOutputs, onSight } from './live';
 import type { LiveJob } from './liveJob';
@@ -74,8 +75,8 @@ export class JobOutput extends Panel implements Renderer {
     const place = this.ask(this.saved, isLive);
     const wanted = isLive ? viewId : (place ?? picture);
     const isPicture = !isLive && place === null;
-    const remedy = this.job?.isGone ? '' : `${line} brings it back to life.`;
-    this.note(isPicture ? ['Saved picture.', this.job?.why, remedy] : []);
+    const remedy = this.job?.isGone ? '' : trans.__('%1 brings it back to life.', line);
+    this.note(isPicture ? [trans.__('Saved picture.'), this.job?.why, remedy] : []);
     if (wanted === this.drawn) {
       return;
     }

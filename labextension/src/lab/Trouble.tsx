@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 
 import type { Place } from '../core/stream';
+import { trans } from '../core/words';
 import { useView } from '../ui/useView';
 
 export function Trouble({ place }: { place: Place }): ReactElement | null {
@@ -15,7 +16,7 @@ export function Trouble({ place }: { place: Place }): ReactElement | null {
         <>
           {' '}
           <a href={login} target="_blank" rel="noopener noreferrer">
-            Log in
+            {trans.__('Log in')}
           </a>
         </>
       )}

@@ -2,6 +2,7 @@
 import type { ServerSettings } from '@jupyterlab/application';
 import { ServerConnection } from '@jupyterlab/services';
 
+import { trans } from '../core/words';
 import type { Drafted } from './newJob/choice';
 
 export interface Cluster {
@@ -60,8 +61,10 @@ export class Refused extends Error {
   }
 }
 
-const AWAY = 'The Jupyter server does not answer. Look whether it runs, and try again.';
-const OTHER = 'This server has no extension of jupyter_trainjob, or another version: reload the page.';
+const away = (): string =>
+  trans.__('The Jupyter server does not answer. Look whether it runs, and try again.');
+const other = (): string =>
+  trans.__('This server has no extension of jupyter_trainjob, or another version: reload the page.');
 
 export class Api {
   constructor(private readonly settings: ServerSettings) {}
@@ -108,12 +111,12 @@ export class Api {
     try {
       answer = await ServerConnection.makeRequest(url, init, this.settings);
     } catch {
-      throw new Refused(AWAY, 0);
+      throw new Refused(away(), 0);
     }
     const found: unknown = await answer.json().catch(() => null);
     if (!answer.ok || found === null) {
       const message = (found as { message?: unknown } | null)?.message;
-      throw new Refused(typeof message === 'string' && message !== '' ? message : OTHER, answer.status);
+      throw new Refused(typeof message === 'string' && message !== '' ? message : other(), answer.status);
     }
     return found as T;
   }

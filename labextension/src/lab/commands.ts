@@ -2,15 +2,14 @@
 import type { CommandOptions, JupyterFrontEnd } from '@jupyterlab/application';
 import { Dialog, ICommandPalette, InputDialog, showDialog, showErrorMessage } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookTracker } from '@jupyterlab/notebook';
-import { ITranslator, type Translator } from '@jupyterlab/translation';
 
-import { others, primary, WORDS } from '../core/actions';
+import { others, primary, wordsOf } from '../core/actions';
+import { stateText } from '../core/describe';
 import type { Action, JobRow } from '../core/types';
+import { trans } from '../core/words';
 import { jobsOf, toCell } from './jump';
 import { ITrainJobs, type TrainJobs } from './service';
-import { load } from './words';
 
-const CATEGORY = 'Training Jobs';
 const ROW = '[data-uid]';
 
 export const commands = {
@@ -19,20 +18,18 @@ export const commands = {
     'Commands for training jobs: choose, stop, resume, rerun, delete one, go to its cell and back.',
   autoStart: true,
   requires: [ITrainJobs],
-  optional: [ICommandPalette, INotebookTracker, ITranslator],
+  optional: [ICommandPalette, INotebookTracker],
   activate(
     app: JupyterFrontEnd,
     jobs: TrainJobs,
     palette: ICommandPalette | null,
-    notebooks: NotebookTracker | null,
-    translator: Translator | null
+    notebooks: NotebookTracker | null
   ): void {
-    const words = load(translator);
     const { known } = jobs;
-    const add = (name: string, options: CommandOptions, category = CATEGORY): void => {
+    const add = (name: string, options: CommandOptions): void => {
       const command = `jupyter-trainjob:${name}`;
       app.commands.addCommand(command, options);
-      palette?.addItem({ command, category: words.__(category) });
+      palette?.addItem({ command, category: trans.__('Training Jobs') });
     };
     /** The job that is meant: named, below the menu, or of the current tab. */
     const uidOf = (given: Record<string, unknown>): string => {
@@ -53,22 +50,22 @@ export const commands = {
       }
       const items = known.view().rows.filter(fit);
       if (items.length === 0) {
-        throw new Error(words.__('There is no such job in the cluster and namespace that the list shows.'));
+        throw new Error(trans.__('There is no such job in the cluster and namespace that the list shows.'));
       }
-      const names = items.map(row => `${row.name} (${row.state})`);
-      const { value } = await InputDialog.getItem({ title, items: names, label: words.__('Job') });
+      const names = items.map(row => `${row.name} (${stateText(row.state)})`);
+      const { value } = await InputDialog.getItem({ title, items: names, label: trans.__('Job') });
       return items[names.indexOf(value ?? '')] ?? null;
     };
     const told =
       (work: (given: Record<string, unknown>) => Promise<void>) =>
       (given: Record<string, unknown>): Promise<void> =>
-        work(given).catch((error: Error) => showErrorMessage(words.__('Training Jobs'), error.message));
+        work(given).catch((error: Error) => showErrorMessage(trans.__('Training Jobs'), error.message));
 
     add('choose-job', {
-      label: words.__('Open Training Job…'),
-      caption: words.__('Show a job with its curves and logs in a tab'),
+      label: trans.__('Open Training Job…'),
+      caption: trans.__('Show a job with its curves and logs in a tab'),
       execute: told(async given => {
-        const row = await chosen(given, words.__('Open which job?'), () => true);
+        const row = await chosen(given, trans.__('Open which job?'), () => true);
         if (row !== null) {
           jobs.open(row.uid, { name: row.name, namespace: row.namespace, context: known.view().context });
         }
@@ -92,29 +89,29 @@ export const commands = {
       });
     };
     const agreed = async (what: Action, row: JobRow): Promise<boolean> => {
-      const { ask } = WORDS[what];
+      const { ask } = wordsOf(what);
       if (ask === undefined) {
         return true;
       }
       const [question, yes, no] = ask;
       const { button } = await showDialog({
         title: row.name,
-        body: words.__(question),
-        buttons: [Dialog.cancelButton({ label: words.__(no) }), Dialog.warnButton({ label: words.__(yes) })]
+        body: question,
+        buttons: [Dialog.cancelButton({ label: no }), Dialog.warnButton({ label: yes })]
       });
       return button.accept;
     };
-    offer('stop', words.__('Stop Training Job'), words.__('Stop which job?'));
-    offer('resume', words.__('Resume Training Job'), words.__('Resume which job?'));
-    offer('rerun', words.__('Rerun Training Job'), words.__('Rerun which job?'));
-    offer('delete', words.__('Delete Training Job'), words.__('Delete which job?'));
+    offer('stop', trans.__('Stop Training Job'), trans.__('Stop which job?'));
+    offer('resume', trans.__('Resume Training Job'), trans.__('Resume which job?'));
+    offer('rerun', trans.__('Rerun Training Job'), trans.__('Rerun which job?'));
+    offer('delete', trans.__('Delete Training Job'), trans.__('Delete which job?'));
 
     if (notebooks !== null) {
       add('show-cell', {
-        label: words.__('Go to the Cell of a Training Job'),
-        caption: words.__('Open the notebook that sent the job, at its cell'),
+        label: trans.__('Go to the Cell of a Training Job'),
+        caption: trans.__('Open the notebook that sent the job, at its cell'),
         execute: told(async given => {
-          const row = await chosen(given, words.__('Whose cell?'), () => true);
+          const row = await chosen(given, trans.__('Whose cell?'), () => true);
           if (row !== null) {
             await toCell(app, notebooks, jobs.api, row, known.view().context);
           }
@@ -125,7 +122,7 @@ export const commands = {
         return model === undefined ? [] : jobsOf(model);
       };
       add('show-job-of-cell', {
-        label: words.__('Open the Training Job of This Cell'),
+        label: trans.__('Open the Training Job of This Cell'),
         isEnabled: () => ofCell().length > 0,
         execute: () => {
           const saved = ofCell().at(-1);

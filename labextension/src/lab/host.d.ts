@@ -313,7 +313,10 @@ declare module '@jupyterlab/translation' {
   import type { Token } from '@lumino/coreutils';
 
   export interface Translator {
-    load(domain: string): { __(text: string, ...values: readonly string[]): string };
+    load(domain: string): {
+      __(text: string, ...values: readonly unknown[]): string;
+      _n(one: string, many: string, n: number, ...values: readonly unknown[]): string;
+    };
   }
   export const ITranslator: Token<Translator>;
   export const nullTranslator: Translator;

@@ -1,7 +1,9 @@
 /** One job as a tab of the main area: the widget's card, fed by the Jupyter server. */
 import type { ReactElement } from 'react';
 
+import { stateText } from '../core/describe';
 import type { Opened } from '../core/stream';
+import { trans } from '../core/words';
 import { Fed } from './LiveView';
 import { Tab } from './tab';
 import type { Named } from './tabs';
@@ -15,15 +17,15 @@ export class JobTab extends Tab {
     private readonly opened: Opened,
     readonly named: Named
   ) {
-    super(idOf(named.uid), named.name || 'Training job');
+    super(idOf(named.uid), named.name || trans.__('Training job'));
     const { jobs } = opened.place;
     jobs.open(named.uid);
     const job = jobs.view().open.find(({ uid }) => uid === named.uid);
     const say = (): void => {
-      const { name, state } = job?.view().job ?? {};
-      if (name !== undefined) {
-        this.title.label = name;
-        this.title.caption = `${name}: ${state}`;
+      const told = job?.view().job;
+      if (told) {
+        this.title.label = told.name;
+        this.title.caption = trans.__('%1: %2', told.name, stateText(told.state));
       }
     };
     this.forget = job?.subscribe(say) ?? say;

@@ -3,6 +3,7 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { CellModel, NotebookPanel, NotebookTracker } from '@jupyterlab/notebook';
 
 import type { JobRow } from '../core/types';
+import { trans } from '../core/words';
 import type { Api } from './api';
 import { JOB, read, type Saved } from './bundle';
 
@@ -40,7 +41,9 @@ export async function toCell(
   await panel.context.ready;
   const index = cellOf(cells(panel), job, origin.source);
   if (index < 0) {
-    throw new Error(`The cell that sent ${job.name} is not in ${origin.notebook} any more, or was changed.`);
+    throw new Error(
+      trans.__('The cell that sent %1 is not in %2 any more, or was changed.', job.name, origin.notebook)
+    );
   }
   show(app, panel, index);
 }

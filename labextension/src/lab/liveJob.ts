@@ -6,6 +6,7 @@
  */
 import type { Opened, Place, Stream } from '../core/stream';
 import type { StateName } from '../core/types';
+import { trans } from '../core/words';
 import type { Saved } from './bundle';
 
 /** So long something out of sight is still told, because people scroll up and down. */
@@ -51,7 +52,7 @@ export class LiveJob {
     if (place === undefined || this.place !== null) {
       return '';
     }
-    return this.isGone ? 'The job was deleted.' : place.view().trouble || place.jobs.view().trouble;
+    return this.isGone ? trans.__('The job was deleted.') : place.view().trouble || place.jobs.view().trouble;
   }
 
   see(isSeen: boolean): void {

@@ -2,30 +2,23 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { showErrorMessage } from '@jupyterlab/apputils';
 import { IRunningSessionManagers, type RunningSessions } from '@jupyterlab/running';
-import { ITranslator, type Translator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 
-import { isLive } from '../core/describe';
+import { isLive, stateText } from '../core/describe';
+import { trans } from '../core/words';
 import { icon } from './icon';
 import { ITrainJobs, type TrainJobs } from './service';
-import { load } from './words';
 
 export const running = {
   id: 'jupyter-trainjob:running',
   description: 'Lists training jobs in the panel of what is running, where they can be stopped.',
   autoStart: true,
   requires: [ITrainJobs],
-  optional: [IRunningSessionManagers, ITranslator],
-  activate(
-    _app: JupyterFrontEnd,
-    jobs: TrainJobs,
-    panel: RunningSessions | null,
-    translator: Translator | null
-  ): void {
+  optional: [IRunningSessionManagers],
+  activate(_app: JupyterFrontEnd, jobs: TrainJobs, panel: RunningSessions | null): void {
     if (panel === null) {
       return;
     }
-    const words = load(translator);
     const { known } = jobs;
     const source = {};
     const runningChanged = new Signal<object, void>(source);
@@ -36,9 +29,9 @@ export const running = {
     const stop = (uid: string): void =>
       void known
         .act(uid, 'stop')
-        .catch((error: Error) => showErrorMessage(words.__('Training Jobs'), error.message));
+        .catch((error: Error) => showErrorMessage(trans.__('Training Jobs'), error.message));
     panel.add({
-      name: words.__('Training Jobs'),
+      name: trans.__('Training Jobs'),
       running: () =>
         live().map(row => ({
           open: () =>
@@ -46,15 +39,15 @@ export const running = {
           shutdown: () => stop(row.uid),
           icon: () => icon,
           label: () => row.name,
-          labelTitle: () => `${row.name}: ${row.state}`,
-          detail: () => row.state
+          labelTitle: () => `${row.name}: ${stateText(row.state)}`,
+          detail: () => stateText(row.state)
         })),
       shutdownAll: () => live().forEach(({ uid }) => stop(uid)),
       refreshRunning: () => undefined,
       runningChanged,
-      shutdownLabel: words.__('Stop'),
-      shutdownAllLabel: words.__('Stop All'),
-      shutdownAllConfirmationText: words.__('Stop all training jobs? Each can be resumed.')
+      shutdownLabel: trans.__('Stop'),
+      shutdownAllLabel: trans.__('Stop All'),
+      shutdownAllConfirmationText: trans.__('Stop all training jobs? Each can be resumed.')
     });
   }
 };

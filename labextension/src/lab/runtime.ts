@@ -1,14 +1,15 @@
 /** A runtime in a line: for the sidebar and the form. */
+import { trans } from '../core/words';
 import type { Runtime } from './api';
 
 export const described = ({ kind, framework, image, python, packages, gpus }: Runtime): string =>
   [
     framework,
-    image && `image ${image}`,
-    python && `Python ${python}`,
+    image && trans.__('image %1', image),
+    python && trans.__('Python %1', python),
     packages.join(', '),
-    gpus > 0 ? `${gpus} GPUs` : '',
-    kind === 'TrainingRuntime' ? 'of this namespace' : ''
+    gpus > 0 ? trans._n('%1 GPU', '%1 GPUs', gpus) : '',
+    kind === 'TrainingRuntime' ? trans.__('of this namespace') : ''
   ]
     .filter(Boolean)
     .join(' · ');

@@ -3,8 +3,10 @@ import type { ServerSettings } from '@jupyterlab/application';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { type Away, Stream } from '../core/stream';
+import { trans } from '../core/words';
 
-const LOGGED_OUT = 'You are not logged in to the Jupyter server any more. What you see is as it was.';
+const loggedOut = (): string =>
+  trans.__('You are not logged in to the Jupyter server any more. What you see is as it was.');
 
 export function streamOf(settings: ServerSettings): Stream {
   const { wsUrl, token, appendToken, WebSocket } = settings;
@@ -24,7 +26,7 @@ export function streamOf(settings: ServerSettings): Stream {
 async function explain(settings: ServerSettings): Promise<Away | null> {
   try {
     const { status } = await ServerConnection.makeRequest(`${settings.baseUrl}api/me`, {}, settings);
-    return [401, 403].includes(status) ? { trouble: LOGGED_OUT, login: settings.baseUrl } : null;
+    return [401, 403].includes(status) ? { trouble: loggedOut(), login: settings.baseUrl } : null;
   } catch {
     return null; // It does not answer at all.
   }

@@ -3,16 +3,16 @@
  * It has no view of its own.
  */
 import { ILayoutRestorer, type JupyterFrontEnd } from '@jupyterlab/application';
-import { ITranslator, type Translator } from '@jupyterlab/translation';
+import { ITranslator, nullTranslator, type Translator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 
 import type { Stream } from '../core/stream';
+import { speak } from '../core/words';
 import { Api } from './api';
 import { Chosen } from './chosen';
 import { Known } from './known';
 import { streamOf } from './server';
 import { type Named, Tabs } from './tabs';
-import { load } from './words';
 
 export interface TrainJobs {
   readonly stream: Stream;
@@ -34,10 +34,11 @@ export const service = {
   provides: ITrainJobs,
   optional: [ILayoutRestorer, ITranslator],
   activate(app: JupyterFrontEnd, restorer: ILayoutRestorer | null, translator: Translator | null): TrainJobs {
+    speak((translator ?? nullTranslator).load('jupyter_trainjob'));
     const { serverSettings } = app.serviceManager;
     const stream = streamOf(serverSettings);
     const where = new Chosen();
-    const tabs = new Tabs(app, stream, load(translator), restorer);
+    const tabs = new Tabs(app, stream, restorer);
     return {
       stream,
       api: new Api(serverSettings),

@@ -3,11 +3,11 @@ import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { WidgetTracker } from '@jupyterlab/apputils';
 
 import type { Stream, Where } from '../core/stream';
+import { trans } from '../core/words';
 import { word } from './bundle';
 import { icon } from './icon';
 import { idOf, JobTab } from './jobTab';
 import { areaOf } from './tab';
-import type { Words } from './words';
 
 /** A job, and where it is. */
 export interface Named extends Where {
@@ -24,16 +24,15 @@ export class Tabs {
   constructor(
     private readonly app: JupyterFrontEnd,
     private readonly stream: Stream,
-    words: Words,
     restorer: ILayoutRestorer | null
   ) {
     app.commands.addCommand(OPEN_JOB, {
-      label: words.__('Open Training Job'),
-      caption: words.__('Show a job with its curves and logs in a tab'),
+      label: trans.__('Open Training Job'),
+      caption: trans.__('Show a job with its curves and logs in a tab'),
       icon,
       execute: args => {
         if (word(args, 'uid') === '') {
-          throw new Error('open-job needs the `uid` of a job.');
+          throw new Error(trans.__('%1 needs the `uid` of a job.', OPEN_JOB));
         }
         this.open({
           uid: word(args, 'uid'),

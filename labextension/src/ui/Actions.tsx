@@ -2,9 +2,10 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { COPIES, type Form, WORDS, others, primary, question } from '../core/actions';
+import { type Form, copies, others, primary, question, wordsOf } from '../core/actions';
 import type { Answer } from '../core/protocol';
 import type { Action, Job, Source } from '../core/types';
+import { trans } from '../core/words';
 import { CopyBox } from './CopyBox';
 import { Details } from './Details';
 import { Menu } from './Menu';
@@ -38,7 +39,7 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
 
   const start = (action: Action): void => {
     setCopy({ is: 'idle' });
-    if (WORDS[action].ask === undefined) {
+    if (wordsOf(action).ask === undefined) {
       source.act(action);
     } else {
       ask(action);
@@ -90,18 +91,22 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
       <span className="tj-actions-say" role="status">
         {late && (
           <span className="tj-quiet">
-            No answer yet: a kernel that is busy answers when its cell is done.
+            {trans.__('No answer yet: a kernel that is busy answers when its cell is done.')}
           </span>
         )}
         {acting.is === 'refused' && (
           <span className="tj-tone-bad">
-            {WORDS[acting.what].failed}: {acting.message}
+            {wordsOf(acting.what).failed}: {acting.message}
           </span>
         )}
         {acting.is === 'noted' && <span className="tj-quiet">{acting.message}</span>}
-        {copy.is === 'refused' && <span className="tj-tone-bad">Not copied: {copy.text}</span>}
-        {copy.is === 'unknown' && <span className="tj-tone-bad">No details: {copy.text}</span>}
-        {copy.is === 'copied' && <span className="tj-tone-good">Copied</span>}
+        {copy.is === 'refused' && (
+          <span className="tj-tone-bad">{trans.__('Not copied: %1', copy.text)}</span>
+        )}
+        {copy.is === 'unknown' && (
+          <span className="tj-tone-bad">{trans.__('No details: %1', copy.text)}</span>
+        )}
+        {copy.is === 'copied' && <span className="tj-tone-good">{trans.__('Copied')}</span>}
       </span>
       {first !== null && (
         <button
@@ -110,19 +115,19 @@ export function Actions({ job, source, onClose }: ActionsProps): ReactElement {
           aria-disabled={busy}
           onClick={() => !busy && start(first)}
         >
-          {busy ? WORDS[first].doing : WORDS[first].offer}
+          {busy ? wordsOf(first).doing : wordsOf(first).offer}
         </button>
       )}
       <Menu
-        label={`More actions for ${job.name}`}
+        label={trans.__('More actions for %1', job.name)}
         items={[
           ...(busy ? [] : others(job.state)).map(action => ({
-            name: WORDS[action].offer + (WORDS[action].ask ? '…' : ''),
+            name: wordsOf(action).offer + (wordsOf(action).ask ? '…' : ''),
             onChoose: () => start(action)
           })),
-          ...(job.state === 'Deleted' ? [] : [{ name: 'Details', onChoose: lookUp }]),
-          ...COPIES.map(([form, name]) => ({ name, onChoose: () => copyAs(form) })),
-          ...(onClose ? [{ name: 'Close', onChoose: onClose }] : [])
+          ...(job.state === 'Deleted' ? [] : [{ name: trans.__('Details'), onChoose: lookUp }]),
+          ...copies().map(([form, name]) => ({ name, onChoose: () => copyAs(form) })),
+          ...(onClose ? [{ name: trans.__('Close'), onChoose: onClose }] : [])
         ]}
       />
       {copy.is === 'details' && <Details {...copy.got} onClose={closeDetails} />}

@@ -1,6 +1,8 @@
 import { useLayoutEffect, useRef } from 'react';
 import type { ReactElement } from 'react';
 
+import { trans } from '../core/words';
+
 /** The text to copy by hand, selected, where the page may not write to the clipboard. */
 export function CopyBox({ text, onClose }: { text: string; onClose: () => void }): ReactElement {
   const box = useRef<HTMLTextAreaElement>(null);
@@ -19,11 +21,11 @@ export function CopyBox({ text, onClose }: { text: string; onClose: () => void }
       }}
     >
       <label>
-        <span>This page may not use the clipboard. Copy it from here.</span>
+        <span>{trans.__('This page may not use the clipboard. Copy it from here.')}</span>
         <textarea ref={box} readOnly rows={8} value={text} />
       </label>
       <button type="button" className="tj-button" onClick={onClose}>
-        Close
+        {trans.__('Close')}
       </button>
     </span>
   );

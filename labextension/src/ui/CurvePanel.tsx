@@ -7,6 +7,7 @@ import { isLive } from '../core/describe';
 import { value } from '../core/format';
 import { type Clock, type Look, PLAIN, type Pin, differences, stepAt } from '../core/layers';
 import type { Curve, Job, Source } from '../core/types';
+import { trans } from '../core/words';
 import { type Range, moved, scaled, within } from '../core/zoom';
 import { CurveTools, type Tooling } from './CurveTools';
 import { Plot } from './Plot';
@@ -76,7 +77,7 @@ export function CurvePanel({ source, hidden }: { source: Source; hidden: boolean
     grid
   };
   const some = parseRanks(ranks);
-  const changed = [...differences(look), ...(asTable ? ['table'] : [])];
+  const changed = [...differences(look), ...(asTable ? [trans.__('table')] : [])];
   const reset = (): void => {
     change(PLAIN);
     setAsTable(false);
@@ -88,7 +89,7 @@ export function CurvePanel({ source, hidden }: { source: Source; hidden: boolean
           <>
             <span className="tj-curves-changed">{changed.join(', ')}</span>
             <button type="button" className="tj-tool" onClick={reset}>
-              Reset
+              {trans.__('Reset')}
             </button>
           </>
         )}
@@ -99,12 +100,14 @@ export function CurvePanel({ source, hidden }: { source: Source; hidden: boolean
           aria-controls={`${id}-tools`}
           onClick={() => showTools(!tools)}
         >
-          Tools
+          {trans.__('Tools')}
         </button>
       </div>
       <CurveTools {...tooling} id={`${id}-tools`} shut={!tools} />
       <p id={`${id}-hint`} className="tj-unseen">
-        Arrow keys move the crosshair, with Shift the view. Plus and minus zoom, 0 shows everything.
+        {trans.__(
+          'Arrow keys move the crosshair, with Shift the view. Plus and minus zoom, 0 shows everything.'
+        )}
       </p>
       <div className="tj-plots" ref={grid}>
         {(hidden ? [] : shown).map(name => {

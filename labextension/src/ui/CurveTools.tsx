@@ -4,10 +4,12 @@ import type { Dispatch, ReactElement, ReactNode, RefObject, SetStateAction } fro
 
 import { csv } from '../core/csv';
 import { decode, decodeLine } from '../core/curves';
+import { stateText } from '../core/describe';
 import { ago, count } from '../core/format';
 import type { Look, Pin } from '../core/layers';
 import { STRONGEST, smoothWords } from '../core/smooth';
 import type { Curve, Job, Source } from '../core/types';
+import { trans } from '../core/words';
 import type { Moves } from './Chart';
 import { DASHES } from './paint';
 import { picture, save } from './save';
@@ -46,15 +48,24 @@ export function CurveTools(props: Tooling & { id: string; shut: boolean }): Reac
     onClick: () => setOpen(open === what ? '' : what)
   });
   const saveCsv = async (): Promise<void> => {
-    setNote('Asking the kernel for every point …');
+    setNote(trans.__('Asking the kernel for every point …'));
     try {
       const { rows, complete, buffers } = await source.ask('csv', { names: null });
       const packed = new Blob(buffers as BlobPart[]).stream().pipeThrough(new DecompressionStream('gzip'));
       save(await new Response(packed, { headers: { 'Content-Type': 'text/csv' } }).blob(), `${job.name}.csv`);
-      setNote(`Saved ${count(rows)} rows${complete ? '' : '; the first line says which are left out'}.`);
+      setNote(
+        complete
+          ? trans._n('Saved %2 row.', 'Saved %2 rows.', rows, count(rows))
+          : trans._n(
+              'Saved %2 row; the first line says which are left out.',
+              'Saved %2 rows; the first line says which are left out.',
+              rows,
+              count(rows)
+            )
+      );
     } catch (error) {
       save(new Blob([csv(curves)], { type: 'text/csv' }), `${job.name}.csv`);
-      setNote(`Saved the points that are drawn. ${(error as Error).message}`);
+      setNote(trans.__('Saved the points that are drawn. %1', (error as Error).message));
     }
   };
   const savePng = async (): Promise<void> => {
@@ -68,14 +79,16 @@ export function CurveTools(props: Tooling & { id: string; shut: boolean }): Reac
   return (
     <>
       <div id={props.id} hidden={props.shut}>
-        <div className="tj-tools" role="group" aria-label="Curves">
+        <div className="tj-tools" role="group" aria-label={trans.__('Curves')}>
           {names.length > 1 && (
             <Tool {...toggle('metrics')}>
-              {shown.length === names.length ? 'Metrics' : `Metrics ${shown.length}/${names.length}`}
+              {shown.length === names.length
+                ? trans.__('Metrics')
+                : trans.__('Metrics %1/%2', shown.length, names.length)}
             </Tool>
           )}
           <label className="tj-tool" title={smoothWords(look.smooth)}>
-            Smooth
+            {trans.__('Smooth')}
             <input
               type="range"
               min={0}
@@ -87,62 +100,66 @@ export function CurveTools(props: Tooling & { id: string; shut: boolean }): Reac
           </label>
           {props.many && (
             <Choice
-              label="Ranks"
+              label={trans.__('Ranks')}
               value={look.ranks}
-              of={{ band: 'rank range', all: 'every rank', some: 'some ranks' }}
+              of={{
+                band: trans.__('rank range'),
+                all: trans.__('every rank'),
+                some: trans.__('some ranks')
+              }}
               onChange={ranks => change({ ranks: ranks as Look['ranks'] })}
             />
           )}
           {props.many && look.ranks === 'some' && (
             <input
               className="tj-field"
-              aria-label="Ranks, such as 0, 3, 5-7"
+              aria-label={trans.__('Ranks, such as 0, 3, 5-7')}
               placeholder="0, 3, 5-7"
               value={props.ranks}
               onInput={event => props.setRanks(event.currentTarget.value)}
             />
           )}
           <Choice
-            label="Across"
+            label={trans.__('Across')}
             value={axis}
-            of={{ steps: 'steps', log: 'log steps', time: 'time' }}
+            of={{ steps: trans.__('steps'), log: trans.__('log steps'), time: trans.__('time') }}
             onChange={to => change({ logX: to === 'log', time: to === 'time' })}
           />
           <Choice
-            label="Up"
+            label={trans.__('Up')}
             value={look.logY ? 'log' : 'linear'}
-            of={{ linear: 'linear', log: 'log' }}
+            of={{ linear: trans.__('linear'), log: trans.__('log') }}
             onChange={to => change({ logY: to === 'log' })}
           />
-          <Tool {...toggle('compare')}>Compare</Tool>
+          <Tool {...toggle('compare')}>{trans.__('Compare')}</Tool>
           <span className="tj-tools-end">
-            <Tool label="Zoom in" onClick={() => moves.scale(0.5)}>
+            <Tool label={trans.__('Zoom in')} onClick={() => moves.scale(0.5)}>
               +
             </Tool>
-            <Tool label="Zoom out" disabled={whole} onClick={() => moves.scale(2)}>
+            <Tool label={trans.__('Zoom out')} disabled={whole} onClick={() => moves.scale(2)}>
               −
             </Tool>
-            <Tool label="Earlier steps" disabled={whole} onClick={() => moves.pan(-0.25)}>
+            <Tool label={trans.__('Earlier steps')} disabled={whole} onClick={() => moves.pan(-0.25)}>
               ‹
             </Tool>
-            <Tool label="Later steps" disabled={whole} onClick={() => moves.pan(0.25)}>
+            <Tool label={trans.__('Later steps')} disabled={whole} onClick={() => moves.pan(0.25)}>
               ›
             </Tool>
-            <Tool label="Show all steps" disabled={whole} onClick={moves.whole}>
-              All
+            <Tool label={trans.__('Show all steps')} disabled={whole} onClick={moves.whole}>
+              {trans.__('All')}
             </Tool>
             <Tool aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-              Table
+              {trans.__('Table')}
             </Tool>
-            <Tool onClick={() => void saveCsv()}>CSV</Tool>
+            <Tool onClick={() => void saveCsv()}>{trans.__('CSV')}</Tool>
             <Tool disabled={asTable} onClick={() => void savePng()}>
-              PNG
+              {trans.__('PNG')}
             </Tool>
           </span>
         </div>
         {open === 'metrics' && (
           <Boxes
-            label="Metrics to show"
+            label={trans.__('Metrics to show')}
             of={names.map(name => [name, name])}
             on={shown}
             set={(name, is) => choose(names.filter(each => (each === name ? is : shown.includes(each))))}
@@ -179,8 +196,8 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
     return (
       <p className="tj-said">
         {answer === null
-          ? 'Looking for earlier jobs …'
-          : answer.why || 'No other job of this namespace has reported a metric.'}
+          ? trans.__('Looking for earlier jobs …')
+          : answer.why || trans.__('No other job of this namespace has reported a metric.')}
       </p>
     );
   }
@@ -199,10 +216,10 @@ function Earlier({ source, pins, setPins, note }: Tooling & { note: (text: strin
   };
   return (
     <Boxes
-      label="Earlier jobs to compare with"
+      label={trans.__('Earlier jobs to compare with')}
       of={jobs.map(each => [
         each.uid,
-        `${each.name} · ${each.state} · ${ago(Date.now() / 1000 - each.created)}`
+        `${each.name} · ${stateText(each.state)} · ${ago(Date.now() / 1000 - each.created)}`
       ])}
       on={pins.map(each => each.uid)}
       most={MOST_PINS}

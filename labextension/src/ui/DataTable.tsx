@@ -3,23 +3,24 @@ import type { ReactElement } from 'react';
 import { MAX_ROWS, hasRange, rows } from '../core/curves';
 import { count } from '../core/format';
 import type { Curve } from '../core/types';
+import { trans } from '../core/words';
 
 /** The curve for those who read it rather than see it. */
 export function DataTable({ name, curve }: { name: string; curve: Curve }): ReactElement {
   const range = hasRange(curve);
   return (
-    <div className="tj-table" role="region" aria-label={`Data of ${name}`} tabIndex={0}>
+    <div className="tj-table" role="region" aria-label={trans.__('Data of %1', name)} tabIndex={0}>
       <table>
         <caption className={curve.x.length > MAX_ROWS ? undefined : 'tj-unseen'}>
-          <span className="tj-unseen">{name} by step </span>
-          {curve.x.length > MAX_ROWS && `${MAX_ROWS} of ${count(curve.x.length)} points`}
+          <span className="tj-unseen">{trans.__('%1 by step', name)} </span>
+          {curve.x.length > MAX_ROWS && trans.__('%1 of %2 points', MAX_ROWS, count(curve.x.length))}
         </caption>
         <thead>
           <tr>
-            <th scope="col">step</th>
-            <th scope="col">{range ? 'mean' : name}</th>
-            {range && <th scope="col">lowest rank</th>}
-            {range && <th scope="col">highest rank</th>}
+            <th scope="col">{trans.__('step')}</th>
+            <th scope="col">{range ? trans.__('mean') : name}</th>
+            {range && <th scope="col">{trans.__('lowest rank')}</th>}
+            {range && <th scope="col">{trans.__('highest rank')}</th>}
           </tr>
         </thead>
         <tbody>

@@ -2,6 +2,7 @@ import { useLayoutEffect, useRef } from 'react';
 import type { ReactElement } from 'react';
 
 import type { Section } from '../core/protocol';
+import { trans } from '../core/words';
 
 /** What the job was sent with, in place; it has the focus when it opens, and Escape closes it. */
 export function Details(props: {
@@ -22,7 +23,7 @@ export function Details(props: {
         }
       }}
     >
-      <div ref={box} className="tj-sent" role="region" aria-label="Details" tabIndex={0}>
+      <div ref={box} className="tj-sent" role="region" aria-label={trans.__('Details')} tabIndex={0}>
         {none}
         {sections.map(({ title, rows }) => (
           <table key={title}>
@@ -41,7 +42,7 @@ export function Details(props: {
         ))}
       </div>
       <button type="button" className="tj-button" onClick={onClose}>
-        Close
+        {trans.__('Close')}
       </button>
     </span>
   );

@@ -2,6 +2,7 @@ import type { ReactElement } from 'react';
 
 import { blamed } from '../core/describe';
 import type { Failure } from '../core/types';
+import { trans } from '../core/words';
 
 /** Why it failed: the sentence, what to do, the line of the cell; the traceback on demand. */
 export function FailureBlock({ failure }: { failure: Failure }): ReactElement {
@@ -23,7 +24,7 @@ export function FailureBlock({ failure }: { failure: Failure }): ReactElement {
       )}
       {traceback !== '' && (
         <details className="tj-traceback">
-          <summary>Traceback{rank === null ? '' : ` of rank ${rank}`}</summary>
+          <summary>{rank === null ? trans.__('Traceback') : trans.__('Traceback of rank %1', rank)}</summary>
           <pre tabIndex={0}>{traceback}</pre>
         </details>
       )}

@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
 
-import { facts, howFar, tone } from '../core/describe';
+import { facts, howFar, stateText, tone } from '../core/describe';
 import type { Job, Source } from '../core/types';
 import { Actions } from './Actions';
 import { StateIcon } from './Icon';
@@ -16,7 +16,7 @@ export function Head({ job, source, onClose }: HeadProps): ReactElement {
   return (
     <header className="tj-head">
       <span className={`tj-state tj-tone-${tone(job.state)}`}>
-        <StateIcon state={job.state} /> {job.state}
+        <StateIcon state={job.state} /> {stateText(job.state)}
       </span>
       <h3 className="tj-name" title={`${job.namespace}/${job.name}`}>
         {job.name}

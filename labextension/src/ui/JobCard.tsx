@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 
 import { isLive, reason } from '../core/describe';
 import type { Source } from '../core/types';
+import { trans } from '../core/words';
 import { Announcement } from './Announcement';
 import { CurvePanel } from './CurvePanel';
 import { FailureBlock } from './FailureBlock';
@@ -17,6 +18,10 @@ import { useNow } from './useNow';
 import { useView } from './useView';
 
 const TABS = ['Curves', 'Nodes', 'Logs'] as const;
+type Tab = (typeof TABS)[number];
+
+const tabText = (tab: Tab): string =>
+  ({ Curves: trans.__('Curves'), Nodes: trans.__('Nodes'), Logs: trans.__('Logs') })[tab];
 
 export function JobCard({
   source,
@@ -27,7 +32,7 @@ export function JobCard({
 }): ReactElement | null {
   const view = useView(source);
   const id = useId();
-  const [tab, choose] = useState<(typeof TABS)[number]>('Curves');
+  const [tab, choose] = useState<Tab>('Curves');
   const [node, lookAt] = useState<number | null>(null);
   const { job } = view;
   // Lines of a log come more often than news of nodes.
@@ -52,13 +57,13 @@ export function JobCard({
   const why = reason(job);
   const some = view.nodes.length > 0 || view.curves.size > 0 || job.metrics.length > 0 || view.log.length > 0;
   return (
-    <section className="tj-card" aria-label={`Training job ${job.name}`} data-state={job.state}>
+    <section className="tj-card" aria-label={trans.__('Training job %1', job.name)} data-state={job.state}>
       <Head job={job} source={source} onClose={onClose} />
       <ProgressBar job={job} />
       {why !== '' && <p className="tj-reason">{why}</p>}
       <Timeline job={job} now={now} />
       {job.failure !== null && <FailureBlock failure={job.failure} />}
-      {some && <Tabs id={id} names={TABS} chosen={tab} onChoose={choose} />}
+      {some && <Tabs id={id} names={TABS} text={tabText} chosen={tab} onChoose={choose} />}
       {some && (
         <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${tab}`}>
           {/* Panels keep what was chosen in them while another one is looked at. */}

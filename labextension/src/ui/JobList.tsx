@@ -1,10 +1,11 @@
 import { useId, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { isLive, tone } from '../core/describe';
+import { isLive, stateText, tone } from '../core/describe';
 import { count } from '../core/format';
 import { grouped, summary } from '../core/list';
 import type { JobRow } from '../core/types';
+import { trans } from '../core/words';
 import { Bar } from './Bar';
 import { StateIcon } from './Icon';
 import { useNow } from './useNow';
@@ -25,10 +26,12 @@ export interface JobListProps {
 export function JobList({ rows, open, onOpen, onClose }: JobListProps): ReactElement {
   const now = useNow(true);
   return (
-    <section className="tj-card tj-list" aria-label="Training jobs">
-      {rows === null && <p className="tj-empty">Looking for jobs…</p>}
+    <section className="tj-card tj-list" aria-label={trans.__('Training jobs')}>
+      {rows === null && <p className="tj-empty">{trans.__('Looking for jobs…')}</p>}
       {rows?.length === 0 && (
-        <p className="tj-empty">There are no jobs. Write %%trainjob on top of a cell to start one.</p>
+        <p className="tj-empty">
+          {trans.__('There are no jobs. Write %1 on top of a cell to start one.', '%%trainjob')}
+        </p>
       )}
       {grouped(rows ?? []).map(([name, found]) => (
         <Group key={name} name={name} rows={found}>
@@ -44,7 +47,7 @@ export function JobList({ rows, open, onOpen, onClose }: JobListProps): ReactEle
               >
                 <span className={`tj-tone-${tone(row.state)}`}>
                   <StateIcon state={row.state} />
-                  <span className="tj-unseen">{row.state} </span>
+                  <span className="tj-unseen">{stateText(row.state)} </span>
                 </span>
                 <b className="tj-name">{row.name}</b> <span className="tj-facts">{said}</span>{' '}
                 <span className="tj-far">{far}</span>
@@ -79,7 +82,7 @@ function Group({ name, rows, children }: GroupProps): ReactElement {
       </ul>
       {!all && rows.length > SHOWN && (
         <button type="button" className="tj-link" onClick={() => showAll(true)}>
-          Show all {count(rows.length)}
+          {trans.__('Show all %1', count(rows.length))}
         </button>
       )}
     </>

@@ -3,9 +3,10 @@ import { useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { CSSProperties, ReactElement } from 'react';
 
 import { marked, pieces } from '../core/ansi';
-import { count, plural, timeOfDay } from '../core/format';
+import { count, timeOfDay } from '../core/format';
 import { MAX_LINES, type Query, filter, matches, nodesOf, pattern, toLines } from '../core/log';
 import type { LogLine, Source } from '../core/types';
+import { trans } from '../core/words';
 import { useAnswer } from './useAnswer';
 import { useView } from './useView';
 
@@ -252,7 +253,7 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
       className="tj-link tj-log-more"
       onClick={() => void fill(line)}
     >
-      {plural(line.skipped, 'line')} skipped: show
+      {trans._n('%2 line skipped: show', '%2 lines skipped: show', line.skipped, count(line.skipped))}
     </button>
   );
   const cached = (line: LogLine): ReactElement => {
@@ -272,51 +273,53 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
       {words}
     </button>
   );
-  const where = now === null ? '' : `${count(hits.indexOf(now) + 1)} of `;
-  const kept = found !== undefined && found > hits.length ? `, ${count(found)} kept` : '';
-  const result = wanted === null ? 'no regular expression' : `${where}${plural(hits.length, 'line')}${kept}`;
+  const hit = trans._n('%2 line', '%2 lines', hits.length, count(hits.length));
+  const where = now === null ? hit : trans.__('%1 of %2', count(hits.indexOf(now) + 1), hit);
+  const kept =
+    found !== undefined && found > hits.length ? trans.__('%1, %2 kept', where, count(found)) : where;
+  const result = wanted === null ? trans.__('no regular expression') : kept;
   const earlier = reading?.more ?? (lines[0]?.number ?? 2) > 1;
   return (
     <div className="tj-log">
       {!tail && (
-        <div className="tj-tools" role="group" aria-label="Search the log">
+        <div className="tj-tools" role="group" aria-label={trans.__('Search the log')}>
           <input
             type="search"
             className="tj-field tj-log-search"
-            aria-label="Search the log"
-            placeholder="Search"
+            aria-label={trans.__('Search the log')}
+            placeholder={trans.__('Search')}
             value={asked.text}
             onInput={event => change({ text: event.currentTarget.value })}
             onKeyDown={event => event.key === 'Enter' && void go(event.shiftKey ? -1 : 1)}
           />
-          {toggle('regex', 'Regex')}
+          {toggle('regex', trans.__('Regex'))}
           {asked.text !== '' && (
             <>
               <button type="button" className="tj-tool" onClick={() => void go(-1)}>
-                Previous
+                {trans.__('Previous')}
               </button>
               <button type="button" className="tj-tool" onClick={() => void go(1)}>
-                Next
+                {trans.__('Next')}
               </button>
-              {toggle('only', 'Only matches')}
+              {toggle('only', trans.__('Only matches'))}
               <span className="tj-quiet tj-log-result" role="status">
                 {result}
               </span>
             </>
           )}
           <span className="tj-tools-end">
-            {toggle('errors', 'Errors only')}
+            {toggle('errors', trans.__('Errors only'))}
             {job.nodes > 1 && (
               <input
                 className="tj-field"
-                aria-label="Nodes, such as 0, 3, 5-7"
-                placeholder="all nodes"
+                aria-label={trans.__('Nodes, such as 0, 3, 5-7')}
+                placeholder={trans.__('all nodes')}
                 value={asked.nodes}
                 onInput={event => change({ nodes: event.currentTarget.value })}
               />
             )}
             <button type="button" className="tj-tool" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
-              Wrap
+              {trans.__('Wrap')}
             </button>
           </span>
         </div>
@@ -328,24 +331,24 @@ export function LogPanel({ source, tail }: { source: Source; tail: boolean }): R
         onScroll={onScroll}
         style={{ '--tj-indent': `${9 + (width && width + 1)}ch` } as CSSProperties}
         role="region"
-        aria-label="Log of all nodes"
+        aria-label={trans.__('Log of all nodes')}
         tabIndex={0}
       >
         {!tail && (earlier || start > 0) && (
           <button type="button" className="tj-link tj-log-more" onClick={up}>
-            Show earlier lines
+            {trans.__('Show earlier lines')}
           </button>
         )}
         {lines.length === 0 && (
           <p className="tj-log-none tj-quiet">
-            {any ? 'No line here matches.' : 'Nothing has been printed yet.'}
+            {any ? trans.__('No line here matches.') : trans.__('Nothing has been printed yet.')}
           </p>
         )}
         {lines.slice(start).flatMap(line => [line.skipped > 0 && gap(line), cached(line)])}
       </div>
       {reading !== null && (
         <button type="button" className="tj-button tj-log-follow" onClick={follow}>
-          Follow{missed > 0 ? `: ${count(missed)} new` : ''}
+          {missed > 0 ? trans.__('Follow: %1 new', count(missed)) : trans.__('Follow')}
         </button>
       )}
     </div>

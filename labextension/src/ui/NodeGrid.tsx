@@ -6,6 +6,7 @@ import { percent } from '../core/format';
 import { details, gauges, nodeTone, note, tally, worst } from '../core/nodes';
 import { roving } from '../core/roving';
 import type { Node } from '../core/types';
+import { trans } from '../core/words';
 import { Bar } from './Bar';
 
 /** From here on, tiles are a line each, and words tell where to look. */
@@ -29,7 +30,7 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
   }, [chosen, whole]);
   const shown = nodes.find(node => node.index === chosen) ?? worst(nodes);
   if (shown === undefined) {
-    return whole ? <p className="tj-empty">Nothing is known of its nodes.</p> : null;
+    return whole ? <p className="tj-empty">{trans.__('Nothing is known of its nodes.')}</p> : null;
   }
   const onKeyDown = (event: KeyboardEvent): void => {
     const tiles = [...(grid.current?.querySelectorAll('button') ?? [])];
@@ -46,7 +47,13 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
   return (
     <div className={`tj-nodes${whole ? ' tj-nodes-whole' : ''}${many ? ' tj-nodes-many' : ''}`}>
       {(whole || many) && <p className="tj-tally">{tally(nodes)}</p>}
-      <div className="tj-nodes-grid" role="listbox" aria-label="Nodes" ref={grid} onKeyDown={onKeyDown}>
+      <div
+        className="tj-nodes-grid"
+        role="listbox"
+        aria-label={trans.__('Nodes')}
+        ref={grid}
+        onKeyDown={onKeyDown}
+      >
         {nodes.map(node => (
           <button
             key={node.index}
@@ -57,7 +64,7 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
             tabIndex={node === shown ? 0 : -1}
             onClick={() => onChoose(node.index)}
           >
-            <b>node {node.index}</b> <span className="tj-node-note">{note(node)}</span>
+            <b>{trans.__('node %1', node.index)}</b> <span className="tj-node-note">{note(node)}</span>
             {gauges(node).map(
               ({ name, share }, i) =>
                 (whole || i === 0) && (
@@ -72,8 +79,8 @@ export function NodeGrid({ nodes, whole, chosen, onChoose }: NodeGridProps): Rea
         ))}
       </div>
       {whole && (
-        <dl className="tj-details" aria-label={`Node ${shown.index}`}>
-          <dt>node</dt>
+        <dl className="tj-details" aria-label={trans.__('Node %1', shown.index)}>
+          <dt>{trans.__('node')}</dt>
           <dd>{shown.index}</dd>
           {details(shown).map(([name, words]) => (
             <Fragment key={name}>

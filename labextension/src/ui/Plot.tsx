@@ -16,6 +16,7 @@ import {
   valueRange
 } from '../core/layers';
 import type { Curve, Source } from '../core/types';
+import { trans } from '../core/words';
 import type { Range } from '../core/zoom';
 import { Chart, type Moves } from './Chart';
 import { DataTable } from './DataTable';
@@ -124,7 +125,7 @@ export function Plot(props: PlotProps): ReactElement {
         <DataTable name={name} curve={curve} />
       ) : (
         <Chart
-          label={`${summary(name, all)}${again(props.restarts)}`}
+          label={again(summary(name, all), props.restarts)}
           layers={drawn}
           marks={marks}
           x={x}
@@ -152,15 +153,18 @@ function describe(curve: Curve, look: Look, lines: number): string {
     return '';
   }
   if (look.ranks !== 'band' && lines > 0) {
-    return look.ranks === 'all' ? `each of ${count(lines)} ranks` : 'single ranks';
+    return look.ranks === 'all' ? trans.__('each of %1 ranks', count(lines)) : trans.__('single ranks');
   }
   return hasRange(curve)
-    ? `mean and range of ${count(curve.ranks)} ranks`
-    : `mean of ${count(curve.ranks)} ranks`;
+    ? trans.__('mean and range of %1 ranks', count(curve.ranks))
+    : trans.__('mean of %1 ranks', count(curve.ranks));
 }
 
-function again(restarts: readonly number[]): string {
-  return restarts.length === 0 ? '' : `, began anew at step ${restarts.map(count).join(' and ')}`;
+function again(summary: string, restarts: readonly number[]): string {
+  const steps = restarts.map(count).join(', ');
+  return steps === ''
+    ? summary
+    : trans._n('%2, began anew at step %3', '%2, began anew at steps %3', restarts.length, summary, steps);
 }
 
 /** The start of a logarithmic axis: nought has no place on it. */

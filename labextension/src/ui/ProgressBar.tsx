@@ -2,6 +2,7 @@ import type { ReactElement } from 'react';
 
 import { isLive, progressText } from '../core/describe';
 import type { Job } from '../core/types';
+import { trans } from '../core/words';
 
 /** The thin line under the head: how far, or that it moves where the end is unknown. Nothing once the job is over. */
 export function ProgressBar({ job }: { job: Job }): ReactElement {
@@ -14,7 +15,7 @@ export function ProgressBar({ job }: { job: Job }): ReactElement {
     <div
       className={`tj-progress${moving ? ' tj-progress-moving' : ''}`}
       role="progressbar"
-      aria-label={`Progress of ${job.name}`}
+      aria-label={trans.__('Progress of %1', job.name)}
       aria-valuemin={0}
       aria-valuemax={100}
       aria-valuenow={share === null ? undefined : Math.floor(share * 100)}

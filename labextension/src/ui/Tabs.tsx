@@ -2,17 +2,20 @@ import { useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
 import { roving } from '../core/roving';
+import { trans } from '../core/words';
 
 export interface TabsProps<N extends string> {
   /** The panel is `${id}-panel`, named by the tab `${id}-${name}`. */
   id: string;
   names: readonly N[];
+  /** What each is called. */
+  text: (name: N) => string;
   chosen: N;
   onChoose: (name: N) => void;
 }
 
 /** Which part of the card is looked at. One stop of the Tab key; arrows choose. */
-export function Tabs<N extends string>({ id, names, chosen, onChoose }: TabsProps<N>): ReactElement {
+export function Tabs<N extends string>({ id, names, text, chosen, onChoose }: TabsProps<N>): ReactElement {
   const list = useRef<HTMLDivElement>(null);
   const onKeyDown = (event: KeyboardEvent): void => {
     const to = roving(event.key, names.indexOf(chosen), names.length, names.length);
@@ -25,7 +28,7 @@ export function Tabs<N extends string>({ id, names, chosen, onChoose }: TabsProp
     }
   };
   return (
-    <div className="tj-views" role="tablist" aria-label="Views" ref={list} onKeyDown={onKeyDown}>
+    <div className="tj-views" role="tablist" aria-label={trans.__('Views')} ref={list} onKeyDown={onKeyDown}>
       {names.map(name => (
         <button
           key={name}
@@ -38,7 +41,7 @@ export function Tabs<N extends string>({ id, names, chosen, onChoose }: TabsProp
           tabIndex={name === chosen ? 0 : -1}
           onClick={() => onChoose(name)}
         >
-          {name}
+          {text(name)}
         </button>
       ))}
     </div>

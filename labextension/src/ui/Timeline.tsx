@@ -1,11 +1,18 @@
 import type { ReactElement } from 'react';
 
-import { timeline } from '../core/describe';
+import { type Mark, phaseText, timeline } from '../core/describe';
 import type { Job } from '../core/types';
 import { duration } from '../core/format';
+import { trans } from '../core/words';
 import { MarkIcon } from './Icon';
 
-const SPOKEN = { done: 'done', now: 'now', failed: 'failed', halted: 'halted' } as const;
+const spoken = (mark: Mark): string =>
+  ({
+    done: trans.__('done'),
+    now: trans.__('now'),
+    failed: trans.__('failed'),
+    halted: trans.__('halted')
+  })[mark];
 
 /** The phases of the job's life, each with its length. */
 export function Timeline({ job, now }: { job: Job; now: number }): ReactElement | null {
@@ -14,12 +21,12 @@ export function Timeline({ job, now }: { job: Job; now: number }): ReactElement 
     return null;
   }
   return (
-    <ol className="tj-timeline" aria-label="Phases">
+    <ol className="tj-timeline" aria-label={trans.__('Phases')}>
       {stretches.map(({ name, mark, seconds }) => (
         <li key={name} className={`tj-phase tj-phase-${mark}`}>
-          <MarkIcon mark={mark} /> <span className="tj-phase-name">{name}</span>{' '}
+          <MarkIcon mark={mark} /> <span className="tj-phase-name">{phaseText(name)}</span>{' '}
           {seconds !== null && <span className="tj-phase-time">{duration(seconds)}</span>}
-          <span className="tj-unseen"> {SPOKEN[mark]}</span>
+          <span className="tj-unseen"> {spoken(mark)}</span>
         </li>
       ))}
     </ol>

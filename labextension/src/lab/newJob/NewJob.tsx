@@ -2,10 +2,11 @@
 import { useId } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 
+import { trans } from '../../core/words';
 import { useView } from '../../ui/useView';
 import type { Runtime } from '../api';
 import { described } from '../runtime';
-import type { Choice, Field } from './choice';
+import { EMPTY, type Field } from './choice';
 import type { Draft } from './draft';
 
 /** What can run: the current cell, or a function. */
@@ -37,20 +38,20 @@ export interface NewJobProps {
   onRun: (line: string) => void;
 }
 
-const OFTEN: readonly [Field, string, string][] = [
-  ['nodes', 'Nodes', '1'],
-  ['gpus', 'GPUs of each', 'none'],
-  ['cpus', 'CPUs of each', 'as the runtime'],
-  ['memory', 'Memory of each', 'such as 4Gi']
+const often = (): readonly [Field, string, string][] => [
+  ['nodes', trans.__('Nodes'), '1'],
+  ['gpus', trans.__('GPUs of each'), trans.__('none')],
+  ['cpus', trans.__('CPUs of each'), trans.__('as the runtime')],
+  ['memory', trans.__('Memory of each'), trans.__('such as 4Gi')]
 ];
-const RARELY: readonly [Field, string, string][] = [
-  ['procs_per_node', 'Ranks on each node', 'one for each GPU, else one'],
-  ['image', 'Image', 'of the runtime'],
-  ['out', 'Names to bring back', 'weights, history'],
-  ['secrets', 'Secrets', 'NAME, NAME=ENV'],
-  ['retries', 'Retries', '0'],
-  ['deadline', 'Deadline', 'none, such as 2h30m'],
-  ['storage', 'Storage', 'pvc://CLAIM, s3://…']
+const rarely = (): readonly [Field, string, string][] => [
+  ['procs_per_node', trans.__('Ranks on each node'), trans.__('one for each GPU, else one')],
+  ['image', trans.__('Image'), trans.__('of the runtime')],
+  ['out', trans.__('Names to bring back'), trans.__('weights, history')],
+  ['secrets', trans.__('Secrets'), trans.__('NAME, NAME=ENV')],
+  ['retries', trans.__('Retries'), '0'],
+  ['deadline', trans.__('Deadline'), trans.__('none, such as 2h30m')],
+  ['storage', trans.__('Storage'), trans.__('pvc://CLAIM, s3://…')]
 ];
 
 export function NewJob(props: NewJobProps): ReactElement {
@@ -61,7 +62,7 @@ export function NewJob(props: NewJobProps): ReactElement {
   const chosen = targets.find(each => each.id === target);
   const runtime = runtimes?.find(each => each.name === choice.runtime);
   const blocked =
-    notebook === '' ? 'Open a notebook first: what runs comes from it.' : (chosen?.refusal ?? '');
+    notebook === '' ? trans.__('Open a notebook first: what runs comes from it.') : (chosen?.refusal ?? '');
   const line = drafted !== null && problems.length === 0 && blocked === '' ? drafted.line : '';
   const field = ([name, label, hint]: readonly [Field, string, string]): ReactElement => (
     <Row key={name} id={`${id}-${name}`} label={label} problem={of(problems, name)}>
@@ -78,14 +79,16 @@ export function NewJob(props: NewJobProps): ReactElement {
   return (
     <form
       className="tj-card tj-form"
-      aria-label="New training job"
+      aria-label={trans.__('New training job')}
       onSubmit={event => event.preventDefault()}
       // Lab would take the keys of a text for its own.
       onKeyDown={event => event.stopPropagation()}
     >
-      <h3 className="tj-name">New training job</h3>
-      <p className="tj-quiet">{notebook === '' ? 'No notebook is open.' : `From ${notebook}`}</p>
-      <Row id={`${id}-target`} label="What runs" problem={blocked}>
+      <h3 className="tj-name">{trans.__('New training job')}</h3>
+      <p className="tj-quiet">
+        {notebook === '' ? trans.__('No notebook is open.') : trans.__('From %1', notebook)}
+      </p>
+      <Row id={`${id}-target`} label={trans.__('What runs')} problem={blocked}>
         <select
           id={`${id}-target`}
           value={target}
@@ -99,7 +102,7 @@ export function NewJob(props: NewJobProps): ReactElement {
         </select>
       </Row>
       {target !== 'cell' && (
-        <Row id={`${id}-call`} label="Call" problem="">
+        <Row id={`${id}-call`} label={trans.__('Call')} problem="">
           <input
             id={`${id}-call`}
             className="tj-code"
@@ -108,14 +111,14 @@ export function NewJob(props: NewJobProps): ReactElement {
           />
         </Row>
       )}
-      {field(['name', 'Name', 'job'])}
-      <Row id={`${id}-runtime`} label="Runtime" problem={of(problems, 'runtime')}>
+      {field(['name', trans.__('Name'), 'job'])}
+      <Row id={`${id}-runtime`} label={trans.__('Runtime')} problem={of(problems, 'runtime')}>
         <select
           id={`${id}-runtime`}
           value={choice.runtime}
           onInput={event => draft.set('runtime', event.currentTarget.value)}
         >
-          <option value="">torch-distributed (default)</option>
+          <option value="">{trans.__('%1 (default)', 'torch-distributed')}</option>
           {(runtimes ?? [])
             .filter(each => each.name !== 'torch-distributed')
             .map(each => (
@@ -127,19 +130,19 @@ export function NewJob(props: NewJobProps): ReactElement {
       </Row>
       {runtime !== undefined && <p className="tj-quiet">{described(runtime)}</p>}
       <fieldset>
-        <legend>Size</legend>
-        {OFTEN.map(field)}
+        <legend>{trans.__('Size')}</legend>
+        {often().map(field)}
         {free !== '' && <p className="tj-quiet">{free}</p>}
       </fieldset>
       <details>
-        <summary>More</summary>
-        {RARELY.map(field)}
-        <Row id={`${id}-env`} label="Environment" problem={of(problems, 'env')}>
+        <summary>{trans.__('More')}</summary>
+        {rarely().map(field)}
+        <Row id={`${id}-env`} label={trans.__('Environment')} problem={of(problems, 'env')}>
           <textarea
             id={`${id}-env`}
             rows={3}
             value={choice.env}
-            placeholder="NAME=VALUE, a line each"
+            placeholder={trans.__('NAME=VALUE, a line each')}
             onInput={event => draft.set('env', event.currentTarget.value)}
           />
         </Row>
@@ -158,7 +161,7 @@ export function NewJob(props: NewJobProps): ReactElement {
           aria-disabled={line === ''}
           onClick={() => line !== '' && props.onRun(line)}
         >
-          Run
+          {trans.__('Run')}
         </button>
         <button
           type="button"
@@ -166,7 +169,7 @@ export function NewJob(props: NewJobProps): ReactElement {
           aria-disabled={line === ''}
           onClick={() => line !== '' && props.onWrite(line)}
         >
-          Write into notebook
+          {trans.__('Write into notebook')}
         </button>
       </div>
     </form>
@@ -194,12 +197,9 @@ function Row({ id, label, problem, children }: RowProps): ReactElement {
 
 /** What is wrong with a field; with '' what is wrong with none in particular. */
 function of(problems: readonly { field: string; text: string }[], field: Field | ''): string {
-  const known = (name: string): boolean =>
-    name in ({ name: '', runtime: '', env: '' } as Partial<Choice>) || shown.has(name);
+  const known = (name: string): boolean => name in EMPTY;
   return problems
     .filter(each => (field === '' ? !known(each.field) : each.field === field))
     .map(each => each.text)
     .join(' ');
 }
-
-const shown = new Set<string>([...OFTEN, ...RARELY].map(([name]) => name));

@@ -3,6 +3,7 @@ import type { NotebookPanel, NotebookTracker } from '@jupyterlab/notebook';
 import type { ReactElement } from 'react';
 
 import { Held } from '../../core/held';
+import { trans } from '../../core/words';
 import { useView } from '../../ui/useView';
 import type { Choice, Drafted } from './choice';
 import { Draft } from './draft';
@@ -91,7 +92,7 @@ class Form extends Held<FormView> {
     const panel = this.put(line);
     if (panel !== null) {
       run(panel).then(
-        () => this.change({ said: 'Sent: its card is below the cell.' }),
+        () => this.change({ said: trans.__('Sent: its card is below the cell.') }),
         (error: Error) => this.change({ said: error.message })
       );
     }
@@ -100,13 +101,13 @@ class Form extends Held<FormView> {
   private put(line: string): NotebookPanel | null {
     const { panel } = this;
     if (panel === null || panel.isDisposed) {
-      this.change({ said: 'The notebook is closed.' });
+      this.change({ said: trans.__('The notebook is closed.') });
       return null;
     }
     const { target, call } = this.current;
     write(panel, line, target === 'cell' ? null : call);
     remembered.set(pathOf(panel), this.draft.view().choice);
-    this.change({ said: 'Written into the notebook.' });
+    this.change({ said: trans.__('Written into the notebook.') });
     return panel;
   }
 }
@@ -118,7 +119,7 @@ export class NewJobTab extends Tab {
 
   /** `usual`: what the form begins with, where nothing was chosen for the notebook before. */
   constructor(notebooks: NotebookTracker, usual: Partial<Choice>, server: Server) {
-    super(ID, 'New training job');
+    super(ID, trans.__('New training job'));
     this.form = new Form(notebooks, usual, server);
   }
 

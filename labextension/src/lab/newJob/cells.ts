@@ -1,4 +1,5 @@
 /** What of a notebook can become a job, read from the texts of its cells. No DOM. */
+import { trans } from '../../core/words';
 
 /** A function that a cell defines at its top level. */
 export interface Defined {
@@ -32,12 +33,16 @@ export function withLine(text: string, line: string): string {
 /** Why a cell cannot become a job; empty if it can. */
 export function refusal(text: string): string {
   if (text.trim() === '') {
-    return 'The current cell is empty.';
+    return trans.__('The current cell is empty.');
   }
   const other = /^\s*(%%\w+)/.exec(text)?.[1];
   return other === undefined || other === '%%trainjob'
     ? ''
-    : `The current cell begins with ${other}: put that below the line of %%trainjob by hand.`;
+    : trans.__(
+        'The current cell begins with %1: put that below the line of %2 by hand.',
+        other,
+        '%%trainjob'
+      );
 }
 
 /** Whether a notebook loads the extension itself. */

@@ -1,6 +1,7 @@
 /** The notebook that the form works on: the one that was looked at last. */
 import { NotebookActions, type NotebookPanel, type NotebookTracker } from '@jupyterlab/notebook';
 
+import { trans } from '../../core/words';
 import { functions, loads, refusal, withLine } from './cells';
 import type { Target } from './NewJob';
 
@@ -12,7 +13,12 @@ const LOAD_QUIETLY = `get_ipython().extension_manager.load_extension('jupyter_tr
 export function targets(panel: NotebookPanel | null): Target[] {
   const text = panel?.content.activeCell?.model.sharedModel.getSource() ?? '';
   return [
-    { id: 'cell', label: 'The current cell', refusal: panel === null ? '' : refusal(text), call: '' },
+    {
+      id: 'cell',
+      label: trans.__('The current cell'),
+      refusal: panel === null ? '' : refusal(text),
+      call: ''
+    },
     ...functions(sources(panel)).map(({ name, call }) => ({
       id: name,
       label: `${name}()`,
@@ -42,7 +48,7 @@ export async function run(panel: NotebookPanel): Promise<void> {
   await sessionContext.ready;
   const kernel = sessionContext.session?.kernel;
   if (!kernel) {
-    throw new Error('The notebook has no kernel: choose one in its toolbar, and run the cell.');
+    throw new Error(trans.__('The notebook has no kernel: choose one in its toolbar, and run the cell.'));
   }
   await kernel.requestExecute({ code: LOAD_QUIETLY, silent: true, store_history: false }).done;
   await NotebookActions.run(content, sessionContext);

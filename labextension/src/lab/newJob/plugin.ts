@@ -4,7 +4,8 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry, type SettingRegistry } from '@jupyterlab/settingregistry';
 
-import { plural } from '../../core/format';
+import { nodesText } from '../../core/format';
+import { trans } from '../../core/words';
 import type { Api, NodeRoom } from '../api';
 import { word } from '../bundle';
 import { icon } from '../icon';
@@ -32,8 +33,8 @@ export const newJob = {
   ): void {
     const preferences = new Preferences<Partial<Choice>>(registry, newJob.id, {});
     app.commands.addCommand(NEW_JOB, {
-      label: 'New Training Job…',
-      caption: 'Train the current cell, or a function of the notebook, on many nodes',
+      label: trans.__('New Training Job…'),
+      caption: trans.__('Train the current cell, or a function of the notebook, on many nodes'),
       icon,
       execute: args => {
         const area = areaOf(app);
@@ -50,7 +51,7 @@ export const newJob = {
         app.shell.activateById(ID);
       }
     });
-    palette?.addItem({ command: NEW_JOB, category: 'Training Jobs' });
+    palette?.addItem({ command: NEW_JOB, category: trans.__('Training Jobs') });
   }
 };
 
@@ -67,7 +68,7 @@ async function begin(api: Api, context: string | null): Promise<void> {
 export function free(nodes: readonly NodeRoom[]): string {
   const ready = nodes.filter(node => node.ready);
   if (ready.length === 0) {
-    return nodes.length === 0 ? '' : 'No node is ready.';
+    return nodes.length === 0 ? '' : trans.__('No node is ready.');
   }
   const [cpu, memory, gpus] = [
     together(ready, node => node.cpu),
@@ -75,9 +76,9 @@ export function free(nodes: readonly NodeRoom[]): string {
     together(ready, node => node.gpus)
   ];
   const words = [
-    `${tidy(cpu[0])} of ${tidy(cpu[1])} CPUs`,
-    `${tidy(memory[0] / GIB)} of ${tidy(memory[1] / GIB)} GiB`,
-    ...(gpus[1] > 0 ? [`${tidy(gpus[0])} of ${tidy(gpus[1])} GPUs`] : [])
+    trans.__('%1 of %2 CPUs', tidy(cpu[0]), tidy(cpu[1])),
+    trans.__('%1 of %2 GiB', tidy(memory[0] / GIB), tidy(memory[1] / GIB)),
+    ...(gpus[1] > 0 ? [trans.__('%1 of %2 GPUs', tidy(gpus[0]), tidy(gpus[1]))] : [])
   ];
-  return `Free now on ${plural(ready.length, 'node')}: ${words.join(', ')}.`;
+  return trans.__('Free now on %1: %2.', nodesText(ready.length), words.join(', '));
 }

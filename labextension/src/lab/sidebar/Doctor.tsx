@@ -2,13 +2,14 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 
+import { trans } from '../../core/words';
 import type { Check } from '../api';
 
-const MARKS: Record<Check['level'], [word: string, tone: string]> = {
-  problem: ['Problem', 'bad'],
-  note: ['Note', 'warn'],
-  ok: ['OK', 'good']
-};
+const marks = (): Record<Check['level'], [word: string, tone: string]> => ({
+  problem: [trans.__('Problem'), 'bad'],
+  note: [trans.__('Note'), 'warn'],
+  ok: [trans.__('OK'), 'good']
+});
 const ORDER: Check['level'][] = ['problem', 'note', 'ok'];
 
 export function Doctor({ onAsk }: { onAsk: () => Promise<readonly Check[]> }): ReactElement {
@@ -19,16 +20,16 @@ export function Doctor({ onAsk }: { onAsk: () => Promise<readonly Check[]> }): R
   };
   return (
     <details onToggle={event => event.currentTarget.open && ask()}>
-      <summary>Doctor</summary>
+      <summary>{trans.__('Doctor')}</summary>
       <div role="status">
-        {found === null && <p className="tj-quiet">Looking…</p>}
+        {found === null && <p className="tj-quiet">{trans.__('Looking…')}</p>}
         {typeof found === 'string' && <p className="tj-tone-bad">{found}</p>}
       </div>
       {found !== null && typeof found !== 'string' && (
         <ul className="tj-side-plain">
           {ORDER.flatMap(level => found.filter(each => each.level === level)).map(each => (
             <li key={each.name}>
-              <span className={`tj-tone-${MARKS[each.level][1]}`}>{MARKS[each.level][0]}</span>{' '}
+              <span className={`tj-tone-${marks()[each.level][1]}`}>{marks()[each.level][0]}</span>{' '}
               <b>{each.name}</b> <span className="tj-quiet">{each.text}</span>
               {each.remedy !== '' && <p className="tj-side-remedy">{each.remedy}</p>}
             </li>

@@ -2,11 +2,12 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
-import { isLive, tone } from '../../core/describe';
+import { isLive, stateText, tone } from '../../core/describe';
 import { count } from '../../core/format';
 import { summary } from '../../core/list';
 import { roving } from '../../core/roving';
 import type { JobRow } from '../../core/types';
+import { trans } from '../../core/words';
 import { Bar } from '../../ui/Bar';
 import { StateIcon } from '../../ui/Icon';
 import { useNow } from '../../ui/useNow';
@@ -80,7 +81,11 @@ export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElemen
 
   return (
     <div className="tj-side-list" ref={box} onKeyDown={onKeyDown}>
-      <ul className="tj-side-rows" aria-label="Training jobs" style={{ height: `${listed.height}px` }}>
+      <ul
+        className="tj-side-rows"
+        aria-label={trans.__('Training jobs')}
+        style={{ height: `${listed.height}px` }}
+      >
         {drawn.map(item =>
           item.is === 'heading' ? (
             <li key={item.name} className="tj-side-heading" style={{ top: `${item.top}px` }}>
@@ -134,7 +139,7 @@ function Row({ row, now, stop, onOpen }: RowProps): ReactElement {
     >
       <span className={`tj-tone-${tone(row.state)}`}>
         <StateIcon state={row.state} />
-        <span className="tj-unseen">{row.state} </span>
+        <span className="tj-unseen">{stateText(row.state)} </span>
       </span>
       <b className="tj-name">{row.name}</b> <span className="tj-far">{far}</span>{' '}
       <span className="tj-facts">{said}</span>

@@ -5,6 +5,7 @@ import type { ReactElement } from 'react';
 import type { Check, Runtime } from '../api';
 import type { Place, Where } from '../../core/stream';
 import type { JobRow } from '../../core/types';
+import { trans } from '../../core/words';
 import { useView } from '../../ui/useView';
 import { described } from '../runtime';
 import { Trouble } from '../Trouble';
@@ -12,7 +13,7 @@ import { Capacity } from './Capacity';
 import { Doctor } from './Doctor';
 import { JobRows } from './JobRows';
 import type { Known } from './model';
-import { listed, SORTS, type Sort } from './rows';
+import { listed, type Sort, sorts } from './rows';
 
 export interface PanelProps {
   place: Place;
@@ -54,10 +55,10 @@ export function Panel({
   const cluster = known.clusters.find(each => each.name === (where.context ?? context));
   const why = away || trouble;
   return (
-    <section className="tj-card tj-side" aria-label="Training jobs">
+    <section className="tj-card tj-side" aria-label={trans.__('Training jobs')}>
       <header className="tj-side-head">
         <label>
-          <span className="tj-unseen">Cluster</span>
+          <span className="tj-unseen">{trans.__('Cluster')}</span>
           <select
             value={cluster?.name ?? ''}
             onInput={event => onGo({ context: event.currentTarget.value, namespace: null })}
@@ -71,7 +72,7 @@ export function Panel({
           </select>
         </label>
         <label>
-          <span className="tj-unseen">Namespace</span>
+          <span className="tj-unseen">{trans.__('Namespace')}</span>
           <select
             value={namespace ?? ''}
             onInput={event =>
@@ -86,13 +87,13 @@ export function Panel({
           </select>
         </label>
         <button type="button" className="tj-button" onClick={onNew}>
-          + New job
+          {trans.__('+ New job')}
         </button>
       </header>
       <Trouble place={place} />
       {rows === null && cluster?.running === false && (
         <p className="tj-side-note">
-          <Deed words={['Start this cluster', 'Starting…']} onDo={onStart} />
+          <Deed words={[trans.__('Start this cluster'), trans.__('Starting…')]} onDo={onStart} />
         </p>
       )}
       <Capacity nodes={known.nodes} />
@@ -106,17 +107,17 @@ export function Panel({
         <div className="tj-side-filter" onKeyDown={event => event.stopPropagation()}>
           <input
             type="search"
-            aria-label="Filter jobs"
-            placeholder="Filter by name, state, reason"
+            aria-label={trans.__('Filter jobs')}
+            placeholder={trans.__('Filter by name, state, reason')}
             value={text}
             onInput={event => filter(event.currentTarget.value)}
           />
           <select
-            aria-label="Sort jobs"
+            aria-label={trans.__('Sort jobs')}
             value={sort}
             onInput={event => onSort(event.currentTarget.value as Sort)}
           >
-            {SORTS.map(([name, label]) => (
+            {sorts().map(([name, label]) => (
               <option key={name} value={name}>
                 {label}
               </option>
@@ -124,13 +125,15 @@ export function Panel({
           </select>
         </div>
       )}
-      {rows === null && why === '' && <p className="tj-empty">Looking for jobs…</p>}
+      {rows === null && why === '' && <p className="tj-empty">{trans.__('Looking for jobs…')}</p>}
       {rows?.length === 0 && (
-        <p className="tj-empty">No jobs here yet. Write %%trainjob on top of a cell, or choose “New job”.</p>
+        <p className="tj-empty">
+          {trans.__('No jobs here yet. Write %1 on top of a cell, or choose “New job”.', '%%trainjob')}
+        </p>
       )}
       {rows !== null && rows.length > 0 && found.jobs === 0 && (
         <p className="tj-empty" role="status">
-          No job matches “{text}”.
+          {trans.__('No job matches “%1”.', text)}
         </p>
       )}
       <JobRows listed={found} onOpen={onOpen} onDelete={onDelete} />
@@ -138,7 +141,7 @@ export function Panel({
         <Runtimes runtimes={known.runtimes} />
         <Doctor onAsk={onDoctor} />
         {cluster?.embedded === true && cluster.running === true && (
-          <Deed words={['Stop this cluster', 'Stopping…']} onDo={onStop} />
+          <Deed words={[trans.__('Stop this cluster'), trans.__('Stopping…')]} onDo={onStop} />
         )}
       </footer>
     </section>
@@ -151,7 +154,7 @@ function Runtimes({ runtimes }: { runtimes: readonly Runtime[] }): ReactElement 
   }
   return (
     <details>
-      <summary>{runtimes.length} runtimes</summary>
+      <summary>{trans._n('%1 runtime', '%1 runtimes', runtimes.length)}</summary>
       <ul className="tj-side-plain">
         {runtimes.map(each => (
           <li key={`${each.kind}/${each.name}`}>

@@ -3,6 +3,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
 import type { Where } from '../../core/stream';
+import { trans } from '../../core/words';
 import { useView } from '../../ui/useView';
 import type { Preferences } from '../preferences';
 import type { TrainJobs } from '../service';
@@ -36,7 +37,7 @@ export class Sidebar extends ReactWidget {
     this.model = new Model(jobs);
     this.id = 'jupyter-trainjob:sidebar';
     this.addClass('tj-sidebar');
-    this.title.caption = 'Training jobs';
+    this.title.caption = trans.__('Training jobs');
     void this.model.look();
     this.forget = preferences.subscribe(this.keepTime);
     this.keepTime();

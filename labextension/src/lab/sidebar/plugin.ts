@@ -2,13 +2,12 @@
 import { ILayoutRestorer, type JupyterFrontEnd } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ISettingRegistry, type SettingRegistry } from '@jupyterlab/settingregistry';
-import { ITranslator, type Translator } from '@jupyterlab/translation';
 
+import { trans } from '../../core/words';
 import { icon } from '../icon';
 import { NEW_JOB } from '../newJob/plugin';
 import { Preferences } from '../preferences';
 import { ITrainJobs, type TrainJobs } from '../service';
-import { load } from '../words';
 import { Sidebar, type SidebarPreferences } from './Sidebar';
 
 const RANK = 600;
@@ -19,16 +18,14 @@ export const sidebar = {
   description: 'Lists the training jobs of a cluster in the left area.',
   autoStart: true,
   requires: [ITrainJobs],
-  optional: [ILayoutRestorer, ISettingRegistry, ICommandPalette, ITranslator],
+  optional: [ILayoutRestorer, ISettingRegistry, ICommandPalette],
   activate(
     app: JupyterFrontEnd,
     jobs: TrainJobs,
     restorer: ILayoutRestorer | null,
     registry: SettingRegistry | null,
-    palette: ICommandPalette | null,
-    translator: Translator | null
+    palette: ICommandPalette | null
   ): void {
-    const words = load(translator);
     const preferences = new Preferences<SidebarPreferences>(registry, sidebar.id, {
       sort: 'newest',
       refresh: 15
@@ -41,10 +38,10 @@ export const sidebar = {
     app.shell.add(panel, 'left', { rank: RANK });
     restorer?.add(panel, panel.id);
     app.commands.addCommand(SHOW, {
-      label: words.__('Training Jobs'),
-      caption: words.__('Show the list of training jobs'),
+      label: trans.__('Training Jobs'),
+      caption: trans.__('Show the list of training jobs'),
       execute: () => app.shell.activateById(panel.id)
     });
-    palette?.addItem({ command: SHOW, category: words.__('Training Jobs') });
+    palette?.addItem({ command: SHOW, category: trans.__('Training Jobs') });
   }
 };

@@ -1,21 +1,24 @@
 /** The list as it is drawn: filtered, sorted, grouped, and of it only the stretch that is in sight. No DOM. */
-import { grouped } from '../../core/list';
-import type { JobRow, StateName } from '../../core/types';
+import { stateText } from '../../core/describe';
+import { groupText, grouped } from '../../core/list';
+import type { JobRow } from '../../core/types';
+import { trans } from '../../core/words';
 
 export const ROW = 58;
 export const HEADING = 30;
 /** Drawn above and below what is in sight, so that a scroll shows no gap. */
 const MARGIN = 240;
 
-export const SORTS = [
-  ['newest', 'Newest first'],
-  ['oldest', 'Oldest first'],
-  ['name', 'By name']
-] as const;
-export type Sort = (typeof SORTS)[number][0];
+export type Sort = 'newest' | 'oldest' | 'name';
+
+export const sorts = (): [sort: Sort, name: string][] => [
+  ['newest', trans.__('Newest first')],
+  ['oldest', trans.__('Oldest first')],
+  ['name', trans.__('By name')]
+];
 
 export interface Wanted {
-  /** Words that all have to be in the name, the reason, the runtime or the state. */
+  /** Words that all have to be in the name, the reason, the runtime, the state or its group. */
   text: string;
   sort: Sort;
 }
@@ -29,12 +32,6 @@ export interface Listed {
   jobs: number;
   height: number;
 }
-
-const WORDS: Partial<Record<StateName, string>> = {
-  Queued: 'waiting',
-  Complete: 'finished',
-  Failed: 'finished'
-};
 
 /** Everything that is wanted, with where each lies. */
 export function listed(rows: readonly JobRow[], { text, sort }: Wanted): Listed {
@@ -81,4 +78,4 @@ function sorted(rows: readonly JobRow[], sort: Sort): readonly JobRow[] {
 }
 
 const haystack = (row: JobRow): string =>
-  `${row.name} ${row.reason} ${row.runtime} ${row.state} ${WORDS[row.state] ?? ''}`.toLowerCase();
+  [row.name, row.reason, row.runtime, stateText(row.state), groupText(row.state)].join(' ').toLowerCase();

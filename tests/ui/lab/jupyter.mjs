@@ -79,7 +79,10 @@ export function training(name, { file, options = '--nodes 2', lines = [] }) {
 }
 
 /** Opens a notebook in a fresh browser profile. `host`: lab or notebook; without `login`, `before` does that. */
-export async function open(name, { host = 'lab', theme = 'light', login = true, before, expected = NO_CLUSTER_YET } = {}) {
+export async function open(
+  name,
+  { host = 'lab', theme = 'light', login = true, before, expected = NO_CLUSTER_YET } = {}
+) {
   const context = await browser.newContext({
     viewport: { width: 1100, height: 1000 },
     colorScheme: theme

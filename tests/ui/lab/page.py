@@ -33,13 +33,19 @@ class Page:
         """Wait until it sees this, or has failed."""
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
-        assert said == f"seen: {what}\n", said + self.end()
+        if said != f"seen: {what}\n":
+            raise AssertionError(said + self._process.communicate("\n", timeout=60)[0])
 
     def go_on(self) -> None:
         """Let it look for what comes next."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    def passes(self) -> None:
+        """Let it come to its end, which has to be a good one."""
+        said = self._process.communicate("\n", timeout=60)[0]
+        assert self._process.returncode == 0, said
 
     def end(self) -> str:
         """End it, and return what else it has said."""

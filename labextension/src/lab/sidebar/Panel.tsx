@@ -97,7 +97,7 @@ export function Panel({
         </p>
       )}
       <Capacity nodes={known.nodes} />
-      {known.hidden.map(why => (
+      {(why === '' ? known.hidden : []).map(why => (
         <p key={why} className="tj-quiet tj-side-note">
           {why}
         </p>

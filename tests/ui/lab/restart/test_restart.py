@@ -34,5 +34,6 @@ def test_a_page_outlives_its_server(tmp_path: Path) -> None:
             with jupyter_server(folder, again=server):
                 page.go_on()
                 page.sees("its end")
+                page.passes()
         finally:
             page.end()

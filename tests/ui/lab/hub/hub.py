@@ -1,0 +1,127 @@
+"""A JupyterHub of a test's own, with configurable-http-proxy before it: two users, a path of its own, all on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.ui import tools
+from tests.ui.lab.server import Server, free_port, prepared, wait_for
+
+PREFIX = "/school/"
+USERS = ("ada", "bob")
+PASSWORD = secrets.token_hex(16)
+PROXY = tools.LABEXTENSION / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A hub that runs; `token` is that of a service that may do anything."""
+
+    url: str
+    token: str
+    folder: Path
+    pid: int
+
+    def ask(self, path: str, *, method: str = "GET", body: object = None) -> Any:
+        """Ask its API."""
+        request = urllib.request.Request(
+            f"{self.url}hub/api/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"token {self.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=40) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def server(self, user: str) -> Server:
+        """Return a user's server, and a token that may do there what its user may."""
+        token = self.ask(f"users/{user}/tokens", method="POST", body={"note": "test"})["token"]
+        return Server(f"{self.url}user/{user}", token, self.folder / user / "notebooks")
+
+    def proxy(self) -> int:
+        """Return the process of the proxy, a child of the hub's."""
+        import psutil
+
+        (found,) = (each for each in psutil.Process(self.pid).children() if str(PROXY) in each.cmdline())
+        return int(found.pid)
+
+
+@contextmanager
+def jupyterhub(folder: Path) -> Iterator[Hub]:
+    """Start a hub, and end it with everything that it has started."""
+    token, port = secrets.token_hex(16), free_port()
+    environments = {user: prepared(folder / user, {}) for user in USERS}
+    config = {
+        "JupyterHub": {
+            "bind_url": f"http://127.0.0.1:{port}{PREFIX}",
+            "hub_bind_url": f"http://127.0.0.1:{free_port()}",
+            "authenticator_class": "dummy",
+            "spawner_class": "simple",
+            "db_url": f"sqlite:///{folder / 'hub.sqlite'}",
+            "cookie_secret_file": str(folder / "cookie-secret"),
+            "services": [{"name": "test", "api_token": token}],
+            "load_roles": [
+                {"name": "test", "scopes": ["admin:users", "admin:servers", "tokens"], "services": ["test"]}
+            ],
+            "log_level": "WARN",
+        },
+        "ConfigurableHTTPProxy": {
+            "api_url": f"http://127.0.0.1:{free_port()}",
+            "command": [tools.node(), str(PROXY)],
+            "pid_file": str(folder / "proxy.pid"),
+            "check_running_interval": 1,
+        },
+        "DummyAuthenticator": {"password": PASSWORD, "allowed_users": list(USERS)},
+        "Spawner": {"default_url": "/lab", "http_timeout": 60, "args": ["--allow-root"]},
+    }
+    script = folder / "jupyterhub_config.py"
+    script.write_text(_script(config, environments))
+    log = folder / "hub.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterhub", "--config", str(script)],
+            cwd=folder,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )
+    hub = Hub(f"http://127.0.0.1:{port}{PREFIX}", token, folder, process.pid)
+    try:
+        wait_for(lambda: hub.ask(""), process, log)
+        yield hub
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _script(config: dict[str, Any], environments: dict[str, dict[str, str]]) -> str:
+    """Return a configuration in which each user has an environment of its own."""
+    return f"""
+import json
+from traitlets.config import Config
+
+c.update(Config(json.loads({json.dumps(config)!r})))
+environments = json.loads({json.dumps(environments)!r})
+
+
+def own(spawner):
+    spawner.environment.update(environments[spawner.user.name])
+
+
+c.Spawner.pre_spawn_hook = own
+c.Spawner.env_keep = {["PATH", "PYTHONPATH", "VIRTUAL_ENV", "TRAINJOB_STATE_DIR", "LANG"]!r}
+"""

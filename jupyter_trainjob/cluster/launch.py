@@ -123,7 +123,8 @@ class EmbeddedTransport:
     def _connected(self) -> Transport:
         with self._lock:
             if self._inner is None or _written(self._state.kubeconfig) != self._written:
-                if self._watches and presence.was_ended(self._state):
+                # One that is about to end is waited for: it is still there, but is not to be started again.
+                if self._watches and _settled(self._state) is None and presence.was_ended(self._state):
                     raise errors.ClusterError("The embedded cluster was stopped; its next use starts it again.")
                 kubeconfig = ensure(self._state, warm=self._warm)
                 self._written = _written(kubeconfig)

@@ -252,7 +252,7 @@ describe('what the sidebar asks', () => {
       jobs: new Shown({ rows: null, trouble: '', open: [] })
     });
     const all = {
-      clusters: () => Promise.resolve([HERE]),
+      clusters: () => Promise.resolve({ clusters: [HERE], why: 'The kubeconfig is broken.' }),
       namespaces: () => Promise.resolve({ namespaces: ['default'], why: '' }),
       capacity: () => Promise.resolve({ nodes: [], why: '' }),
       runtimes: () => Promise.resolve([]),
@@ -273,7 +273,7 @@ describe('what the sidebar asks', () => {
       runtimes: refused(403)
     });
     await model.look();
-    expect(model.view().known.hidden).toEqual(['You may not list them.', 'no (403)']);
+    expect(model.view().known.hidden).toEqual(['The kubeconfig is broken.', 'You may not list them.', 'no (403)']);
     expect(model.view().known.namespaces).toEqual(['default']);
   });
 

@@ -69,8 +69,8 @@ const other = (): string =>
 export class Api {
   constructor(private readonly settings: ServerSettings) {}
 
-  readonly clusters = async (): Promise<Cluster[]> =>
-    (await this.get<{ clusters: Cluster[] }>('clusters')).clusters;
+  /** `why`: what is wrong with the kubeconfig, whose contexts are missing then. */
+  readonly clusters = (): Promise<{ clusters: Cluster[]; why: string }> => this.get('clusters');
   readonly embedded = (what: 'start' | 'stop'): Promise<Cluster> => this.post('embedded', { do: what });
   readonly namespaces = (context: string | null): Promise<{ namespaces: string[]; why: string }> =>
     this.get('namespaces', { context });

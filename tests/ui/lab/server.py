@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,13 @@ class Server:
 
 
 @contextmanager
-def jupyter_server(folder: Path, *, again: Server | None = None) -> Iterator[Server]:
-    """Start a server with the built extension, and end it with its kernels; `again`: where one was before."""
+def jupyter_server(
+    folder: Path, *, again: Server | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a server with the built extension, and end it with its kernels; `again`: where one was before.
+
+    `variables` are in its environment besides.
+    """
     root = folder / "notebooks"
     token = secrets.token_hex(16) if again is None else again.token
     port = free_port() if again is None else int(again.url.rpartition(":")[2])
@@ -44,7 +49,7 @@ def jupyter_server(folder: Path, *, again: Server | None = None) -> Iterator[Ser
             cwd=root,
             stdout=log,
             stderr=log,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, **(variables or {})},
         )
     server = Server(f"http://127.0.0.1:{port}", token, root)
     try:

@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -80,6 +82,30 @@ def test_who_only_watches_starts_a_daemon_that_was_killed_but_none_that_was_stop
     assert launch.running(state) is None
     ensure(state)
     assert watcher.list(NAMESPACES).items
+
+
+def test_who_watches_while_a_daemon_ends_does_not_start_it_again(state: StateDir) -> None:
+    ensure(state)
+    begun = threading.Barrier(5)
+
+    def watch() -> str:
+        watcher = Client(EmbeddedTransport(state, warm=NO_PYTHON, watches=True))
+        watcher.list(NAMESPACES)
+        begun.wait()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                watcher.list(NAMESPACES)
+            except errors.ClusterError as error:
+                return str(error)
+        return "it is still there"
+
+    with ThreadPoolExecutor(4) as pool:
+        watching = [pool.submit(watch) for _ in range(4)]
+        begun.wait()
+        launch.stop(state)
+        assert all("was stopped" in each.result() for each in watching)
+    assert launch.running(state) is None
 
 
 def test_a_starter_that_is_killed_leaves_a_daemon_to_the_next_one(state: StateDir) -> None:

@@ -57,7 +57,7 @@ export const newJob = {
 
 /** Starts the embedded cluster, where that is meant: who wants a job there is about to use it. */
 async function begin(api: Api, context: string | null): Promise<void> {
-  const clusters = await api.clusters();
+  const { clusters } = await api.clusters();
   const meant = clusters.find(each => (context === null ? each.chosen : each.name === context));
   if (meant?.running === false) {
     await api.embedded('start');

@@ -91,7 +91,7 @@ export function Panel({
         </button>
       </header>
       <Trouble place={place} />
-      {rows === null && cluster?.running === false && (
+      {cluster?.running === false && (
         <p className="tj-side-note">
           <Deed words={[trans.__('Start this cluster'), trans.__('Starting…')]} onDo={onStart} />
         </p>

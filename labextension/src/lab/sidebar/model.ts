@@ -59,7 +59,10 @@ export class Model extends Held<State> {
       }
     };
     await Promise.all([
-      take(api.clusters(), clusters => void (found.clusters = clusters)),
+      take(api.clusters(), ({ clusters, why }) => {
+        found.clusters = clusters;
+        hidden.push(why);
+      }),
       take(api.namespaces(context), ({ namespaces, why }) => {
         found.namespaces = namespaces;
         hidden.push(why);

@@ -1,4 +1,4 @@
-"""A JupyterHub of a test's own, with configurable-http-proxy before it: two users, a path of its own, all on loopback."""
+"""A JupyterHub of a test's own, with configurable-http-proxy before it: two users, a path, all on loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The extension behind a real JupyterHub and its proxy: a path before every URL, a login that ends, a stream that breaks."""
+"""The extension behind a real JupyterHub and its proxy: a path before every URL, logins, breaks."""
 
 from __future__ import annotations
 

@@ -4,21 +4,26 @@ import type { ReactElement } from 'react';
 import type { Place } from '../core/stream';
 import { useView } from '../ui/useView';
 
-export function Trouble({ place }: { place: Place }): ReactElement | null {
+export function Trouble({ place }: { place: Place }): ReactElement {
   const { trouble: away, login } = useView(place);
   const { trouble } = useView(place.jobs);
   const why = away || trouble;
-  return why === '' ? null : (
-    <p className="tj-trouble" role="status">
-      {why}
-      {login !== '' && (
-        <>
-          {' '}
-          <a href={login} target="_blank" rel="noopener noreferrer">
-            Log in
-          </a>
-        </>
+  return (
+    // It is there before there is anything to say: what comes with its words is read out by nobody.
+    <div role="status">
+      {why !== '' && (
+        <p className="tj-trouble">
+          {why}
+          {login !== '' && (
+            <>
+              {' '}
+              <a href={login} target="_blank" rel="noopener noreferrer">
+                Log in
+              </a>
+            </>
+          )}
+        </p>
       )}
-    </p>
+    </div>
   );
 }

@@ -125,17 +125,11 @@ def started(name: str = EMBEDDED_CONTEXT, namespace: str = "default") -> Message
     return {"kind": "started", "context": name, "namespace": namespace}, []
 
 
-def refused(why: str) -> Message:
-    """Return what is heard of a place that cannot be opened."""
-    return {"kind": "refused", "why": why}, []
-
-
-def listed(jobs: Sequence[Snapshot], *, trouble: str = "") -> list[Message]:
-    """Return what the list of these jobs says at first."""
+def listed(jobs: Sequence[Snapshot], *, trouble: str = "", synced: bool = True) -> list[Message]:
+    """Return what the list of these jobs says at first; it says less where it is not `synced` yet."""
     messages: list[Message] = []
-    feed = JobsFeed(
-        cast("Board", _Board(jobs, trouble)), send=lambda *message: messages.append(message), budget=Budget()
-    )
+    board = cast("Board", _Board(jobs, trouble, synced))
+    feed = JobsFeed(board, send=lambda *message: messages.append(message), budget=Budget())
     feed.tell()
     return messages
 
@@ -144,7 +138,7 @@ def listed(jobs: Sequence[Snapshot], *, trouble: str = "") -> list[Message]:
 class _Board:
     jobs: Sequence[Snapshot]
     trouble: str
-    synced: bool = True
+    synced: bool
 
     def snapshots(self) -> list[Snapshot]:
         return list(self.jobs)

@@ -56,7 +56,7 @@ def scenes() -> dict[str, Scene]:
         }
     with places.cluster(running=False):
         refusal = {"error": "The embedded cluster did not come up: no space is left on the device."}
-        found["sidebar-stopped"] = of(places.unknown(), [places.refused(STOPPED)], start=refusal)
+        found["sidebar-stopped"] = of(places.unknown(), [places.started(), *places.listed([], trouble=STOPPED, synced=False)], start=refusal)
     remote = places.started(REMOTE, "research")
     with places.cluster(REMOTE, FARM):
         found["sidebar-farm"] = of(places.known(REMOTE), [remote, *places.listed(jobs[:4])], context=REMOTE)

@@ -5,6 +5,7 @@ import type { ReactElement } from 'react';
 import type { Check, Runtime } from '../api';
 import type { Place, Where } from '../../core/stream';
 import type { JobRow } from '../../core/types';
+import { plural } from '../../core/format';
 import { useView } from '../../ui/useView';
 import { described } from '../runtime';
 import { Trouble } from '../Trouble';
@@ -48,7 +49,7 @@ export function Panel({
   const [sort, order] = useState<Sort>('newest');
   const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
   useEffect(() => filter(''), [place]);
-  const cluster = known.clusters.find(each => each.name === (where.context ?? context));
+  const cluster = known.clusters.find(each => (where.context ?? context ?? '') === '' ? each.chosen : each.name === (where.context ?? context));
   const why = away || trouble;
   return (
     <section className="tj-card tj-side" aria-label="Training jobs">
@@ -108,28 +109,29 @@ export function Panel({
             value={text}
             onInput={event => filter(event.currentTarget.value)}
           />
-          <select
-            aria-label="Sort jobs"
-            value={sort}
-            onInput={event => order(event.currentTarget.value as Sort)}
-          >
-            {SORTS.map(([name, label]) => (
-              <option key={name} value={name}>
-                {label}
-              </option>
-            ))}
-          </select>
+          <label>
+            <select
+              aria-label="Sort jobs"
+              value={sort}
+              onInput={event => order(event.currentTarget.value as Sort)}
+            >
+              {SORTS.map(([name, label]) => (
+                <option key={name} value={name}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
         </div>
       )}
       {rows === null && why === '' && <p className="tj-empty">Looking for jobs…</p>}
       {rows?.length === 0 && (
         <p className="tj-empty">No jobs here yet. Write %%trainjob on top of a cell, or choose “New job”.</p>
       )}
-      {rows !== null && rows.length > 0 && found.jobs === 0 && (
-        <p className="tj-empty" role="status">
-          No job matches “{text}”.
-        </p>
-      )}
+      <div role="status">
+        {text !== '' && found.jobs === 0 && <p className="tj-empty">No job matches “{text}”.</p>}
+        {text !== '' && found.jobs > 0 && <span className="tj-unseen">{plural(found.jobs, 'job')}</span>}
+      </div>
       <JobRows listed={found} onOpen={onOpen} onDelete={onDelete} />
       <footer className="tj-side-foot">
         <Runtimes runtimes={known.runtimes} />
@@ -185,11 +187,9 @@ function Deed({ words, onDo }: { words: [string, string]; onDo: () => Promise<vo
       >
         {state === 'busy' ? words[1] : words[0]}
       </button>
-      {state !== 'idle' && state !== 'busy' && (
-        <span role="status" className="tj-tone-bad">
-          {state}
-        </span>
-      )}
+      <span role="status" className="tj-tone-bad">
+        {state !== 'idle' && state !== 'busy' && state}
+      </span>
     </span>
   );
 }

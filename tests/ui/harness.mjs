@@ -199,6 +199,9 @@ export async function legible(page) {
 
 /** Takes a picture of what the cell shows: compared where one is kept, left where a folder for pictures was given. */
 export async function shot(page, name) {
+  if (!screenshots && !pictures.keeps(name)) {
+    return;
+  }
   const take = () => page.locator('#cell').screenshot(STILL);
   const png = await take();
   if (screenshots) {

@@ -75,8 +75,9 @@ def cluster(
         connection.__dict__["watcher"] = seen  # That of the embedded one would look for a daemon.
         stack.enter_context(mock.patch.dict("os.environ", {STATE_DIR_ENV: folder}))
         stack.enter_context(mock.patch.dict(context._connections, {name: connection}))
-        stack.enter_context(mock.patch("jupyter_trainjob.kube.config.namespaces", lambda: {REMOTE: "research"}))
-        stack.enter_context(mock.patch.object(clusters.launch, "running", lambda _: object() if running else None))
+        stack.enter_context(mock.patch("jupyter_trainjob.kube.config.namespaces", return_value={REMOTE: "research"}))
+        daemon = object() if running else None
+        stack.enter_context(mock.patch("jupyter_trainjob.cluster.launch.running", return_value=daemon))
         yield
 
 
@@ -116,7 +117,7 @@ def line(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def findings(checks: Sequence[Check]) -> dict[str, Any]:
     """Return what the doctor's route says."""
-    with mock.patch.object(clusters.checks, "examine", lambda **_: list(checks)):
+    with mock.patch("jupyter_trainjob.client.doctor.examine", return_value=list(checks)):
         return {"answer": clusters.doctor(None)["checks"]}
 
 

@@ -40,15 +40,15 @@ def scenes() -> dict[str, Scene]:
             "sidebar-long": of(here, [places.started(), *places.listed(long_names())]),
             "sidebar-hostile": of(here, [places.started(), *places.listed([states.jobs()["hostile"].moment])]),
             "sidebar-many": of(here, [places.started(), *places.listed(many())]),
-            "sidebar-away": of(
-                here, [places.started(), *places.listed(jobs[:3])], away={"trouble": AWAY, "login": ""}
-            ),
+            "sidebar-away": of(here, [places.started(), *places.listed(jobs[:3])], away={"trouble": AWAY, "login": ""}),
             "sidebar-login": of(
                 here, [places.started(), *places.listed(jobs[:3])], away={"trouble": LOGGED_OUT, "login": "/lab"}
             ),
             "sidebar-doctor": of(here, [places.started(), *places.listed(jobs)], doctor=places.findings(CHECKS)),
             "sidebar-doctor-fails": of(
-                here, [places.started(), *places.listed(jobs[:2])], doctor={"error": AWAY.split(" What")[0]}
+                here,
+                [places.started(), *places.listed(jobs[:2])],
+                doctor={"error": "The Jupyter server does not answer."},
             ),
             "sidebar-unreachable": of(
                 here, [places.started(), *places.listed(jobs[:3], trouble="The API server does not answer.")]
@@ -56,7 +56,9 @@ def scenes() -> dict[str, Scene]:
         }
     with places.cluster(running=False):
         refusal = {"error": "The embedded cluster did not come up: no space is left on the device."}
-        found["sidebar-stopped"] = of(places.unknown(), [places.started(), *places.listed([], trouble=STOPPED, synced=False)], start=refusal)
+        found["sidebar-stopped"] = of(
+            places.unknown(), [places.started(), *places.listed([], trouble=STOPPED, synced=False)], start=refusal
+        )
     remote = places.started(REMOTE, "research")
     with places.cluster(REMOTE, FARM):
         found["sidebar-farm"] = of(places.known(REMOTE), [remote, *places.listed(jobs[:4])], context=REMOTE)

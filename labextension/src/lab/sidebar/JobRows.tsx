@@ -94,7 +94,11 @@ export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElemen
       <ul className="tj-side-rows" aria-label="Training jobs" style={{ height: px(listed.height) }}>
         {drawn.map(item =>
           item.is === 'heading' ? (
-            <li key={item.name} className="tj-side-heading" style={{ top: px(item.top), height: px(HEADING) }}>
+            <li
+              key={item.name}
+              className="tj-side-heading"
+              style={{ top: px(item.top), height: px(HEADING) }}
+            >
               <h3 className="tj-group">
                 {item.name} <span className="tj-quiet">{count(item.count)}</span>
               </h3>

@@ -49,7 +49,9 @@ export function Panel({
   const [sort, order] = useState<Sort>('newest');
   const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
   useEffect(() => filter(''), [place]);
-  const cluster = known.clusters.find(each => (where.context ?? context ?? '') === '' ? each.chosen : each.name === (where.context ?? context));
+  const cluster = known.clusters.find(each =>
+    (where.context ?? context ?? '') === '' ? each.chosen : each.name === (where.context ?? context)
+  );
   const why = away || trouble;
   return (
     <section className="tj-card tj-side" aria-label="Training jobs">

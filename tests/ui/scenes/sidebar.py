@@ -13,7 +13,6 @@ from tests.ui.scenes import places, states
 from tests.ui.scenes.places import REMOTE, Machine
 from tests.ui.scenes.recorded import NOW, Message, Scene
 
-AWAY = "The Jupyter server does not answer. What you see is as it was; it is tried again by itself."
 LOGGED_OUT = "You are not logged in to the Jupyter server any more. What you see is as it was."
 STOPPED = "The embedded cluster was stopped; its next use starts it again."
 FARM = (
@@ -40,7 +39,6 @@ def scenes() -> dict[str, Scene]:
             "sidebar-long": of(here, [places.started(), *places.listed(long_names())]),
             "sidebar-hostile": of(here, [places.started(), *places.listed([states.jobs()["hostile"].moment])]),
             "sidebar-many": of(here, [places.started(), *places.listed(many())]),
-            "sidebar-away": of(here, [places.started(), *places.listed(jobs[:3])], away={"trouble": AWAY, "login": ""}),
             "sidebar-login": of(
                 here, [places.started(), *places.listed(jobs[:3])], away={"trouble": LOGGED_OUT, "login": "/lab"}
             ),

@@ -73,7 +73,8 @@ const SPACED = `.tj-card * {
 
 /** In the page: boxes that cut off what is in them, or words that leave their place. */
 function cut() {
-  const isShown = node => node.checkVisibility() && node.closest('.tj-unseen, option, .tj-side-probe') === null;
+  const isShown = node =>
+    node.checkVisibility() && node.closest('.tj-unseen, option, .tj-side-probe') === null;
   const high = [...document.querySelectorAll('.tj-card *')]
     .filter(node => isShown(node) && node.scrollHeight > node.clientHeight + 2 && node.clientHeight > 0)
     .filter(node => ['hidden', 'clip'].includes(getComputedStyle(node).overflowY))

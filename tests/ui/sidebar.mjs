@@ -1,6 +1,18 @@
 // The sidebar: what it says in each of its states, and how it is reached. Its widths are those of the area less the
 // page's margins: 300 pixels, as narrow as it can be, and wide.
-import { accessible, assert, counted, everywhere, finish, legible, scenes, shot, shots, view, wear } from './harness.mjs';
+import {
+  accessible,
+  assert,
+  counted,
+  everywhere,
+  finish,
+  legible,
+  scenes,
+  shot,
+  shots,
+  view,
+  wear
+} from './harness.mjs';
 import { bigEnough, roomy, still, stops, told } from './reach.mjs';
 
 const [USUAL, NARROW, WIDE] = [324, 224, 524];
@@ -75,12 +87,16 @@ await view('sidebar', { ...light, reducedMotion: 'reduce' }, still);
 await view('sidebar', light, async page => {
   const row = name => page.locator('.tj-row', { hasText: name });
   const said = await told(page, async () => {
-    const [{ jobs }] = scenes.sidebar.messages.map(([content]) => content).filter(({ kind }) => kind === 'jobs');
+    const [{ jobs }] = scenes.sidebar.messages
+      .map(([content]) => content)
+      .filter(({ kind }) => kind === 'jobs');
     const digits = jobs.find(each => each.name === 'digits-x7k2p');
     for (const progress of [0.8, 0.9]) {
       const changed = { kind: 'jobs', reset: false, jobs: [{ ...digits, progress }], gone: [] };
       await page.evaluate(message => window.emit('msg:custom', message, []), changed);
-      await row('digits').getByText(`${progress * 100} %`).waitFor();
+      await row('digits')
+        .getByText(`${progress * 100} %`)
+        .waitFor();
     }
   });
   assert.deepEqual(said, []);

@@ -15,10 +15,11 @@ import { Draft } from '../src/lab/newJob/draft';
 import { NewJob } from '../src/lab/newJob/NewJob';
 import type { Known } from '../src/lab/sidebar/model';
 import { Panel } from '../src/lab/sidebar/Panel';
-import '../src/ui/style/index.css';
-import '../src/lab/style.css';
-import '../src/lab/sidebar/sidebar.css';
 import '../src/lab/newJob/form.css';
+import '../src/lab/sidebar/sidebar.css';
+import '../src/lab/style.css';
+// Last, as where a notebook shows a widget, which brings its rules along: they are to change nothing.
+import '../src/ui/style/index.css';
 
 /** What a route answers; null: nothing yet. */
 type Answered<T> = { answer: T } | { error: string } | null;

@@ -273,7 +273,11 @@ describe('what the sidebar asks', () => {
       runtimes: refused(403)
     });
     await model.look();
-    expect(model.view().known.hidden).toEqual(['The kubeconfig is broken.', 'You may not list them.', 'no (403)']);
+    expect(model.view().known.hidden).toEqual([
+      'The kubeconfig is broken.',
+      'You may not list them.',
+      'no (403)'
+    ]);
     expect(model.view().known.namespaces).toEqual(['default']);
   });
 

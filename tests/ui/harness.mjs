@@ -199,6 +199,9 @@ export async function legible(page) {
 
 /** Takes a picture of what the cell shows: compared where one is kept, left where a folder for pictures was given. */
 export async function shot(page, name) {
+  if (!screenshots && !pictures.keeps(name)) {
+    return;
+  }
   const take = () => page.locator('#cell').screenshot(STILL);
   const png = await take();
   if (screenshots) {
@@ -235,28 +238,31 @@ export async function view(name, options, body) {
 }
 
 /**
- * Looks at scenes in light, dark and forced colours, wide and narrow: legible, nothing scrolls sideways, nothing that a
+ * Looks at scenes in light, dark and forced colours, in each width: legible, nothing scrolls sideways, nothing that a
  * pod wrote became an element or ran, axe is content. `prepare` brings the page where it is to be looked at.
  */
-export async function everywhere(names, { prepare = async () => {}, label = '' } = {}) {
+export async function everywhere(
+  names,
+  { prepare = async () => {}, label = '', widths = [WIDE, NARROW] } = {}
+) {
   for (const name of names) {
-    await view(name, { theme: 'light' }, async page => {
+    await view(name, { theme: 'light', width: widths[0] }, async page => {
       await prepare(page);
       assert.equal(await page.evaluate(() => window.pwned), undefined, 'a pod ran a script');
       assert.equal(await page.locator('.tj-card :is(img, script)').count(), 0, 'a pod made an element');
       for (const theme of renewing ? ['light', 'dark'] : ['light', 'dark', 'contrast']) {
         await wear(page, theme);
-        await page.setViewportSize({ width: WIDE, height: 900 });
+        await page.setViewportSize({ width: widths[0], height: 900 });
         // Of axe's rules, only that of contrast sees the theme.
         await accessible(page, theme === 'light' ? null : ['color-contrast']);
         if (theme !== 'contrast' && !renewing) {
           await legible(page);
         }
-        for (const width of renewing ? [WIDE] : [WIDE, NARROW]) {
+        for (const width of renewing ? widths.slice(0, 1) : widths) {
           await page.setViewportSize({ width, height: 900 });
           const wide = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
           assert.equal(await page.evaluate(wide), 0, `scrolls sideways at ${width} pixels`);
-          await shot(page, `${name}${label}-${theme}${width === WIDE ? '' : `-${width}`}`);
+          await shot(page, `${name}${label}-${theme}${width === widths[0] ? '' : `-${width}`}`);
         }
       }
     });

@@ -62,6 +62,9 @@ export function album(browser) {
   return {
     problems,
 
+    /** Whether there is one of that name. */
+    keeps: name => existsSync(path.join(KEPT, `${name}.png`)),
+
     /** Compares a picture with the kept one, or renews that; one that is not kept is let go. `again` takes another. */
     async compare(name, png, again) {
       const file = path.join(KEPT, `${name}.png`);

@@ -1,4 +1,4 @@
-"""The built widget in a real browser: every state in both themes and two widths, by mouse and by keyboard.
+"""The built widget, the sidebar and its form in a real browser: every state in both themes and several widths.
 
 What it looks like is compared with the kept pictures in ``pictures/`` (see ``pictures.mjs``), which
 TRAINJOB_PICTURES=renew renews. With TRAINJOB_SCREENSHOTS=folder it leaves a picture of everything, to be looked at.
@@ -16,7 +16,7 @@ import pytest
 
 from jupyter_trainjob.widget import view
 from tests.ui import tools
-from tests.ui.scenes import TOPICS
+from tests.ui.scenes import IN_LAB, TOPICS
 from tests.ui.scenes.recorded import NOW
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def test_the_widget_in_chromium(topic: str, tmp_path: Path) -> None:
     tools.node()  # Builds what is recorded.
     pictures = tools.screenshots()
     recordings = tmp_path / "recordings.json"
-    recordings.write_text(json.dumps(_recordings(topic)))
+    recordings.write_text(json.dumps(_recordings(topic, tmp_path)))
     arguments: list[str | Path] = [recordings, tools.chromium(), *([pictures] if pictures else [])]
     said = tools.run(HERE / f"{topic}.mjs", *arguments, timeout=300)
     print(said)
@@ -46,10 +46,14 @@ def test_the_widget_is_small() -> None:
     assert size <= 100 * 1024, "each widget carries its code into the page, and into a notebook saved with widget state"
 
 
-def _recordings(topic: str) -> dict[str, Any]:
+def _recordings(topic: str, folder: Path) -> dict[str, Any]:
+    page = view.STATIC / "widget"
+    if topic in IN_LAB:
+        tools.run(HERE / "bundle.mjs", folder, timeout=60)
+        page = folder / "page"
     return {
-        "esm": (view.STATIC / "widget.js").read_text(),
-        "css": (view.STATIC / "widget.css").read_text(),
+        "esm": page.with_suffix(".js").read_text(),
+        "css": page.with_suffix(".css").read_text(),
         "now": NOW,
         "themes": {**{name: _theme(name) for name in ("light", "dark")}, "vscode-dark": VSCODE_DARK},
         "scenes": {name: scene.to_json() for name, scene in TOPICS[topic]().items()},

@@ -33,13 +33,22 @@ export function grouped(rows: readonly JobRow[]): [name: string, rows: JobRow[]]
 export function summary(row: JobRow, now: number): [said: string, far: string] {
   const metric = row.metric === null ? '' : `${row.metric[0]} ${value(row.metric[1])}`;
   const word = row.reason || (PLAIN.has(row.state) ? '' : stateText(row.state));
-  const share = row.progress === null ? '' : percent(row.progress);
+  const far = joined(...times(row, now));
   if (row.finished !== null) {
     const took = duration(row.finished - row.created);
-    return [joined(metric, word || `${nodesText(row.nodes)} · ${took}`), ago(now - row.finished)];
+    return [joined(metric, word || `${nodesText(row.nodes)} · ${took}`), far];
   }
+  return [joined(metric, word || nodesText(row.nodes)), far];
+}
+
+/** How far it is and how long it takes yet; or else since when it is what it is. */
+export function times(row: JobRow, now: number): [far: string, left: string] {
+  if (row.finished !== null) {
+    return [ago(now - row.finished), ''];
+  }
+  const share = row.progress === null ? '' : percent(row.progress);
   const left = row.state === 'Running' && row.eta !== null ? trans.__('%1 left', clock(row.eta)) : '';
-  return [joined(metric, word || nodesText(row.nodes)), joined(share, left) || ago(now - row.created)];
+  return share === '' && left === '' ? [ago(now - row.created), ''] : [share, left];
 }
 
 function joined(...parts: string[]): string {

@@ -5,21 +5,26 @@ import type { Place } from '../core/stream';
 import { trans } from '../core/words';
 import { useView } from '../ui/useView';
 
-export function Trouble({ place }: { place: Place }): ReactElement | null {
+export function Trouble({ place }: { place: Place }): ReactElement {
   const { trouble: away, login } = useView(place);
   const { trouble } = useView(place.jobs);
   const why = away || trouble;
-  return why === '' ? null : (
-    <p className="tj-trouble" role="status">
-      {why}
-      {login !== '' && (
-        <>
-          {' '}
-          <a href={login} target="_blank" rel="noopener noreferrer">
-            {trans.__('Log in')}
-          </a>
-        </>
+  return (
+    // It is there before there is anything to say: what comes with its words is read out by nobody.
+    <div role="status">
+      {why !== '' && (
+        <p className="tj-trouble">
+          {why}
+          {login !== '' && (
+            <>
+              {' '}
+              <a href={login} target="_blank" rel="noopener noreferrer">
+                {trans.__('Log in')}
+              </a>
+            </>
+          )}
+        </p>
       )}
-    </p>
+    </div>
   );
 }

@@ -1,4 +1,4 @@
-"""Recorded moments of jobs, one for each way that the widget can look; a file for each topic.
+"""Recorded moments, one for each way that the widget, the sidebar and its form can look; a file for each topic.
 
 `tests/ui/<topic>.mjs` looks at the scenes of its topic in a browser.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.ui.scenes import curves, logs, nodes, panel, states
+from tests.ui.scenes import curves, form, logs, nodes, panel, sidebar, states
 from tests.ui.scenes.recorded import Scene
 
 TOPICS: dict[str, Callable[[], dict[str, Scene]]] = {
@@ -17,5 +17,9 @@ TOPICS: dict[str, Callable[[], dict[str, Scene]]] = {
     "panel": panel.scenes,
     "curves": curves.scenes,
     "log": logs.scenes,
+    "sidebar": sidebar.scenes,
+    "form": form.scenes,
     "readme": lambda: states.scenes() | nodes.scenes() | panel.scenes(),
 }
+IN_LAB = ("sidebar", "form")
+"""Topics of what JupyterLab alone shows: not in the widget's module, but in a page built for tests."""

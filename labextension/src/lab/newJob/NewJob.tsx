@@ -56,9 +56,9 @@ const rarely = (): readonly [Field, string, string][] => [
 
 export function NewJob(props: NewJobProps): ReactElement {
   const { draft, runtimes, targets, target, notebook, free, said } = props;
-  const { choice, drafted, trouble } = useView(draft);
+  const { choice, drafted, before, trouble } = useView(draft);
   const id = useId();
-  const problems = drafted?.problems ?? [];
+  const problems = before?.problems ?? [];
   const chosen = targets.find(each => each.id === target);
   const runtime = runtimes?.find(each => each.name === choice.runtime);
   const blocked =
@@ -92,6 +92,8 @@ export function NewJob(props: NewJobProps): ReactElement {
         <select
           id={`${id}-target`}
           value={target}
+          aria-invalid={blocked !== ''}
+          aria-describedby={`${id}-target-problem`}
           onInput={event => props.onTarget(event.currentTarget.value)}
         >
           {targets.map(each => (
@@ -116,6 +118,8 @@ export function NewJob(props: NewJobProps): ReactElement {
         <select
           id={`${id}-runtime`}
           value={choice.runtime}
+          aria-invalid={of(problems, 'runtime') !== ''}
+          aria-describedby={`${id}-runtime-problem`}
           onInput={event => draft.set('runtime', event.currentTarget.value)}
         >
           <option value="">{trans.__('%1 (default)', 'torch-distributed')}</option>
@@ -143,15 +147,19 @@ export function NewJob(props: NewJobProps): ReactElement {
             rows={3}
             value={choice.env}
             placeholder={trans.__('NAME=VALUE, a line each')}
+            aria-invalid={of(problems, 'env') !== ''}
+            aria-describedby={`${id}-env-problem`}
             onInput={event => draft.set('env', event.currentTarget.value)}
           />
         </Row>
       </details>
+      <pre className="tj-form-line">
+        {drafted === null && trouble === '' && before === null ? '…' : before?.line}
+      </pre>
       <div className="tj-form-end" aria-live="polite">
         {of(problems, '') !== '' && <p className="tj-tone-bad">{of(problems, '')}</p>}
         {trouble !== '' && <p className="tj-tone-bad">{trouble}</p>}
-        {drafted !== null && drafted.fit !== '' && <p className="tj-reason">{drafted.fit}</p>}
-        <pre className="tj-form-line">{drafted === null ? '…' : drafted.line}</pre>
+        {before !== null && before.fit !== '' && <p className="tj-reason">{before.fit}</p>}
         {said !== '' && <p className="tj-quiet">{said}</p>}
       </div>
       <div className="tj-form-deeds">

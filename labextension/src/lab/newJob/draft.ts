@@ -6,6 +6,8 @@ export interface DraftView {
   choice: Choice;
   /** What the server makes of it; null while it is asked. */
   drafted: Drafted | null;
+  /** What it made of it last, which is shown until then. */
+  before: Drafted | null;
   /** Why the server did not answer, in words. */
   trouble: string;
 }
@@ -20,7 +22,7 @@ export class Draft extends Held<DraftView> {
     private readonly ask: (options: Record<string, unknown>) => Promise<Drafted>,
     choice: Partial<Choice> = {}
   ) {
-    super({ choice: { ...EMPTY, ...choice }, drafted: null, trouble: '' });
+    super({ choice: { ...EMPTY, ...choice }, drafted: null, before: null, trouble: '' });
   }
 
   set(field: Field, text: string): void {
@@ -36,8 +38,8 @@ export class Draft extends Held<DraftView> {
     this.change({ drafted: null });
     this.timer = setTimeout(() => {
       this.ask(options(this.current.choice)).then(
-        drafted => turn === this.turn && this.change({ drafted, trouble: '' }),
-        (error: Error) => turn === this.turn && this.change({ trouble: error.message })
+        drafted => turn === this.turn && this.change({ drafted, before: drafted, trouble: '' }),
+        (error: Error) => turn === this.turn && this.change({ before: null, trouble: error.message })
       );
     }, PAUSE_MS);
   }

@@ -4,7 +4,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 
 import { isLive, stateText, tone } from '../../core/describe';
 import { count } from '../../core/format';
-import { summary } from '../../core/list';
+import { summary, times } from '../../core/list';
 import { roving } from '../../core/roving';
 import type { JobRow } from '../../core/types';
 import { trans } from '../../core/words';
@@ -21,7 +21,10 @@ export interface JobRowsProps {
 
 export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElement {
   const box = useRef<HTMLDivElement>(null);
+  const probe = useRef<HTMLDivElement>(null);
   const [[from, to], look] = useState([0, 2000]);
+  /** How much higher a row is than with letters of the usual size. */
+  const [scale, grow] = useState(1);
   /** The uid of the job that the Tab key leads to. */
   const [current, go] = useState<string | null>(null);
   const moved = useRef(false);
@@ -43,9 +46,13 @@ export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElemen
     if (node === null) {
       return undefined;
     }
-    const measure = (): void => look([node.scrollTop, node.scrollTop + node.clientHeight]);
+    const measure = (): void => {
+      const higher = Math.max(1, (probe.current?.offsetHeight ?? 0) / ROW);
+      grow(higher);
+      look([node.scrollTop / higher, (node.scrollTop + node.clientHeight) / higher]);
+    };
     const observer = new ResizeObserver(measure);
-    observer.observe(node);
+    [node, probe.current].forEach(each => each !== null && observer.observe(each));
     node.addEventListener('scroll', measure, { passive: true });
     return () => {
       observer.disconnect();
@@ -73,22 +80,30 @@ export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElemen
     event.preventDefault();
     event.stopPropagation();
     // It has to be in the page before it can have the focus.
-    node.scrollTop = Math.min(Math.max(node.scrollTop, job.top + ROW - node.clientHeight), job.top - HEADING);
-    look([node.scrollTop, node.scrollTop + node.clientHeight]);
+    const high = node.clientHeight / scale;
+    const top = Math.min(Math.max(node.scrollTop / scale, job.top + ROW - high), job.top - HEADING);
+    node.scrollTop = top * scale;
+    look([top, top + high]);
     moved.current = true;
     go(job.row.uid);
   };
 
+  const px = (height: number): string => `${height * scale}px`;
   return (
     <div className="tj-side-list" ref={box} onKeyDown={onKeyDown}>
+      <div className="tj-side-probe" ref={probe} aria-hidden="true" />
       <ul
         className="tj-side-rows"
         aria-label={trans.__('Training jobs')}
-        style={{ height: `${listed.height}px` }}
+        style={{ height: px(listed.height) }}
       >
         {drawn.map(item =>
           item.is === 'heading' ? (
-            <li key={item.name} className="tj-side-heading" style={{ top: `${item.top}px` }}>
+            <li
+              key={item.name}
+              className="tj-side-heading"
+              style={{ top: px(item.top), height: px(HEADING) }}
+            >
               <h3 className="tj-group">
                 {item.name} <span className="tj-quiet">{count(item.count)}</span>
               </h3>
@@ -96,7 +111,7 @@ export function JobRows({ listed, onOpen, onDelete }: JobRowsProps): ReactElemen
           ) : (
             <li
               key={item.row.uid}
-              style={{ top: `${item.top}px` }}
+              style={{ top: px(item.top), height: px(ROW) }}
               aria-setsize={listed.jobs}
               aria-posinset={item.at + 1}
             >
@@ -126,7 +141,8 @@ interface RowProps {
 }
 
 function Row({ row, now, stop, onOpen }: RowProps): ReactElement {
-  const [said, far] = summary(row, now);
+  const [said] = summary(row, now);
+  const [far, left] = times(row, now);
   return (
     <button
       type="button"
@@ -134,7 +150,7 @@ function Row({ row, now, stop, onOpen }: RowProps): ReactElement {
       data-uid={row.uid}
       data-name={row.name}
       tabIndex={stop ? 0 : -1}
-      title={row.reason}
+      title={[row.name, said].join('\n')}
       onClick={onOpen}
     >
       <span className={`tj-tone-${tone(row.state)}`}>
@@ -142,7 +158,7 @@ function Row({ row, now, stop, onOpen }: RowProps): ReactElement {
         <span className="tj-unseen">{stateText(row.state)} </span>
       </span>
       <b className="tj-name">{row.name}</b> <span className="tj-far">{far}</span>{' '}
-      <span className="tj-facts">{said}</span>
+      <span className="tj-facts">{said}</span> {left !== '' && <span className="tj-far">{left}</span>}
       {isLive(row.state) && row.progress !== null && <Bar share={row.progress} />}
     </button>
   );

@@ -48,11 +48,13 @@ export function Panel({
   onDoctor
 }: PanelProps): ReactElement {
   const { rows, trouble } = useView(place.jobs);
-  const { trouble: away, context, namespace } = useView(place);
+  const { trouble: away, login, context, namespace } = useView(place);
   const [text, filter] = useState('');
   const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
   useEffect(() => filter(''), [place]);
-  const cluster = known.clusters.find(each => each.name === (where.context ?? context));
+  const cluster = known.clusters.find(each =>
+    (where.context ?? context ?? '') === '' ? each.chosen : each.name === (where.context ?? context)
+  );
   const why = away || trouble;
   return (
     <section className="tj-card tj-side" aria-label={trans.__('Training jobs')}>
@@ -97,7 +99,7 @@ export function Panel({
         </p>
       )}
       <Capacity nodes={known.nodes} />
-      {(why === '' ? known.hidden : []).map(why => (
+      {(login === '' ? known.hidden : []).map(why => (
         <p key={why} className="tj-quiet tj-side-note">
           {why}
         </p>
@@ -112,17 +114,19 @@ export function Panel({
             value={text}
             onInput={event => filter(event.currentTarget.value)}
           />
-          <select
-            aria-label={trans.__('Sort jobs')}
-            value={sort}
-            onInput={event => onSort(event.currentTarget.value as Sort)}
-          >
-            {sorts().map(([name, label]) => (
-              <option key={name} value={name}>
-                {label}
-              </option>
-            ))}
-          </select>
+          <label>
+            <select
+              aria-label={trans.__('Sort jobs')}
+              value={sort}
+              onInput={event => onSort(event.currentTarget.value as Sort)}
+            >
+              {sorts().map(([name, label]) => (
+                <option key={name} value={name}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
         </div>
       )}
       {rows === null && why === '' && <p className="tj-empty">{trans.__('Looking for jobs…')}</p>}
@@ -131,11 +135,14 @@ export function Panel({
           {trans.__('No jobs here yet. Write %1 on top of a cell, or choose “New job”.', '%%trainjob')}
         </p>
       )}
-      {rows !== null && rows.length > 0 && found.jobs === 0 && (
-        <p className="tj-empty" role="status">
-          {trans.__('No job matches “%1”.', text)}
-        </p>
-      )}
+      <div role="status">
+        {text !== '' && found.jobs === 0 && (
+          <p className="tj-empty">{trans.__('No job matches “%1”.', text)}</p>
+        )}
+        {text !== '' && found.jobs > 0 && (
+          <span className="tj-unseen">{trans._n('%1 job', '%1 jobs', found.jobs)}</span>
+        )}
+      </div>
       <JobRows listed={found} onOpen={onOpen} onDelete={onDelete} />
       <footer className="tj-side-foot">
         <Runtimes runtimes={known.runtimes} />
@@ -191,11 +198,9 @@ function Deed({ words, onDo }: { words: [string, string]; onDo: () => Promise<vo
       >
         {state === 'busy' ? words[1] : words[0]}
       </button>
-      {state !== 'idle' && state !== 'busy' && (
-        <span role="status" className="tj-tone-bad">
-          {state}
-        </span>
-      )}
+      <span role="status" className="tj-tone-bad">
+        {state !== 'idle' && state !== 'busy' && state}
+      </span>
     </span>
   );
 }

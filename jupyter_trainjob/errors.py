@@ -123,6 +123,9 @@ class BadRequest(ApiError):
 class Unauthorized(ApiError):
     """401: no valid credentials."""
 
+    def __str__(self) -> str:
+        return f"The cluster does not take your credentials ({self.message}): log in again, as for kubectl."
+
 
 class Forbidden(ApiError):
     """403: the credentials lack a right."""

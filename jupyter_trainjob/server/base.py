@@ -71,10 +71,7 @@ def answered() -> Iterator[None]:
     try:
         yield
     except errors.TrainJobError as error:
-        message = str(error)
-        if isinstance(error, errors.Unauthorized):
-            message = f"The cluster does not take your credentials ({message}): log in again, as for kubectl."
-        raise web.HTTPError(status_of(error), message.replace("%", "%%"), reason=type(error).__name__) from error
+        raise web.HTTPError(status_of(error), str(error).replace("%", "%%"), reason=type(error).__name__) from error
 
 
 def status_of(error: errors.TrainJobError) -> int:

@@ -2,7 +2,8 @@
 
 How far a job is, and what it reports, comes from where this process or another one has read it already: the follower
 of a job that is watched here, else the history that all processes of this user share. Of the newest jobs that run and
-that nobody here follows, the last minute of the first node's log is looked at now and then.
+that nobody here follows, the last minute of the first node's log is looked at now and then. A look derives only the
+jobs that have changed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.metrics.history import History, node_index
 from jupyter_trainjob.metrics.loglines import parse
 from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.worker.protocol import Frame
 
 MOST = 2000
 """Jobs on a board: the newest."""
@@ -135,15 +137,14 @@ class Board:
         follower = follow.known(self._connection, uid)
         if follower is not None:
             return follower.snapshot()
-        state = state_of(trainjob, pods)
-        known = self._known_of(uid)
-        with known.lock:
-            known.read(self._connection.history, uid, state)
-            return derive(trainjob, pods, known.record, context=self.context)
+        return self._known_of(uid).snapshot(trainjob, pods, self._connection)
 
     def _known_of(self, uid: str) -> _Known:
         with self._lock:
-            return self._known.setdefault(uid, _Known())
+            known = self._known.get(uid)
+            if known is None:
+                known = self._known[uid] = _Known()
+            return known
 
     def _look_now_and_then(self, ended: threading.Event) -> None:
         while not ended.wait(LOOK):
@@ -204,16 +205,31 @@ class Board:
 
 @dataclass
 class _Known:
-    """What the history has of one job, as far as it was read."""
+    """What the history has of one job, as far as it was read, and what the job is by that."""
 
     record: Record = field(default_factory=Record)
+    versions: tuple[str, ...] = ()
+    """Those of the TrainJob and its pods that `derived` was made of."""
+    derived: Snapshot | None = None
+    """None: the record has grown since. Time changes nothing in it."""
     state: State | None = None
     place: tuple[int, int] = (-1, -1)
     read_at: float = 0.0
     since: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, history: History, uid: str, state: State) -> None:
+    def snapshot(self, trainjob: Object, pods: list[Object], connection: Connection) -> Snapshot:
+        """Return the job, derived anew only if something of it has changed."""
+        versions = tuple(str(each["metadata"]["resourceVersion"]) for each in (trainjob, *pods))
+        with self.lock:
+            state = self.state if versions == self.versions and self.state else state_of(trainjob, pods)
+            self._read(connection.history, trainjob["metadata"]["uid"], state)
+            if self.derived is None or versions != self.versions:
+                self.derived = derive(trainjob, pods, self.record, context=connection.name)
+                self.versions = versions
+            return self.derived
+
+    def _read(self, history: History, uid: str, state: State) -> None:
         """Read what is new: of a job that failed all, to see which rank did; else what its first rank reports."""
         now = time.monotonic()
         fresh = state is not self.state
@@ -222,11 +238,15 @@ class _Known:
         self.state, self.read_at = state, now
         if state is State.FAILED:
             for frame in history.frames(uid):
-                self.record.add(frame)
+                self._add(frame)
             return
         for frame in history.frames(uid, rank=0, after=self.place):
-            self.record.add(frame)
+            self._add(frame)
             self.place = max(self.place, (frame.attempt, frame.seq))
+
+    def _add(self, frame: Frame) -> None:
+        self.record.add(frame)
+        self.derived = None
 
     def look(self, client: Client, pod: Object) -> None:
         """Read what a pod has said since the last look."""
@@ -243,4 +263,4 @@ class _Known:
             self.since = whole_second(line.stamp)
             if line.frame is not None:
                 with self.lock:
-                    self.record.add(line.frame)
+                    self._add(line.frame)

@@ -82,7 +82,7 @@ class JobsFeed:
         self._send = send
         self._budget = budget
         self._clock = clock
-        self._told: dict[str, dict[str, Any]] | None = None
+        self._told: dict[str, _Row] | None = None
         """Rows by uid, as the front end has them; None: it has nothing."""
         self._trouble = TroubleFeed(jobs, send=send)
         self._changed = True
@@ -112,19 +112,28 @@ class JobsFeed:
         found = self._jobs.snapshots()
         # What follows a job may hear of a change a moment after the list does.
         self._again = changed or any(each.state is State.RUNNING for each in found)
-        self._tell_rows({each.uid: row_of(each) for each in found})
+        self._tell_rows(found)
         self._looked = self._clock()
         self._pace = max(PACE, (self._looked - now) / SHARE)
         return max(RUNNING_PACE, self._pace) if self._again else None
 
-    def _tell_rows(self, rows: dict[str, dict[str, Any]]) -> None:
-        told, self._told = self._told, rows
-        known = told or {}
-        fresh = [row for uid, row in rows.items() if known.get(uid) != row]
+    def _tell_rows(self, found: Sequence[Snapshot]) -> None:
+        known = self._told or {}
+        rows = {each.uid: _made(each, known.get(each.uid)) for each in found}
+        fresh = [row for uid, (_, row) in rows.items() if uid not in known or known[uid][1] != row]
         gone = [uid for uid in known if uid not in rows]
-        if fresh or gone or told is None:
-            self._send({"kind": "jobs", "reset": told is None, "jobs": fresh, "gone": gone}, [])
+        if fresh or gone or self._told is None:
+            self._send({"kind": "jobs", "reset": self._told is None, "jobs": fresh, "gone": gone}, [])
             self._budget.spend(len(str(fresh)))
+        self._told = rows
+
+
+_Row = tuple[Snapshot, dict[str, Any]]
+"""A row, with what it was made of: a board returns the same snapshot until the job is another."""
+
+
+def _made(snapshot: Snapshot, known: _Row | None) -> _Row:
+    return known if known is not None and known[0] is snapshot else (snapshot, row_of(snapshot))
 
 
 class PanelOutput:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +14,8 @@ from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.client import board as module
 from jupyter_trainjob.client.board import Board
 from jupyter_trainjob.client.context import Connection
-from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.client.derive import derive
+from jupyter_trainjob.client.snapshot import Snapshot, State
 from jupyter_trainjob.cluster.apiserver.core import Core
 from jupyter_trainjob.cluster.store import Store
 from jupyter_trainjob.constants import JOBSET_NAME, STATE_DIR_ENV
@@ -122,6 +124,76 @@ def test_what_happens_is_told_and_what_is_kept_is_shown(
     connection.client.delete(TRAINJOBS, "one", namespace="default", uid=uid)
     wait_for(lambda: board.snapshots() == [])
     unsubscribe()
+
+
+def test_only_a_job_that_has_changed_is_derived_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REREAD", 0.0)
+    derived: list[str] = []
+
+    def noting(trainjob: Object, *args: Any, **more: Any) -> Snapshot:
+        derived.append(trainjob["metadata"]["name"])
+        return derive(trainjob, *args, **more)
+
+    monkeypatch.setattr(module, "derive", noting)
+    client = connection.client
+    uids = {name: job(connection, name)["metadata"]["uid"] for name in ("one", "two", "three")}
+    board = Board(connection, "default")
+
+    def look() -> dict[str, Snapshot]:
+        derived.clear()
+        return {each.name: each for each in board.snapshots()}
+
+    look()
+    assert sorted(derived) == ["one", "three", "two"]
+    look()
+    assert derived == []
+    run(connection, "one")  # A pod that comes,
+    assert look()["one"].state is State.RUNNING
+    assert derived == ["one"]
+    failed = {"status": {"phase": "Failed"}}
+    client.patch(PODS, "one-node-0-0-x", failed, namespace="default", subresource="status")  # changes,
+    assert look()["one"].ranks_running == 0
+    assert derived == ["one"]
+    client.delete(PODS, "one-node-0-0-x", namespace="default")  # and goes;
+    assert look()["one"].state is State.QUEUED
+    assert derived == ["one"]
+    client.patch(TRAINJOBS, "two", {"spec": {"suspend": True}}, namespace="default")  # the job itself;
+    assert look()["two"].state is State.SUSPENDED
+    assert derived == ["two"]
+    run(connection, "three")
+    look()
+    keep(connection, uids["three"], step=5)  # what it reports;
+    assert look()["three"].step == 5
+    assert derived == ["three"]
+    end(connection, "three", "Complete")  # its end.
+    assert look()["three"].state is State.COMPLETE
+    assert derived == ["three"]
+    client.delete(TRAINJOBS, "two", namespace="default", uid=uids["two"])
+    assert set(look()) == {"one", "three"}
+    assert derived == []
+    assert set(board._known) == {uids["one"], uids["three"]}, "nothing is kept of a job that is gone"
+    another = job(connection, "two")["metadata"]["uid"]
+    assert look()["two"].uid == another
+    assert derived == ["two"]
+
+
+def test_what_a_log_says_of_a_job_that_nobody_follows_is_seen(connection: Connection) -> None:
+    uid = job(connection, "one")["metadata"]["uid"]
+    run(connection, "one")
+    board = Board(connection, "default")
+    assert board.snapshots()[0].step is None
+    (pod,) = connection.client.list(PODS, namespace="default").items
+    said = {"time": [1.0], "step": [4.0], "total": 10, "metrics": {"loss": [0.5]}}
+    (frame,) = encode(attempt=0, rank=0, seq=1, kind=METRICS, body=dumps(said))
+
+    class Logs:
+        """The logs of a pod, which the API server in process has none of."""
+
+        def logs(self, *_: object, **__: object) -> list[bytes]:
+            return [b"2026-01-01T00:00:01.000000000Z " + frame.strip()]
+
+    board._known_of(uid).look(cast("Client", Logs()), pod)
+    assert board.snapshots()[0].step == 4
 
 
 def test_a_job_is_found_by_its_uid_or_said_to_be_gone(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from bench import capture, first_step, load, load_ext, raising, report_call, throughput, widget
+from bench import capture, first_step, load, load_ext, raising, report_call, sidebar, throughput, widget
 from bench.table import HEAD
 
 _ALL = {
@@ -17,6 +17,7 @@ _ALL = {
     "throughput": throughput.rows,
     "load": load.rows,
     "widget": widget.rows,
+    "sidebar": sidebar.rows,
 }
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ def cluster(context: str) -> list[Check]:
     except errors.UsageError as error:
         return [Check(name, PROBLEM, str(error))]
     except (errors.Unauthorized, errors.Forbidden) as error:
-        return [Check(name, PROBLEM, f"it does not let you in: {error.message}", "Log in again, as its owner told you.")]
+        return [
+            Check(name, PROBLEM, f"it does not let you in: {error.message}", "Log in again, as its owner told you.")
+        ]
     except errors.TrainJobError as error:
         todo = "Is the address right, the VPN up, the cluster running? Other contexts are not affected."
         return [Check(name, PROBLEM, f"it cannot be reached: {error}", todo)]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.kube import build, control_plane, crds
 from jupyter_trainjob.kube import config
+from tests.conformance.kube import build, control_plane, crds
 from tests.embedded import embedded_cluster, kill_daemon
 from tests.ui import tools
 from tests.ui.lab.faults.clusters import HOSTILE, kubeconfig, reader

@@ -1,0 +1,37 @@
+"""Two thousand jobs in a namespace of their own, beside which other tests go on: suspended, and nobody manages them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from jupyter_trainjob.api.resources import NAMESPACES, TRAINJOBS, Object
+from jupyter_trainjob.client import context
+
+COUNT = 2000
+NAMESPACE = "many"
+ELSEWHERE = "kueue.x-k8s.io/multikueue"
+"""Whose controller no cluster here has, so that nothing follows from a job."""
+
+
+@contextmanager
+def many_jobs() -> Iterator[None]:
+    """Create them, the first with a name of its own, and remove them after."""
+    client = context.connect().client
+    client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
+    spec = {"runtimeRef": {"name": "plain"}, "suspend": True, "managedBy": ELSEWHERE}
+
+    def create(name: str) -> None:
+        client.create(TRAINJOBS, {"metadata": {"name": name}, "spec": spec}, namespace=NAMESPACE)
+
+    def delete(job: Object) -> None:
+        client.delete(TRAINJOBS, job["metadata"]["name"], namespace=NAMESPACE)
+
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            list(pool.map(create, ["needle", *(f"job-{number:04}" for number in range(1, COUNT))]))
+            yield
+        finally:
+            list(pool.map(delete, client.list(TRAINJOBS, namespace=NAMESPACE).items))
+            client.delete(NAMESPACES, NAMESPACE)

@@ -1,7 +1,6 @@
 """The sidebar with two thousand jobs: what a look costs the server, what it sends, and how the page keeps up.
 
-The jobs are real ones of an embedded cluster; server and page are JupyterLab's, as in the browser's test of the same. No
-peer lists jobs live.
+The jobs are real ones of an embedded cluster, server and page those of the test in a browser. No peer lists jobs live.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _looks() -> tuple[float, list[float]]:
         changed = []
         for run in range(RUNS):
             heard.clear()
-            _change(run)
+            _change(suspend=run % 2 == 1)
             heard.wait(10)
             changed.append(_timed(found.snapshots))
         return first, changed
@@ -72,13 +72,9 @@ def _timed(do: Any) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _change(number: int) -> None:
-    """Let one job show something else: who has stopped it."""
-    patch = {
-        "metadata": {"annotations": {"trainer.kubeflow.org/bench": str(number)}},
-        "spec": {"suspend": number % 2 == 1},
-    }
-    context.connect().client.patch(TRAINJOBS, "needle", patch, namespace=NAMESPACE)
+def _change(*, suspend: bool) -> None:
+    """Let one job show another state."""
+    context.connect().client.patch(TRAINJOBS, "needle", {"spec": {"suspend": suspend}}, namespace=NAMESPACE)
 
 
 async def _stream(server: Server) -> tuple[int, int, list[float]]:
@@ -106,7 +102,7 @@ async def _stream(server: Server) -> tuple[int, int, list[float]]:
     start = {"kind": "start", "channel": 1, "context": None, "namespace": NAMESPACE, "list": True}
     await stream.write_message(json.dumps(start))
     whole = await jobs_of()
-    await asyncio.to_thread(_change, RUNS + 1)
+    await asyncio.to_thread(_change, suspend=True)
     change = await jobs_of()
     asking.cancel()
     stream.close()

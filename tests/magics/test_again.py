@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_job_with_captures_in_files_is_sent_again(cluster: StateDir, shell: Sh
 
 
 def test_the_sdk_runs_what_is_exported_for_it(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    uv = shutil.which("uv")
+    uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
     if uv is None:
         message = "needs uv to make an environment with the SDK: pip install uv"
         assert not os.environ.get("CI"), message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,8 +105,9 @@ def started(*, path: Path | None = None) -> Iterator[Kernel]:
 
 def install_older(folder: Path) -> Path:
     """Install the older ipykernel into a folder; skip the test where there is no way, but never in CI."""
-    command = ["uv", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), OLDER, "nest-asyncio"]
-    if shutil.which("uv") is None:
+    uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
+    command = [uv or "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), OLDER, "nest-asyncio"]
+    if uv is None:
         done, why = False, "there is no uv: `pip install uv`"
     else:
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

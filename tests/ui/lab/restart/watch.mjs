@@ -18,7 +18,7 @@ await scenario('a job in a page whose server restarts', async open => {
   const hold = gate('lasting');
   const name = 'lasting.ipynb';
   await leave(open, name, training('lasting', hold));
-  const page = await open(name, { expected: /WebSocket|Failed to load resource|ERR_/ });
+  const page = await open(name, { expected: /WebSocket|Failed to load resource|ERR_|Kernel is dead/ });
   await unattended(page, 1);
   await until(page, 1, 'Running');
   await say('the job');

@@ -84,10 +84,13 @@ async def _stream(server: Server) -> tuple[int, int, list[float]]:
     stream = await websocket_connect(HTTPRequest(address, headers=headers), max_message_size=2**26)
     waits: list[float] = []
 
+    async def ask() -> None:
+        await AsyncHTTPClient().fetch(f"{server.url}/api/status", headers=headers)
+
     async def ask_on() -> None:
         while True:
             began = time.perf_counter()
-            await AsyncHTTPClient().fetch(f"{server.url}/api/status", headers=headers)
+            await ask()
             waits.append((time.perf_counter() - began) * 1000)
 
     async def jobs_of() -> int:
@@ -96,9 +99,8 @@ async def _stream(server: Server) -> tuple[int, int, list[float]]:
             if isinstance(message, str) and json.loads(message)["kind"] == "jobs":
                 return len(message)
 
+    await ask()  # The first takes as long as a connection does.
     asking = asyncio.create_task(ask_on())
-    await asyncio.sleep(1)
-    waits.clear()
     start = {"kind": "start", "channel": 1, "context": None, "namespace": NAMESPACE, "list": True}
     await stream.write_message(json.dumps(start))
     whole = await jobs_of()
@@ -111,13 +113,6 @@ async def _stream(server: Server) -> tuple[int, int, list[float]]:
 
 def _page(server: Server) -> dict[str, list[float]]:
     """Return the milliseconds that the browser's test says, by what they are of."""
-    options = {
-        "url": server.url,
-        "token": server.token,
-        "root": str(server.root),
-        "chromium": tools.chromium(),
-        "screenshots": None,
-    }
-    said = tools.run(Path(many.__file__).parent / "many.mjs", json.dumps(options), timeout=110)
+    said = tools.run(Path(many.__file__).parent / "many.mjs", server.options(), timeout=110)
     lines = [line.removesuffix(" ms").split(": ") for line in said.splitlines() if line.endswith(" ms")]
     return {what: [float(each) for each in times.split()] for what, times in lines}

@@ -6,18 +6,13 @@ import { afterEach, beforeEach, expect, vi } from 'vitest';
 import type { JobRow, StateName } from '../src/core/types';
 import { speak, trans } from '../src/core/words';
 import { row } from './jobs';
+import { withoutSizes } from './sizes';
 
 const english = trans;
 export let host: HTMLElement;
 
 beforeEach(() => {
-  vi.stubGlobal(
-    'ResizeObserver',
-    class {
-      observe(): void {}
-      disconnect(): void {}
-    }
-  );
+  withoutSizes();
   host = document.createElement('div');
   document.body.replaceChildren(host);
   /** Marks what is translated, and leaves the values between as they are. */

@@ -9,7 +9,7 @@ import type { ReactElement } from 'react';
 import type { Bytes, FromKernel } from '../src/core/protocol';
 import { type Away, Place, type Where } from '../src/core/stream';
 import type { Check, Runtime } from '../src/lab/api';
-import { functions, refusal } from '../src/lab/newJob/cells';
+import { targetsOf } from '../src/lab/newJob/cells';
 import type { Choice, Drafted } from '../src/lab/newJob/choice';
 import { Draft } from '../src/lab/newJob/draft';
 import { NewJob } from '../src/lab/newJob/NewJob';
@@ -106,16 +106,7 @@ function form(model: Model): () => ReactElement {
   const state = model.get('state') as FormState;
   const draft = new Draft(() => settled(state.draft), state.choice);
   draft.renew();
-  const defined = functions(state.cells ?? []);
-  const targets = [
-    {
-      id: 'cell',
-      label: 'The current cell',
-      refusal: state.cells === null ? '' : refusal(state.cells.at(-1) ?? ''),
-      call: ''
-    },
-    ...defined.map(({ name, call }) => ({ id: name, label: `${name}()`, refusal: '', call }))
-  ];
+  const targets = targetsOf(state.cells ?? [], state.cells && (state.cells.at(-1) ?? ''));
   return () => (
     <div className="tj-host">
       <NewJob

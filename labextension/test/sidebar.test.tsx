@@ -12,6 +12,7 @@ import { inSight, listed } from '../src/lab/sidebar/rows';
 import type { Place } from '../src/core/stream';
 import type { JobRow } from '../src/core/types';
 import { row } from './jobs';
+import { withoutSizes } from './sizes';
 
 const many = (count: number): JobRow[] =>
   Array.from({ length: count }, (_, i) =>
@@ -107,15 +108,7 @@ async function show(
   return host;
 }
 
-beforeEach(() => {
-  vi.stubGlobal(
-    'ResizeObserver',
-    class {
-      observe(): void {}
-      disconnect(): void {}
-    }
-  );
-});
+beforeEach(withoutSizes);
 
 test('a click opens a job', async () => {
   const onOpen = vi.fn();

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from jupyter_trainjob.cluster import launch
 from jupyter_trainjob.cluster.state import StateDir
 from tests.embedded import embedded_cluster, wait_for
 from tests.magics.conftest import Shell
+from tests.needs import uv
 
 pytestmark = pytest.mark.timeout(180)
 SDK = "kubeflow==0.5.0"
@@ -101,14 +100,9 @@ def test_a_job_with_captures_in_files_is_sent_again(cluster: StateDir, shell: Sh
 
 
 def test_the_sdk_runs_what_is_exported_for_it(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
-    if uv is None:
-        message = "needs uv to make an environment with the SDK: pip install uv"
-        assert not os.environ.get("CI"), message
-        pytest.skip(message)
     python = tmp_path / "sdk" / "bin" / "python"
     for command in (["venv", "-q", str(tmp_path / "sdk")], ["pip", "install", "-q", "--python", str(python), SDK]):
-        subprocess.run([uv, *command], check=True, timeout=120)
+        subprocess.run([uv(), *command], check=True, timeout=120)
     home = tmp_path / "home"  # The SDK leaves its script in the folder that its pods start in.
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from types import ModuleType
 
-import pytest
+from tests.needs import lacking
 
 LABEXTENSION = Path(__file__).parents[2] / "labextension"
 
@@ -64,8 +64,5 @@ def build_script() -> ModuleType:
 
 def _needed(found: str | None, what: str, command: str) -> str:
     if found is None:
-        message = f"{what} is missing: {command}"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        lacking(f"{what} is missing: {command}")
     return found

@@ -11,33 +11,28 @@ export interface Words {
   ask?: [question: string, yes: string, no: string];
 }
 
-export function wordsOf(action: Action): Words {
-  const all: Record<Action, Words> = {
-    stop: {
-      offer: trans.__('Stop'),
-      doing: trans.__('Stopping…'),
-      failed: trans.__('Not stopped'),
-      ask: [trans.__('Stop all ranks?'), trans.__('Stop job'), trans.__('Keep running')]
-    },
-    resume: {
-      offer: trans.__('Resume'),
-      doing: trans.__('Resuming…'),
-      failed: trans.__('Not resumed')
-    },
-    rerun: {
-      offer: trans.__('Rerun'),
-      doing: trans.__('Submitting…'),
-      failed: trans.__('Not rerun')
-    },
-    delete: {
-      offer: trans.__('Delete'),
-      doing: trans.__('Deleting…'),
-      failed: trans.__('Not deleted'),
-      ask: [trans.__('Delete it with its logs and curves?'), trans.__('Delete job'), trans.__('Keep it')]
-    }
-  };
-  return all[action];
-}
+const WORDS: Record<Action, () => Words> = {
+  stop: () => ({
+    offer: trans.__('Stop'),
+    doing: trans.__('Stopping…'),
+    failed: trans.__('Not stopped'),
+    ask: [trans.__('Stop all ranks?'), trans.__('Stop job'), trans.__('Keep running')]
+  }),
+  resume: () => ({
+    offer: trans.__('Resume'),
+    doing: trans.__('Resuming…'),
+    failed: trans.__('Not resumed')
+  }),
+  rerun: () => ({ offer: trans.__('Rerun'), doing: trans.__('Submitting…'), failed: trans.__('Not rerun') }),
+  delete: () => ({
+    offer: trans.__('Delete'),
+    doing: trans.__('Deleting…'),
+    failed: trans.__('Not deleted'),
+    ask: [trans.__('Delete it with its logs and curves?'), trans.__('Delete job'), trans.__('Keep it')]
+  })
+};
+
+export const wordsOf = (action: Action): Words => WORDS[action]();
 
 /** What is asked before an action; a job without a checkpoint loses more by being stopped. */
 export function question(action: Action, job: Job): Words['ask'] {

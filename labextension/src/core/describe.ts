@@ -1,7 +1,7 @@
 /** What is said about a job: small pure functions from the snapshot to words. */
 import { clock, count, duration, nodesText, percent } from './format';
 import type { Failure, Job, StateName } from './types';
-import { trans } from './words';
+import { type Texts, textOf, trans } from './words';
 
 /** How a state is coloured; its word and icon say the same. */
 export type Tone = 'plain' | 'waiting' | 'active' | 'good' | 'bad';
@@ -21,20 +21,19 @@ export function tone(state: StateName): Tone {
   return TONES[state];
 }
 
+const STATES: Texts<StateName> = {
+  Queued: () => trans.__('Queued'),
+  Starting: () => trans.__('Starting'),
+  Running: () => trans.__('Running'),
+  Stopped: () => trans.__('Stopped'),
+  Suspended: () => trans.__('Suspended'),
+  Complete: () => trans.__('Complete'),
+  Failed: () => trans.__('Failed'),
+  Deleted: () => trans.__('Deleted')
+};
+
 /** A state in the user's language. */
-export function stateText(state: StateName): string {
-  const all: Record<StateName, string> = {
-    Queued: trans.__('Queued'),
-    Starting: trans.__('Starting'),
-    Running: trans.__('Running'),
-    Stopped: trans.__('Stopped'),
-    Suspended: trans.__('Suspended'),
-    Complete: trans.__('Complete'),
-    Failed: trans.__('Failed'),
-    Deleted: trans.__('Deleted')
-  };
-  return all[state] ?? state;
-}
+export const stateText = (state: StateName): string => textOf(STATES, state);
 
 /** Whether the job may go on by itself: its clock ticks and it can be stopped. */
 export function isLive(state: StateName): boolean {
@@ -89,18 +88,17 @@ export function blamed({ rank, headline }: Failure): string {
   return rank === null || headline.includes(`rank ${rank}`) ? '' : trans.__('rank %1', rank);
 }
 
-/** A phase in the user's language; what is not known here is a newer server's. */
-export function phaseText(name: string): string {
-  const all: Record<string, string> = {
-    queued: trans.__('queued'),
-    scheduling: trans.__('scheduling'),
-    image: trans.__('image'),
-    starting: trans.__('starting'),
-    rendezvous: trans.__('rendezvous'),
-    training: trans.__('training')
-  };
-  return all[name] ?? name;
-}
+const PHASES: Texts<string> = {
+  queued: () => trans.__('queued'),
+  scheduling: () => trans.__('scheduling'),
+  image: () => trans.__('image'),
+  starting: () => trans.__('starting'),
+  rendezvous: () => trans.__('rendezvous'),
+  training: () => trans.__('training')
+};
+
+/** A phase in the user's language. */
+export const phaseText = (name: string): string => textOf(PHASES, name);
 
 export type Mark = 'done' | 'now' | 'failed' | 'halted';
 

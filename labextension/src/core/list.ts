@@ -4,16 +4,16 @@ import { ago, clock, duration, nodesText, percent, value } from './format';
 import type { JobRow, StateName } from './types';
 import { trans } from './words';
 
-const groups = (): [name: string, states: readonly StateName[]][] => [
-  [trans.__('Running'), ['Running', 'Starting']],
-  [trans.__('Waiting'), ['Queued']],
-  [trans.__('Stopped'), ['Stopped', 'Suspended']],
-  [trans.__('Finished'), ['Complete', 'Failed', 'Deleted']]
+const GROUPS: [name: () => string, states: readonly StateName[]][] = [
+  [() => trans.__('Running'), ['Running', 'Starting']],
+  [() => trans.__('Waiting'), ['Queued']],
+  [() => trans.__('Stopped'), ['Stopped', 'Suspended']],
+  [() => trans.__('Finished'), ['Complete', 'Failed', 'Deleted']]
 ];
 
 /** The name of a state's group. */
 export const groupText = (state: StateName): string =>
-  groups().find(([, states]) => states.includes(state))?.[0] ?? '';
+  GROUPS.find(([, states]) => states.includes(state))?.[0]() ?? '';
 
 /** States that the name of their group says well enough. */
 const PLAIN = new Set<StateName>(['Running', 'Queued', 'Stopped', 'Complete']);
@@ -21,12 +21,10 @@ const PLAIN = new Set<StateName>(['Running', 'Queued', 'Stopped', 'Complete']);
 /** The groups that have jobs; the newest first, of finished ones by when they finished. */
 export function grouped(rows: readonly JobRow[]): [name: string, rows: JobRow[]][] {
   const at = (row: JobRow): number => row.finished ?? row.created;
-  return groups()
-    .map(([name, states]): [string, JobRow[]] => [
-      name,
-      rows.filter(row => states.includes(row.state)).sort((a, b) => at(b) - at(a))
-    ])
-    .filter(([, found]) => found.length > 0);
+  return GROUPS.map(([name, states]): [string, JobRow[]] => [
+    name(),
+    rows.filter(row => states.includes(row.state)).sort((a, b) => at(b) - at(a))
+  ]).filter(([, found]) => found.length > 0);
 }
 
 /** What there is to say beside the name, and when or how far at the end; `now` in unix seconds. */

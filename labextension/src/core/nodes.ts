@@ -2,7 +2,7 @@
 import type { Tone } from './describe';
 import { count, duration, nodesText, percent } from './format';
 import type { Node, NodeState } from './types';
-import { trans } from './words';
+import { type Texts, textOf, trans } from './words';
 
 /** A bar: what it measures, how much of it, and in numbers. */
 export interface Gauge {
@@ -40,19 +40,18 @@ export function nodeTone(node: Node): Tone {
   return isSlow(node) ? 'waiting' : (TONES[node.state] ?? 'plain');
 }
 
+const STATES: Texts<NodeState> = {
+  Waiting: () => trans.__('Waiting'),
+  Starting: () => trans.__('Starting'),
+  Running: () => trans.__('Running'),
+  Succeeded: () => trans.__('Succeeded'),
+  Failed: () => trans.__('Failed'),
+  Stopped: () => trans.__('Stopped'),
+  Gone: () => trans.__('Gone')
+};
+
 /** A node's state in the user's language. */
-function stateText(state: NodeState): string {
-  const all: Record<NodeState, string> = {
-    Waiting: trans.__('Waiting'),
-    Starting: trans.__('Starting'),
-    Running: trans.__('Running'),
-    Succeeded: trans.__('Succeeded'),
-    Failed: trans.__('Failed'),
-    Stopped: trans.__('Stopped'),
-    Gone: trans.__('Gone')
-  };
-  return all[state] ?? state;
-}
+const stateText = (state: NodeState): string => textOf(STATES, state);
 
 const coresText = (n: number): string => trans._n('%2 core', '%2 cores', n, count(n));
 

@@ -19,6 +19,14 @@ const english: Words = {
 
 export let trans = english;
 
+/** Texts by what they are of, each translated when it is asked for. */
+export type Texts<K extends string> = Record<K, () => string>;
+
+/** One of them; what is not known here is a newer server's, and stays as it came. */
+export function textOf<K extends string>(texts: Texts<K>, key: K): string {
+  return Object.hasOwn(texts, key) ? texts[key]() : key;
+}
+
 /** Has the page speak another language from now on. */
 export function speak(words: Words): void {
   trans = words;

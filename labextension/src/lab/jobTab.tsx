@@ -3,6 +3,7 @@ import type { ReactElement } from 'react';
 
 import { stateText } from '../core/describe';
 import type { Opened } from '../core/stream';
+import type { Job } from '../core/types';
 import { trans } from '../core/words';
 import { Fed } from './LiveView';
 import { Tab } from './tab';
@@ -11,7 +12,7 @@ import type { Named } from './tabs';
 export const idOf = (uid: string): string => `jupyter-trainjob:job-${uid}`;
 
 export class JobTab extends Tab {
-  private readonly forget: () => void;
+  private readonly ends: (() => void)[];
 
   constructor(
     private readonly opened: Opened,
@@ -20,20 +21,12 @@ export class JobTab extends Tab {
     super(idOf(named.uid), named.name || trans.__('Training job'));
     const { jobs } = opened.place;
     jobs.open(named.uid);
-    const job = jobs.view().open.find(({ uid }) => uid === named.uid);
-    const say = (): void => {
-      const told = job?.view().job;
-      if (told) {
-        this.title.label = told.name;
-        this.title.caption = trans.__('%1: %2', told.name, stateText(told.state));
-      }
-    };
-    this.forget = job?.subscribe(say) ?? say;
+    this.ends = jobs.view().open.map(job => job.subscribe(() => this.say(job.view().job)));
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
-      this.forget();
+      this.ends.forEach(end => end());
       this.opened.close();
     }
     super.dispose();
@@ -41,5 +34,12 @@ export class JobTab extends Tab {
 
   render(): ReactElement {
     return <Fed place={this.opened.place} />;
+  }
+
+  private say(job: Job | null): void {
+    if (job !== null) {
+      this.title.label = job.name;
+      this.title.caption = trans.__('%1: %2', job.name, stateText(job.state));
+    }
   }
 }

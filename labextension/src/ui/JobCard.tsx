@@ -4,7 +4,7 @@ import type { ReactElement } from 'react';
 
 import { isLive, reason } from '../core/describe';
 import type { Source } from '../core/types';
-import { trans } from '../core/words';
+import { type Texts, trans } from '../core/words';
 import { Announcement } from './Announcement';
 import { CurvePanel } from './CurvePanel';
 import { FailureBlock } from './FailureBlock';
@@ -20,8 +20,11 @@ import { useView } from './useView';
 const TABS = ['Curves', 'Nodes', 'Logs'] as const;
 type Tab = (typeof TABS)[number];
 
-const tabText = (tab: Tab): string =>
-  ({ Curves: trans.__('Curves'), Nodes: trans.__('Nodes'), Logs: trans.__('Logs') })[tab];
+const TAB_TEXTS: Texts<Tab> = {
+  Curves: () => trans.__('Curves'),
+  Nodes: () => trans.__('Nodes'),
+  Logs: () => trans.__('Logs')
+};
 
 export function JobCard({
   source,
@@ -63,7 +66,7 @@ export function JobCard({
       {why !== '' && <p className="tj-reason">{why}</p>}
       <Timeline job={job} now={now} />
       {job.failure !== null && <FailureBlock failure={job.failure} />}
-      {some && <Tabs id={id} names={TABS} text={tabText} chosen={tab} onChoose={choose} />}
+      {some && <Tabs id={id} names={TABS} texts={TAB_TEXTS} chosen={tab} onChoose={choose} />}
       {some && (
         <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${tab}`}>
           {/* Panels keep what was chosen in them while another one is looked at. */}

@@ -2,20 +2,20 @@ import { useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 
 import { roving } from '../core/roving';
-import { trans } from '../core/words';
+import { type Texts, textOf, trans } from '../core/words';
 
 export interface TabsProps<N extends string> {
   /** The panel is `${id}-panel`, named by the tab `${id}-${name}`. */
   id: string;
   names: readonly N[];
   /** What each is called. */
-  text: (name: N) => string;
+  texts: Texts<N>;
   chosen: N;
   onChoose: (name: N) => void;
 }
 
 /** Which part of the card is looked at. One stop of the Tab key; arrows choose. */
-export function Tabs<N extends string>({ id, names, text, chosen, onChoose }: TabsProps<N>): ReactElement {
+export function Tabs<N extends string>({ id, names, texts, chosen, onChoose }: TabsProps<N>): ReactElement {
   const list = useRef<HTMLDivElement>(null);
   const onKeyDown = (event: KeyboardEvent): void => {
     const to = roving(event.key, names.indexOf(chosen), names.length, names.length);
@@ -41,7 +41,7 @@ export function Tabs<N extends string>({ id, names, text, chosen, onChoose }: Ta
           tabIndex={name === chosen ? 0 : -1}
           onClick={() => onChoose(name)}
         >
-          {text(name)}
+          {textOf(texts, name)}
         </button>
       ))}
     </div>

@@ -3,16 +3,15 @@ import type { ReactElement } from 'react';
 import { type Mark, phaseText, timeline } from '../core/describe';
 import type { Job } from '../core/types';
 import { duration } from '../core/format';
-import { trans } from '../core/words';
+import { type Texts, textOf, trans } from '../core/words';
 import { MarkIcon } from './Icon';
 
-const spoken = (mark: Mark): string =>
-  ({
-    done: trans.__('done'),
-    now: trans.__('now'),
-    failed: trans.__('failed'),
-    halted: trans.__('halted')
-  })[mark];
+const SPOKEN: Texts<Mark> = {
+  done: () => trans.__('done'),
+  now: () => trans.__('now'),
+  failed: () => trans.__('failed'),
+  halted: () => trans.__('halted')
+};
 
 /** The phases of the job's life, each with its length. */
 export function Timeline({ job, now }: { job: Job; now: number }): ReactElement | null {
@@ -26,7 +25,7 @@ export function Timeline({ job, now }: { job: Job; now: number }): ReactElement 
         <li key={name} className={`tj-phase tj-phase-${mark}`}>
           <MarkIcon mark={mark} /> <span className="tj-phase-name">{phaseText(name)}</span>{' '}
           {seconds !== null && <span className="tj-phase-time">{duration(seconds)}</span>}
-          <span className="tj-unseen"> {spoken(mark)}</span>
+          <span className="tj-unseen"> {textOf(SPOKEN, mark)}</span>
         </li>
       ))}
     </ol>

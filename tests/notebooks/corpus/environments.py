@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-import pytest
+from tests.needs import lacking, uv
 
 ROOT = Path(__file__).parents[3]
-
-
-def uv() -> str:
-    """Return the path of uv."""
-    return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 
 def environment(folder: Path, version: str, *, packages: Sequence[str]) -> Path:
@@ -30,10 +23,7 @@ def environment(folder: Path, version: str, *, packages: Sequence[str]) -> Path:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
         if done.returncode:
-            why = f"Python {version} with its packages: {done.stderr.strip()}; `uv python install {version}` gets it"
-            if os.environ.get("CI"):
-                pytest.fail(why)
-            pytest.skip(why)
+            lacking(f"Python {version} with its packages: {done.stderr.strip()}; `uv python install {version}` gets it")
     (packages_folder,) = folder.glob("lib/python*/site-packages")
     (packages_folder / "project.pth").write_text(str(ROOT))
     return python

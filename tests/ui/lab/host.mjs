@@ -10,6 +10,7 @@ import {
   saveAs,
   scenario,
   shot,
+  sidebar,
   training,
   until
 } from './jupyter.mjs';
@@ -18,7 +19,6 @@ const rowOf = (page, name) =>
   page.locator('.tj-sidebar [data-uid]', { hasText: new RegExp(`${name}-\\w{5}`) }).first();
 const cardOf = (page, name) =>
   page.locator('.tj-tab').getByRole('region', { name: new RegExp(`^Training job ${name}-`) });
-const sidebar = page => page.getByRole('tab', { name: 'Training jobs' }).click();
 const activeCell = page => page.evaluate(() => window.jupyterapp.shell.currentWidget.content.activeCellIndex);
 
 /** Chooses from the menu of a row or cell. */

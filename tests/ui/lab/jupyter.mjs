@@ -157,6 +157,25 @@ export async function run(page, cell, { wait = true } = {}) {
 export const runs = async (page, cell) =>
   (await page.locator('.jp-Notebook .jp-CodeCell .jp-InputPrompt').nth(cell).textContent()) === '[*]:';
 
+/** Does a command. */
+export const execute = (page, command, args = {}) =>
+  page.evaluate(
+    ([id, given]) => window.jupyterapp.commands.execute(id, given).then(() => null),
+    [command, args]
+  );
+
+/** Shows the list of jobs in Lab's left area, and returns it. */
+export async function sidebar(page) {
+  await page.getByRole('tab', { name: 'Training jobs' }).click();
+  return page.locator('.tj-sidebar');
+}
+
+/** Stops the job of a card, as who is sure. */
+export async function stop(where) {
+  await where.getByRole('button', { name: 'Stop' }).click();
+  await where.getByRole('button', { name: 'Stop job' }).click();
+}
+
 export const restart = page =>
   page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel().then(() => null));
 

@@ -1,5 +1,5 @@
 // The form of a new job: from a notebook's cell or function to a job of its kernel.
-import { assert, done, open as openNotebook, scenario, shot, until, write } from './jupyter.mjs';
+import { assert, done, execute, scenario, shot, until, write } from './jupyter.mjs';
 
 const form = page => page.getByRole('form', { name: 'New training job' });
 const source = (page, index) =>
@@ -16,7 +16,7 @@ const source = (page, index) =>
 /** Opens a notebook of cells none of which was run, and the form beside it. */
 async function begin(open, name, cells, options) {
   const page = await open(write(name, cells), options);
-  await page.evaluate(() => window.jupyterapp.commands.execute('jupyter-trainjob:new-job'));
+  await execute(page, 'jupyter-trainjob:new-job');
   await form(page).waitFor();
   return page;
 }

@@ -8,6 +8,7 @@ import {
   saveAs,
   scenario,
   shot,
+  stop,
   training,
   unattended,
   until
@@ -37,24 +38,23 @@ await scenario('live with its kernel and without, in Notebook 7', async open => 
 
 await scenario('the list, jobs and the form, in Notebook 7', async open => {
   const hold = gate('seven-list');
-  const page = await begin(open, 'seven-list.ipynb', [training('listed', hold)], { host: 'notebook' });
+  const page = await begin(open, 'seven-list.ipynb', [training('below', hold)], { host: 'notebook' });
   await until(page, 1, 'Running');
   await page.getByRole('menuitem', { name: 'View' }).click();
   await page.getByRole('menuitem', { name: 'Training Jobs' }).click();
   await page
-    .locator('.tj-sidebar [data-uid]', { hasText: /listed-\w{5}/ })
+    .locator('.tj-sidebar [data-uid]', { hasText: /below-\w{5}/ })
     .first()
     .click();
-  const job = page.locator('.tj-tab').getByRole('region', { name: /^Training job listed-/ });
+  const job = page.locator('.tj-tab').getByRole('region', { name: /^Training job below-/ });
   await job.locator('canvas').first().waitFor();
   await page.locator('.tj-sidebar').getByRole('button', { name: 'New job' }).click();
   const form = page.getByRole('form', { name: 'New training job' });
   await form.getByText('From seven-list.ipynb').waitFor();
   await job.waitFor({ state: 'hidden' });
   await shot(page, 'notebook-list');
-  await page.getByRole('tab', { name: /^listed-\w{5}$/ }).click();
-  await job.getByRole('button', { name: 'Stop' }).click();
-  await job.getByRole('button', { name: 'Stop job' }).click();
+  await page.getByRole('tab', { name: /^below-\w{5}$/ }).click();
+  await stop(job);
   await until(page, 1, 'Stopped');
 });
 

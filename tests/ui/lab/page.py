@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -14,16 +13,8 @@ class Page:
     """The browser's side, which says what it sees and is told to go on."""
 
     def __init__(self, script: Path, server: Server, **more: str) -> None:
-        options = {
-            "url": server.url,
-            "token": server.token,
-            "root": str(server.root),
-            "chromium": tools.chromium(),
-            "screenshots": tools.screenshots(),
-            **more,
-        }
         self._process = subprocess.Popen(
-            [tools.node(), str(script), json.dumps(options)],
+            [tools.node(), str(script), server.options(**more)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

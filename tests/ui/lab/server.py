@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.ui.tools import LABEXTENSION
+from tests.ui import tools
 
 START_TIMEOUT = 40.0
 NAME = "jupyter-trainjob"
@@ -29,6 +29,11 @@ class Server:
     url: str
     token: str
     root: Path
+
+    def options(self, **more: str) -> str:
+        """Return what a topic is told, in its first argument: see ``jupyter.mjs``."""
+        found = {"url": self.url, "token": self.token, "root": str(self.root)}
+        return json.dumps({**found, "chromium": tools.chromium(), "screenshots": tools.screenshots(), **more})
 
 
 @contextmanager
@@ -58,11 +63,16 @@ def jupyter_server(
     finally:
         with contextlib.suppress(OSError):
             ask(server, "/api/shutdown", method="POST")
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        ended(process, 15)
+
+
+def ended(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Wait for the end of a process that was asked to end, which it has to come to."""
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def prepared(folder: Path, app: dict[str, object], token: str | None = None) -> dict[str, str]:
@@ -115,7 +125,7 @@ def _extensions(folder: Path) -> None:
     """The extension as it is built now, before the copy that an installation made."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / NAME).exists():
-        (folder / NAME).symlink_to(LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
+        (folder / NAME).symlink_to(tools.LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
 
 
 def wait_for(answer: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> None:
@@ -130,12 +140,15 @@ def wait_for(answer: Callable[[], object], process: subprocess.Popen[bytes], log
         time.sleep(0.1)
 
 
-def ask(server: Server, path: str, *, method: str = "GET") -> bytes:
+def ask(server: Server, path: str, *, method: str = "GET", body: object = None) -> bytes:
     """Ask a server, as who may."""
     request = urllib.request.Request(
-        server.url + path, method=method, headers={"Authorization": f"token {server.token}"}
+        server.url + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"token {server.token}"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=40) as answer:
         return bytes(answer.read())
 
 

@@ -1,11 +1,6 @@
 // What is set in Lab's settings editor holds in the page.
-import { assert, done, eventually, scenario, shot, write } from './jupyter.mjs';
+import { assert, done, eventually, execute, scenario, shot, write } from './jupyter.mjs';
 
-const execute = (page, command, args) =>
-  page.evaluate(
-    ([id, given]) => window.jupyterapp.commands.execute(id, given).then(() => null),
-    [command, args]
-  );
 const kept = (page, plugin) =>
   page.evaluate(id => window.jupyterapp.serviceManager.settings.fetch(id).then(({ raw }) => raw), plugin);
 const forget = (page, plugin) =>
@@ -22,7 +17,7 @@ await scenario('a new job begins with what is set', async open => {
     await editor.locator('input[id$="new-job_nodes"]').fill('4');
     await eventually(async () => /4/.test(await kept(page, PLUGIN)), 'the editor did not save');
     await page.getByRole('tab', { name: 'set.ipynb' }).click();
-    await execute(page, 'jupyter-trainjob:new-job', {});
+    await execute(page, 'jupyter-trainjob:new-job');
     const form = page.getByRole('form', { name: 'New training job' });
     await form.getByText('%%trainjob job --nodes 4').waitFor();
     assert.equal(await form.getByLabel('Nodes', { exact: true }).inputValue(), '4');

@@ -1,13 +1,11 @@
 // The sidebar: jobs without a kernel.
-import { begin, done, gate, scenario, shot, shutdown, training, until } from './jupyter.mjs';
+import { begin, done, gate, scenario, shot, shutdown, sidebar, stop, training, until } from './jupyter.mjs';
 
 await scenario('a job is watched and stopped in a tab, whose notebook has no kernel any more', async open => {
   const hold = gate('steered');
   const page = await begin(open, 'steered.ipynb', [training('steered', hold)]);
-  await page.getByRole('tab', { name: 'Training jobs' }).click();
-  const row = page.locator('.tj-sidebar .tj-row', {
-    hasText: /steered-\w{5}/
-  });
+  const jobs = await sidebar(page);
+  const row = jobs.locator('.tj-row', { hasText: /steered-\w{5}/ });
   await row.waitFor();
   await shutdown(page);
   await row.click();
@@ -16,10 +14,9 @@ await scenario('a job is watched and stopped in a tab, whose notebook has no ker
   await card.waitFor();
   await tab.locator('[data-state=Running] canvas').first().waitFor();
   await shot(page, 'sidebar');
-  await card.getByRole('button', { name: 'Stop' }).click();
-  await card.getByRole('button', { name: 'Stop job' }).click();
+  await stop(card);
   await tab.locator('[data-state=Stopped]').waitFor();
-  await page.locator('.tj-sidebar').getByRole('heading', { name: 'Stopped' }).waitFor();
+  await jobs.getByRole('heading', { name: 'Stopped' }).waitFor();
   await page.getByRole('tab', { name: 'steered.ipynb' }).click();
   await until(page, 1, 'Stopped'); // The cell as well, without its kernel.
 });

@@ -5,7 +5,6 @@ With TRAINJOB_SCREENSHOTS=folder it leaves pictures to be looked at.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,4 @@ TOPICS = sorted(path.stem for path in HERE.glob("*.mjs") if path.stem != "jupyte
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_in_jupyter(topic: str, server: Server) -> None:
-    options = {
-        "url": server.url,
-        "token": server.token,
-        "root": str(server.root),
-        "chromium": tools.chromium(),
-        "screenshots": tools.screenshots(),
-    }
-    tools.run(HERE / f"{topic}.mjs", json.dumps(options), timeout=110)
+    tools.run(HERE / f"{topic}.mjs", server.options(), timeout=110)

@@ -7,6 +7,7 @@ import {
   card,
   done,
   eventually,
+  execute,
   gate,
   leave,
   output,
@@ -14,6 +15,7 @@ import {
   root,
   scenario,
   shot,
+  stop,
   training,
   unattended,
   until
@@ -45,7 +47,7 @@ await scenario('steered from a notebook that is opened again, a picture when del
   await output(page, 1).locator('canvas').first().waitFor();
   await shot(page, 'unattended');
 
-  await page.evaluate(() => window.jupyterapp.commands.execute('launcher:create').then(() => null));
+  await execute(page, 'launcher:create');
   await eventually(() => heard.sent.some(each => each.kind === 'end'), 'what nobody sees is told on');
   heard.sent.length = 0;
   await page.getByRole('tab', { name }).click();
@@ -54,8 +56,7 @@ await scenario('steered from a notebook that is opened again, a picture when del
 
   const other = await open(name, { theme: 'dark' });
   await unattended(other, 1);
-  await card(page, 1).getByRole('button', { name: 'Stop' }).click();
-  await card(page, 1).getByRole('button', { name: 'Stop job' }).click();
+  await stop(card(page, 1));
   await until(page, 1, 'Stopped');
   await until(other, 1, 'Stopped');
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.corpus.environments import uv
+from tests.needs import uv
 
 ROOT = Path(__file__).parents[3]
 FOUND = """

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+
+from tests.needs import lacking, uv
 
 ROOT = Path(__file__).parents[3]
 OLDER = "ipykernel==6.29.5"
@@ -105,14 +104,8 @@ def started(*, path: Path | None = None) -> Iterator[Kernel]:
 
 def install_older(folder: Path) -> Path:
     """Install the older ipykernel into a folder; skip the test where there is no way, but never in CI."""
-    uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
-    command = [uv or "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), OLDER, "nest-asyncio"]
-    if uv is None:
-        done, why = False, "there is no uv: `pip install uv`"
-    else:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        done, why = result.returncode == 0, result.stderr
-    if not done and not os.environ.get("CI"):
-        pytest.skip(f"cannot install {OLDER}: {why}")
-    assert done, why
+    command = [uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(folder), OLDER, "nest-asyncio"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        lacking(f"cannot install {OLDER}: {done.stderr}")
     return folder

@@ -153,9 +153,7 @@ export function NewJob(props: NewJobProps): ReactElement {
           />
         </Row>
       </details>
-      <pre className="tj-form-line">
-        {drafted === null && trouble === '' && before === null ? '…' : before?.line}
-      </pre>
+      <pre className="tj-form-line">{before === null && trouble === '' ? '…' : before?.line}</pre>
       <div className="tj-form-end" aria-live="polite">
         {of(problems, '') !== '' && <p className="tj-tone-bad">{of(problems, '')}</p>}
         {trouble !== '' && <p className="tj-tone-bad">{trouble}</p>}

@@ -1,5 +1,6 @@
 /** What of a notebook can become a job, read from the texts of its cells. No DOM. */
 import { trans } from '../../core/words';
+import type { Target } from './NewJob';
 
 /** A function that a cell defines at its top level. */
 export interface Defined {
@@ -23,6 +24,17 @@ export function functions(cells: readonly string[]): Defined[] {
   }
   return [...found.values()];
 }
+
+/** What of these cells can run: the current one, whose text is given where a notebook is open, and each function. */
+export const targetsOf = (cells: readonly string[], current: string | null): Target[] => [
+  {
+    id: 'cell',
+    label: trans.__('The current cell'),
+    refusal: current === null ? '' : refusal(current),
+    call: ''
+  },
+  ...functions(cells).map(({ name, call }) => ({ id: name, label: `${name}()`, refusal: '', call }))
+];
 
 /** A cell with this line on top, in the place of the one that it has. */
 export function withLine(text: string, line: string): string {

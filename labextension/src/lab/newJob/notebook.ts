@@ -2,31 +2,16 @@
 import { NotebookActions, type NotebookPanel, type NotebookTracker } from '@jupyterlab/notebook';
 
 import { trans } from '../../core/words';
-import { functions, loads, refusal, withLine } from './cells';
+import { loads, targetsOf, withLine } from './cells';
 import type { Target } from './NewJob';
 
 const LOAD = '%load_ext jupyter_trainjob';
 /** Loads the extension into a kernel that has not done so, and says nothing. */
 const LOAD_QUIETLY = `get_ipython().extension_manager.load_extension('jupyter_trainjob')`;
 
-/** What can run of a notebook; the current cell first. */
-export function targets(panel: NotebookPanel | null): Target[] {
-  const text = panel?.content.activeCell?.model.sharedModel.getSource() ?? '';
-  return [
-    {
-      id: 'cell',
-      label: trans.__('The current cell'),
-      refusal: panel === null ? '' : refusal(text),
-      call: ''
-    },
-    ...functions(sources(panel)).map(({ name, call }) => ({
-      id: name,
-      label: `${name}()`,
-      refusal: '',
-      call
-    }))
-  ];
-}
+/** What of a notebook can run. */
+export const targets = (panel: NotebookPanel | null): Target[] =>
+  targetsOf(sources(panel), panel && (panel.content.activeCell?.model.sharedModel.getSource() ?? ''));
 
 /** Puts the line on top of the current cell, or with a call into a new one below, which is the current one then. */
 export function write(panel: NotebookPanel, line: string, call: string | null): void {

@@ -8,6 +8,7 @@ import { nodesText } from '../../core/format';
 import { trans } from '../../core/words';
 import type { Api, NodeRoom } from '../api';
 import { word } from '../bundle';
+import { meant } from '../clusters';
 import { icon } from '../icon';
 import { Preferences } from '../preferences';
 import { GIB, tidy, together } from '../rooms';
@@ -58,8 +59,7 @@ export const newJob = {
 /** Starts the embedded cluster, where that is meant: who wants a job there is about to use it. */
 async function begin(api: Api, context: string | null): Promise<void> {
   const { clusters } = await api.clusters();
-  const meant = clusters.find(each => (context === null ? each.chosen : each.name === context));
-  if (meant?.running === false) {
+  if (meant(clusters, context)?.running === false) {
     await api.embedded('start');
   }
 }

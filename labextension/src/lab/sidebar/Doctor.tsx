@@ -2,14 +2,15 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { trans } from '../../core/words';
+import { type Texts, textOf, trans } from '../../core/words';
 import type { Check } from '../api';
 
-const marks = (): Record<Check['level'], [word: string, tone: string]> => ({
-  problem: [trans.__('Problem'), 'bad'],
-  note: [trans.__('Note'), 'warn'],
-  ok: [trans.__('OK'), 'good']
-});
+const MARKS: Texts<Check['level']> = {
+  problem: () => trans.__('Problem'),
+  note: () => trans.__('Note'),
+  ok: () => trans.__('OK')
+};
+const TONES: Record<Check['level'], string> = { problem: 'bad', note: 'warn', ok: 'good' };
 const ORDER: Check['level'][] = ['problem', 'note', 'ok'];
 
 export function Doctor({ onAsk }: { onAsk: () => Promise<readonly Check[]> }): ReactElement {
@@ -29,7 +30,7 @@ export function Doctor({ onAsk }: { onAsk: () => Promise<readonly Check[]> }): R
         <ul className="tj-side-plain">
           {ORDER.flatMap(level => found.filter(each => each.level === level)).map(each => (
             <li key={each.name}>
-              <span className={`tj-tone-${marks()[each.level][1]}`}>{marks()[each.level][0]}</span>{' '}
+              <span className={`tj-tone-${TONES[each.level]}`}>{textOf(MARKS, each.level)}</span>{' '}
               <b>{each.name}</b> <span className="tj-quiet">{each.text}</span>
               {each.remedy !== '' && <p className="tj-side-remedy">{each.remedy}</p>}
             </li>

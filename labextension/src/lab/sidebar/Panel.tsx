@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'react';
 import type { ReactElement } from 'react';
 
 import type { Check, Runtime } from '../api';
+import { meant } from '../clusters';
 import type { Place, Where } from '../../core/stream';
 import type { JobRow } from '../../core/types';
 import { trans } from '../../core/words';
@@ -52,9 +53,7 @@ export function Panel({
   const [text, filter] = useState('');
   const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
   useEffect(() => filter(''), [place]);
-  const cluster = known.clusters.find(each =>
-    (where.context ?? context ?? '') === '' ? each.chosen : each.name === (where.context ?? context)
-  );
+  const cluster = meant(known.clusters, where.context ?? context);
   const why = away || trouble;
   return (
     <section className="tj-card tj-side" aria-label={trans.__('Training jobs')}>

@@ -1,5 +1,5 @@
 // Each context of a kubeconfig is chosen in the sidebar: it says what it may not see, or why there is nothing to see.
-import { assert, done, more, say, scenario, shot, write } from '../jupyter.mjs';
+import { assert, done, more, say, scenario, shot, sidebar, stop, write } from '../jupyter.mjs';
 
 const WORDS = [
   ['expired', 'does not take your credentials (Unauthorized): log in again'],
@@ -11,8 +11,7 @@ const WORDS = [
 
 await scenario('every context says what is wrong, and none stands in the way of another', async open => {
   const page = await open(write('contexts.ipynb', ['1 + 1']), { expected: /status of (4|5)\d\d/ });
-  await page.getByRole('tab', { name: 'Training jobs' }).click();
-  const panel = page.locator('.tj-sidebar');
+  const panel = await sidebar(page);
   const choose = name => panel.getByLabel('Cluster').selectOption(name);
   for (const [name, words] of WORDS) {
     await choose(name);
@@ -29,8 +28,7 @@ await scenario('every context says what is wrong, and none stands in the way of 
   }
   await theirs.click();
   const card = page.locator('.tj-tab').getByRole('region', { name: 'Training job theirs' });
-  await card.getByRole('button', { name: 'Stop' }).click();
-  await card.getByRole('button', { name: 'Stop job' }).click();
+  await stop(card);
   await card.getByText(/cannot patch resource "trainjobs"/).waitFor();
   await shot(page, 'faults-reader');
   await say('every context');

@@ -1,5 +1,5 @@
 // The embedded cluster is killed and stopped in front of a page that shows its jobs, and started from there.
-import { begin, done, gate, say, scenario, shot, training, until } from '../jupyter.mjs';
+import { begin, done, gate, say, scenario, shot, sidebar, training, until } from '../jupyter.mjs';
 
 await scenario('the embedded cluster is killed, stopped and started', async open => {
   const hold = gate('ending');
@@ -7,9 +7,8 @@ await scenario('the embedded cluster is killed, stopped and started', async open
     expected: /status of 502|WebSocket/
   });
   await until(page, 1, 'Running');
-  const panel = page.locator('.tj-sidebar');
+  const panel = await sidebar(page);
   const tab = page.locator('.tj-tab');
-  await page.getByRole('tab', { name: 'Training jobs' }).click();
   await panel.locator('[data-uid]', { hasText: /ending-\w{5}/ }).click();
   await tab.locator('[data-state=Running] canvas').first().waitFor();
   const step = () => tab.getByRole('progressbar').getAttribute('aria-valuenow');

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 @pytest.mark.timeout(900)  # The first time, the API server is built.
 def test_what_cannot_be_used_is_told_and_hurts_nothing_else(tmp_path: Path) -> None:
     tools.chromium()
-    with control_plane.share(tmp_path / "control-plane", build.ensure()) as real, embedded_cluster(tmp_path / "state"):
+    with control_plane.share(tmp_path / "control-plane", build.needed()) as real, embedded_cluster(tmp_path / "state"):
         transport = config.transport(kubeconfig=real)
         crds.install(transport)
         token = reader(transport, "team")

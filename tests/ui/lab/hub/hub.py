@@ -7,7 +7,6 @@ import os
 import secrets
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ui import tools
-from tests.ui.lab.server import Server, free_port, prepared, wait_for
+from tests.ui.lab.server import Server, ask, ended, free_port, prepared, wait_for
 
 PREFIX = "/school/"
 USERS = ("ada", "bob")
@@ -34,14 +33,8 @@ class Hub:
 
     def ask(self, path: str, *, method: str = "GET", body: object = None) -> Any:
         """Ask its API."""
-        request = urllib.request.Request(
-            f"{self.url}hub/api/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {self.token}"},
-        )
-        with urllib.request.urlopen(request, timeout=40) as answer:
-            return json.loads(answer.read() or b"null")
+        api = Server(f"{self.url}hub/api/", self.token, self.folder)
+        return json.loads(ask(api, path, method=method, body=body) or b"null")
 
     def server(self, user: str) -> Server:
         """Return a user's server, and a token that may do there what its user may."""
@@ -101,11 +94,7 @@ def jupyterhub(folder: Path) -> Iterator[Hub]:
         yield hub
     finally:
         process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        ended(process, 20)
 
 
 def _script(config: dict[str, Any], environments: dict[str, dict[str, str]]) -> str:

@@ -10,6 +10,8 @@ import {
   say,
   scenario,
   shot,
+  sidebar,
+  stop,
   training,
   until,
   write
@@ -44,8 +46,7 @@ await scenario('behind a hub and its proxy', async open => {
   await run(page, 1);
   await until(page, 1, 'Running');
   await saveAs(page, name, 1, 'Running');
-  await page.getByRole('tab', { name: 'Training jobs' }).click();
-  await page.locator('.tj-sidebar [data-uid]').click();
+  await (await sidebar(page)).locator('[data-uid]').click();
   const tab = page.locator('.tj-tab');
   await tab.locator('[data-state=Running] canvas').first().waitFor();
   assert.equal(sockets.length, 1, 'one stream for all of the page');
@@ -85,8 +86,7 @@ await scenario('behind a hub and its proxy', async open => {
   await shot(page, 'hub-login');
   await front.close();
   await trouble.waitFor({ state: 'detached' });
-  await tab.getByRole('button', { name: 'Stop' }).click();
-  await tab.getByRole('button', { name: 'Stop job' }).click();
+  await stop(tab);
   await tab.locator('[data-state=Stopped]').waitFor();
   assert.ok(
     sockets.every(each => HERE.test(each)),

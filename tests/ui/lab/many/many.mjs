@@ -1,5 +1,5 @@
 // The sidebar with two thousand jobs. Says, beside what it finds, how long the page takes: nothing of that is asserted.
-import { assert, done, eventually, scenario, shot, write } from '../jupyter.mjs';
+import { assert, done, eventually, scenario, shot, sidebar, write } from '../jupyter.mjs';
 
 const COUNT = 2000;
 /** More would mean that the page holds what nobody sees. */
@@ -7,8 +7,7 @@ const DRAWN = 60;
 
 await scenario('two thousand jobs are listed, found, sorted and changed as ten are', async open => {
   const page = await open(write('many.ipynb', ['1 + 1']));
-  await page.getByRole('tab', { name: 'Training jobs' }).click();
-  const bar = page.locator('.tj-sidebar');
+  const bar = await sidebar(page);
   const list = bar.getByRole('list', { name: 'Training jobs' });
   const rows = list.locator('[data-uid]');
   const size = () => list.locator('[aria-setsize]').first().getAttribute('aria-setsize').then(Number);

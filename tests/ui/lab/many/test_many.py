@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,5 @@ HERE = Path(__file__).parent
 
 @pytest.mark.timeout(170)
 def test_two_thousand_jobs(server: Server) -> None:
-    options = {
-        "url": server.url,
-        "token": server.token,
-        "root": str(server.root),
-        "chromium": tools.chromium(),
-        "screenshots": tools.screenshots(),
-    }
     with many_jobs():
-        print(tools.run(HERE / "many.mjs", json.dumps(options), timeout=110))
+        print(tools.run(HERE / "many.mjs", server.options(), timeout=110))

@@ -1,1 +1,1 @@
-"""Side-by-side measurements against the peers, in one run on one machine: ``scripts/bench``."""
+"""Benchmarks that compare this package with its peers in one run on one machine: ``scripts/bench``."""

@@ -1,7 +1,7 @@
-"""A captured value on its way into a job and home again: 1 KB, 10 MB and 1 GB, against plain cloudpickle.
+"""Time from a captured value to its result, for 1 KB, 10 MB and 1 GB, compared with plain cloudpickle.
 
-Plain cloudpickle is what anybody would do by hand: ``dumps`` here and ``loads`` there, with the bytes in memory and
-nothing written, hashed or signed in between, all in one process. What a job with a single number takes is taken off.
+The peer is ``dumps`` and ``loads`` in one process, with the bytes in memory, and without files, hashes and signatures.
+The time of a job that captures a single number is subtracted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.jobs import cluster
 from bench.table import Row
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
 
 SIZES = {"1 KB": 1_000, "10 MB": 10_000_000, "1 GB": 1_000_000_000}
@@ -29,7 +29,7 @@ begun = time.time()
 
 
 class Times(NamedTuple):
-    """Seconds of one job."""
+    """Times of one job in seconds."""
 
     capture: float
     """Until the bundle is packed."""
@@ -40,8 +40,8 @@ class Times(NamedTuple):
 
 
 def rows(repeat: int = 5) -> list[Row]:
-    """Measure in seconds."""
-    found = []
+    """Measure the times in seconds."""
+    table_rows = []
     with cluster():
         number = {"data": np.zeros(1)}
         _job("data", "None", number)
@@ -55,12 +55,12 @@ def rows(repeat: int = 5) -> list[Row]:
             home = [_job("data", "data", {"data": data}) for _ in range(times)]
 
             def beyond(part: Callable[[Times], float], jobs: list[Times], bare: list[Times] = bare) -> list[float]:
-                usual = statistics.median(part(each) for each in bare)
-                return [max(1e-5, part(each) - usual) for each in jobs]
+                usual = statistics.median(part(job) for job in bare)
+                return [max(1e-5, part(job) - usual) for job in jobs]
 
-            capture = [each.capture for each in one_way]
-            ship = beyond(lambda each: each.capture + each.arrival, one_way)
-            found += [
+            capture = [times.capture for times in one_way]
+            ship = beyond(lambda times: times.capture + times.arrival, one_way)
+            table_rows += [
                 Row(f"{name}: captured and packed", capture, "s", "–", "dumps", dumps),
                 Row(
                     f"{name}: captured, shipped and loaded, beyond a job with a number",
@@ -72,32 +72,32 @@ def rows(repeat: int = 5) -> list[Row]:
                 ),
                 Row(
                     f"{name}: home as a result, beyond None",
-                    beyond(lambda each: each.back, home),
+                    beyond(lambda times: times.back, home),
                     "s",
                     "–",
                     "dumps+loads",
                     both,
                 ),
             ]
-    return found
+    return table_rows
 
 
 def _plainly(data: np.ndarray) -> tuple[float, float]:
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     packed = cloudpickle.dumps(data)
     between = time.perf_counter()
     cloudpickle.loads(packed)
-    return between - begun, time.perf_counter() - between
+    return between - started_at, time.perf_counter() - between
 
 
 def _job(use: str, back: str, variables: dict[str, np.ndarray]) -> Times:
     start = time.time()
     cell = _CELL.format(use=use, back=back)
-    options = Options(runtime="plain")
+    options = job_options(runtime="plain")
     prepared = prepare_cell(cell, dict(variables), filename="Cell [1]", options=options)
     packed = time.time()
     job = send(prepared)
-    begun, ended, _ = job.result(timeout=300)
+    started_at, ended, _ = job.result(timeout=300)
     home = time.time()
     job.delete()
-    return Times(packed - start, begun - packed, home - ended)
+    return Times(packed - start, started_at - packed, home - ended)

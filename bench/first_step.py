@@ -1,4 +1,4 @@
-"""From the submitted cell to the first all_reduce on two ranks: warm and very first, against torchrun."""
+"""Time from the submitted cell to the first all_reduce on two ranks, warm and cold, compared with torchrun."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ dist.destroy_process_group()
 
 
 def rows(repeat: int = 5) -> list[Row]:
-    """Measure in seconds; the peer starts from the shell, ours from the client's call."""
+    """Measure the times in seconds, from the client's call; the peer starts from the shell."""
     theirs, first, warm = [], [], []
     for _ in range(repeat):
-        begun = time.time()
+        started_at = time.time()
         printed = torchrun(_CELL + "\nif not int(__import__('os').environ['RANK']): print(reached)", processes=RANKS)
-        theirs.append(float(printed.split()[-1]) - begun)
+        theirs.append(float(printed.split()[-1]) - started_at)
     for _ in range(max(2, repeat // 2)):
         with cluster():
             first.append(_once())
@@ -44,5 +44,5 @@ def rows(repeat: int = 5) -> list[Row]:
 
 
 def _once() -> float:
-    begun = time.time()
-    return float(run(_CELL + "\nreached", nodes=RANKS)) - begun
+    started_at = time.time()
+    return float(run(_CELL + "\nreached", nodes=RANKS)) - started_at

@@ -1,4 +1,4 @@
-"""Running cells as jobs for a measurement: on an embedded cluster of its own, and the same program under torchrun."""
+"""Run cells as jobs on a temporary embedded cluster, and the same program under torchrun."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
-from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.constants import STATE_DIR_ENV
 
 
 @contextmanager
 def cluster() -> Iterator[None]:
-    """Give the measurement a state folder of its own; the daemon starts with the first job and is ended after."""
+    """Use a temporary state folder; the daemon starts with the first job and is stopped afterwards."""
     with tempfile.TemporaryDirectory(prefix="trainjob-bench-", ignore_cleanup_errors=True) as folder:
         before = os.environ.get(STATE_DIR_ENV)
         os.environ[STATE_DIR_ENV] = folder
-        context.forget()
+        context.forget_connections()
         try:
             yield
         finally:
-            launch.stop()
-            context.forget()
+            launcher.stop()
+            context.forget_connections()
             if before is None:
                 del os.environ[STATE_DIR_ENV]
             else:
@@ -38,7 +38,7 @@ def cluster() -> Iterator[None]:
 
 def run(cell: str, *, nodes: int, variables: dict[str, Any] | None = None) -> Any:
     """Run a cell as a job and return its result."""
-    job = send(prepare_cell(cell, variables or {}, filename="Cell [1]", options=Options(nodes=nodes)))
+    job = send(prepare_cell(cell, variables or {}, filename="Cell [1]", options=job_options(nodes=nodes)))
     result = job.result(timeout=300)
     job.delete()
     return result

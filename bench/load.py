@@ -1,4 +1,4 @@
-"""Load: how long a job takes beside ten thousand finished objects, and how two hundred pods at once come up."""
+"""Duration of a job among ten thousand finished objects, and of two hundred pods that start at once."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 from bench import jobs
 from bench.table import Row
-from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, PODS, SECRETS, SERVICES, Object, Resource
+from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, PODS, SECRETS, SERVICES, KubeObject, Resource
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
-from jupyter_trainjob.cluster.apiserver.core import Core
-from jupyter_trainjob.cluster.state import state_dir
-from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
+from jupyter_trainjob.cluster.state.state_dir import state_dir
+from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.constants import JOBSET_NAME, VERSION
 from jupyter_trainjob.kube.client import Client
 
@@ -26,18 +26,18 @@ NOBODY = "example.com/nobody"
 
 
 def rows() -> Iterable[Row]:
-    """Measure; most of the time goes into making what is finished, and into two hundred pods."""
+    """Measure the times in seconds; takes minutes."""
     with jobs.cluster():
         alone = _times()
     with jobs.cluster():
         _finish(FINISHED)
         among = _times()
-    what = f"a job beside {FINISHED:,} finished objects"
-    yield Row(what, among, "s", "≤ 1.1 ×", peer="beside none", theirs=alone)
+    name = f"a job beside {FINISHED:,} finished objects"
+    yield Row(name, among, "s", "≤ 1.1 ×", peer="beside none", theirs=alone)
     with jobs.cluster():
         _times()
-        what = f"{PODS_AT_ONCE} pods at once, until all have ended"
-        yield Row(what, [_pods_at_once(PODS_AT_ONCE)], "s", "no thrashing")
+        name = f"{PODS_AT_ONCE} pods at once, until all have ended"
+        yield Row(name, [_pods_at_once(PODS_AT_ONCE)], "s", "no thrashing")
 
 
 def _times() -> list[float]:
@@ -46,16 +46,16 @@ def _times() -> list[float]:
 
 
 def _timed() -> float:
-    began = time.perf_counter()
-    job = send(prepare_cell("1", {}, filename="Cell [1]", options=Options(nodes=1, runtime="plain")))
+    started_at = time.perf_counter()
+    job = send(prepare_cell("1", {}, filename="Cell [1]", options=job_options(nodes=1, runtime="plain")))
     job.result(timeout=120)
-    took = time.perf_counter() - began
+    duration = time.perf_counter() - started_at
     job.delete()
-    return took
+    return duration
 
 
 def _finish(count: int) -> None:
-    """Put finished objects into the store, before there is a daemon."""
+    """Create finished objects in the store before the daemon starts."""
     with _offline() as client:
         for number in range(count // 5):
             for resource, obj, status in _finished(number):
@@ -65,7 +65,7 @@ def _finish(count: int) -> None:
                     client.patch(resource, name, {"status": status}, namespace="default", subresource="status")
 
 
-def _finished(number: int) -> list[tuple[Resource, Object, Object]]:
+def _finished(number: int) -> list[tuple[Resource, KubeObject, KubeObject]]:
     metadata = {"name": f"finished-{number}", "labels": {JOBSET_NAME: f"finished-{number}"}}
     container = {"name": "node", "image": "none", "command": ["true"]}
     spec = {"restartPolicy": "Never", "schedulerName": NOBODY, "containers": [container]}
@@ -86,26 +86,26 @@ def _finished(number: int) -> list[tuple[Resource, Object, Object]]:
 def _offline() -> Iterator[Client]:
     store = Store(state_dir().create().store)
     try:
-        yield Client(Core(store, version=VERSION))
+        yield Client(ApiServer(store, version=VERSION))
     finally:
         store.close()
 
 
 def _pods_at_once(count: int) -> float:
-    """Return the seconds until so many pods, made at once, have all run a Python program and ended well."""
-    client, began = context.connect().client, time.perf_counter()
+    """Return the seconds until `count` pods, created at once, have run a Python program and succeeded."""
+    client, started_at = context.connect().client, time.perf_counter()
     container = {"name": "node", "image": "none", "command": ["python", "-c", "import json, asyncio, ctypes"]}
     spec = {"restartPolicy": "Never", "containers": [container]}
     for number in range(count):
         client.create(PODS, {"metadata": {"name": f"pod-{number}"}, "spec": spec}, namespace="default")
     while True:
-        phases = Counter((each.get("status") or {}).get("phase") for each in client.list(PODS).items)
+        phases = Counter((pod.get("status") or {}).get("phase") for pod in client.list(PODS).items)
         if phases["Succeeded"] == count:
             break
         if phases["Failed"]:
             raise RuntimeError(f"of {count} pods some failed: {dict(phases)}")
         time.sleep(0.5)
-    took = time.perf_counter() - began
+    duration = time.perf_counter() - started_at
     for number in range(count):
         client.delete(PODS, f"pod-{number}", namespace="default")
-    return took
+    return duration

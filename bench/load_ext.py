@@ -1,4 +1,4 @@
-"""How long ``%load_ext jupyter_trainjob`` takes in a fresh IPython."""
+"""Duration of ``%load_ext jupyter_trainjob`` in a fresh IPython."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ print(time.perf_counter() - begun)
 
 
 def rows(repeat: int = 5) -> list[Row]:
-    """Measure it in processes of their own."""
+    """Measure the duration in separate processes."""
 
     def once() -> float:
         run = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
-"""From the ``raise`` in one of two ranks to the traceback in the cell, against the same program under torchrun.
+"""Time from a ``raise`` on one of two ranks to the traceback in the cell, compared with torchrun.
 
-Both ends are read from one clock: the exception carries when it was raised. The text is the one that IPython shows.
+Both times are of one clock: the message of the exception has the time of the ``raise``. The traceback is formatted by
+IPython.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from IPython.core.ultratb import VerboseTB
 
 from bench.jobs import cluster
 from bench.table import Row
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
 
 _CELL = """
@@ -29,7 +30,7 @@ time.sleep(60)
 
 
 def rows(repeat: int = 5) -> list[Row]:
-    """Measure in seconds."""
+    """Measure the times in seconds."""
     theirs = [_torchrun() for _ in range(repeat)]
     with cluster():
         _once()
@@ -40,7 +41,7 @@ def rows(repeat: int = 5) -> list[Row]:
 
 
 def _once() -> float:
-    job = send(prepare_cell(_CELL, {}, filename="Cell [1]", options=Options(nodes=2)))
+    job = send(prepare_cell(_CELL, {}, filename="Cell [1]", options=job_options(nodes=2)))
     try:
         job.result(timeout=300)
     except ValueError as error:
@@ -60,7 +61,7 @@ def _torchrun() -> float:
 
 
 def _raised(text: str) -> float:
-    found = re.search(r"raised at (\d+\.\d+)", text)
-    if found is None:
+    match = re.search(r"raised at (\d+\.\d+)", text)
+    if match is None:
         raise RuntimeError(f"the exception is not in what was shown:\n{text}")
-    return float(found[1])
+    return float(match[1])

@@ -1,4 +1,4 @@
-"""The cost of one call in the training loop: ``report()`` against TensorBoard's ``SummaryWriter.add_scalar``."""
+"""Cost of one ``report()`` call in a training loop, compared with TensorBoard's ``SummaryWriter.add_scalar``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ for step in range({CALLS}):
 
 
 def rows(repeat: int = 5) -> list[Row]:
-    """Measure both with one float a call, ours inside a real job."""
+    """Measure calls with one float; those of ``report()`` run in a job."""
     with cluster():
         ours = [float(run(_CELL, nodes=1)) for _ in range(repeat)]
     theirs = [_tensorboard() for _ in range(repeat)]
@@ -32,9 +32,9 @@ def _tensorboard() -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         writer = SummaryWriter(folder)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         for step in range(CALLS):
             writer.add_scalar("loss", 0.5, step)
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - started_at
         writer.close()
     return spent / CALLS * 1e6

@@ -1,4 +1,4 @@
-"""How a comparison is printed: ours, the peer's, the ratio, and the goal beside it."""
+"""Rows of the table of results: this package, the peer, their ratio, and the goal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison; samples in `unit`."""
+    """One comparison, with samples in `unit`."""
 
-    what: str
+    title: str
     ours: Sequence[float]
     unit: str
     goal: str
@@ -27,10 +27,10 @@ class Row:
         if self.theirs:
             value = statistics.median(self.ours) / statistics.median(self.theirs)
             ratio = f"{value:.3g} ×" if self.higher_is_better or value >= 0.2 else f"1/{1 / value:.0f}"
-        return f"| {self.what} | {ours} | {theirs} | {ratio} | {self.goal} |"
+        return f"| {self.title} | {ours} | {theirs} | {ratio} | {self.goal} |"
 
 
-HEAD = "| what | ours | peer | ratio | goal |\n|---|---|---|---|---|"
+HEAD = "| measured | ours | peer | ratio | goal |\n|---|---|---|---|---|"
 
 
 def _median(samples: Sequence[float]) -> str:

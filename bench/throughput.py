@@ -1,4 +1,4 @@
-"""Training steps a second of the same DistributedDataParallel loop, as a job with ``report()`` and under torchrun."""
+"""Training steps per second of one DistributedDataParallel loop, as a job with ``report()`` and under torchrun."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ dist.destroy_process_group()
 
 
 def rows(repeat: int = 5) -> list[Row]:
-    """Measure both in turn, so that both see the same machine."""
+    """Measure job and peer in turn, so that both have the same conditions."""
     ours, theirs = [], []
     with cluster():
         for _ in range(repeat):

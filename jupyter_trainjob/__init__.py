@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from jupyter_trainjob.client.context import use
     from jupyter_trainjob.client.decorator import trainjob
-    from jupyter_trainjob.client.handle import TrainJob
-    from jupyter_trainjob.client.jobs import get, list_jobs
-    from jupyter_trainjob.client.runtimes import list_runtimes
+    from jupyter_trainjob.client.queries import get, list_jobs
+    from jupyter_trainjob.client.spec.runtimes import list_runtimes
     from jupyter_trainjob.client.submit import submit
+    from jupyter_trainjob.client.trainjob import TrainJob
     from jupyter_trainjob.widget.panel import panel
-    from jupyter_trainjob.worker.folder import checkpoint_dir, output_dir
     from jupyter_trainjob.worker.report import report
+    from jupyter_trainjob.worker.storage.job_dirs import checkpoint_dir, output_dir
 
 __version__ = VERSION
 
@@ -44,12 +44,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "TrainJob": "client.handle",
-    "checkpoint_dir": "worker.folder",
-    "get": "client.jobs",
-    "list_jobs": "client.jobs",
-    "list_runtimes": "client.runtimes",
-    "output_dir": "worker.folder",
+    "TrainJob": "client.trainjob",
+    "checkpoint_dir": "worker.storage.job_dirs",
+    "get": "client.queries",
+    "list_jobs": "client.queries",
+    "list_runtimes": "client.spec.runtimes",
+    "output_dir": "worker.storage.job_dirs",
     "panel": "widget.panel",
     "report": "worker.report",
     "submit": "client.submit",

@@ -1,8 +1,8 @@
-"""Every name that crosses a boundary: labels, annotations, environment variables, paths, ports.
+"""Names shared between components: labels, annotations, environment variables, paths, ports.
 
-Kubernetes', JobSet's and Kubeflow Trainer's names are theirs, byte for byte; ours live under
-``jupyter-trainjob.org``. A name is written here once, so that a reader can find all of its users; those that the
-worker must know inside a pod, where it has nothing but itself, stand in `worker.protocol`.
+Names of Kubernetes, JobSet and Kubeflow Trainer are unchanged; those of this package are in the group
+``jupyter-trainjob.org``. Each name is defined once. Names that the worker needs inside a pod, where the rest of the
+package is not installed, are in `worker.protocol`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 VERSION: Final = "0.1.0"
-"""Of this package; pyproject.toml reads it from here."""
+"""Version of this package; pyproject.toml reads it from here."""
 
 # Kubeflow Trainer v2.3 (pkg/constants/constants.go)
 TRAINER_GROUP: Final = "trainer.kubeflow.org"
@@ -18,12 +18,16 @@ TRAINER_VERSION: Final = "v1alpha1"
 MANAGED_BY_TRAINER: Final = "trainer.kubeflow.org/trainjob-controller"
 ANCESTOR_LABEL: Final = "trainer.kubeflow.org/trainjob-ancestor-step"
 FRAMEWORK_LABEL: Final = "trainer.kubeflow.org/framework"
+SUPPORT_LABEL: Final = "trainer.kubeflow.org/support"
+SUPPORT_DEPRECATED: Final = "deprecated"
 ANCESTOR_TRAINER: Final = "trainer"
 ANCESTOR_DATASET_INITIALIZER: Final = "dataset-initializer"
 ANCESTOR_MODEL_INITIALIZER: Final = "model-initializer"
 NODE_JOB: Final = "node"
+LAUNCHER_JOB: Final = "launcher"
 NODE_CONTAINER: Final = "node"
 TRAINER_PORT: Final = 29500
+FLUX_INSTALLER: Final = "flux-installer"
 SNAPSHOT_SUFFIX: Final = "-runtime-snapshot"
 SNAPSHOT_KEY: Final = "runtime"
 
@@ -51,11 +55,22 @@ JOB_NAME: Final = "batch.kubernetes.io/job-name"
 JOB_CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
 JOB_COMPLETION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 
+# Kueue v0.19 (pkg/controller/constants/constants.go, pkg/controller/jobs/trainjob/trainjob_controller.go)
+KUEUE_GROUP: Final = "kueue.x-k8s.io"
+STATUS_SERVER_PORT: Final = 10443
+STATUS_SERVER_SERVICE: Final = "kubeflow-trainer-controller-manager"
+"""Where Kubeflow Trainer's status server listens: the default port, and its Service."""
+VOLCANO_QUEUE: Final = "scheduling.volcano.sh/queue-name"
+KUEUE_QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
+KUEUE_JOB_UID_LABEL: Final = "kueue.x-k8s.io/job-uid"
+KUEUE_PATCH_MANAGER: Final = "kueue.x-k8s.io/manager"
+KUEUE_VISIBILITY_GROUP: Final = "visibility.kueue.x-k8s.io"
+
 # Kubernetes' garbage collector
 FOREGROUND_FINALIZER: Final = "foregroundDeletion"
 ORPHAN_FINALIZER: Final = "orphan"
 
-# Ours
+# This package
 GROUP: Final = "jupyter-trainjob.org"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "jupyter-trainjob"
@@ -68,21 +83,22 @@ VARIABLE_ANNOTATION: Final = f"{GROUP}/variable"
 RUNTIME_ANNOTATION: Final = f"{GROUP}/runtime"
 """On a TrainJob that names its own copy of a runtime: the runtime that the user chose."""
 RERUN_ANNOTATION: Final = f"{GROUP}/rerun-of"
-"""On a TrainJob that is another one sent again: the name of that one."""
+"""On a TrainJob created by a rerun: the name of the original TrainJob."""
 SENT_ANNOTATION: Final = f"{GROUP}/sent"
-"""On the TrainJob: a random word of who sent it, which knows it by that if no answer came."""
+"""On the TrainJob: unix time of the submission and a random token, such as ``1767225600.250-9f86d081884c7d65``. With
+the token the sender recognizes its TrainJob after a request without an answer."""
 STOPPED_BY_ANNOTATION: Final = f"{GROUP}/stopped-by"
-"""On a suspended TrainJob: who stopped it; its presence is what turns Suspended into Stopped."""
+"""On a suspended TrainJob: who stopped it; a suspended job with it is Stopped."""
 PYTHON_ANNOTATION: Final = f"{GROUP}/python"
-"""On a pod of the embedded cluster: path of the interpreter that its commands find first on PATH."""
+"""On a pod of the embedded cluster: path of the interpreter whose folder is first on PATH."""
 WORKDIR_ANNOTATION: Final = f"{GROUP}/working-dir"
 """On a pod of the embedded cluster: the folder that containers without a workingDir start in."""
 PYTHON_VERSION_ANNOTATION: Final = f"{GROUP}/python-version"
-"""On a runtime: the Python that its image has, such as ``3.12``."""
+"""On a runtime: the Python version of its image, such as ``3.12``."""
 PACKAGES_ANNOTATION: Final = f"{GROUP}/packages"
-"""On a runtime: what its image has, by the names that are imported, such as ``torch==2.13.0 numpy==2.3``."""
+"""On a runtime: the packages of its image by import name, such as ``torch==2.13.0 numpy==2.3``."""
 SUBSTITUTION_CONDITION: Final = f"{GROUP}/paths-substituted"
-"""True on a pod of the embedded cluster that has no namespaces: mountPaths and host names are replaced in its words."""
+"""True on a pod of the embedded cluster that has no namespaces: mountPaths and host names in commands are replaced."""
 
 # In a notebook
 MAGIC: Final = "%%trainjob"
@@ -91,16 +107,24 @@ MAGIC: Final = "%%trainjob"
 BUNDLE_MOUNT: Final = "/trainjob"
 JOB_ARCHIVE: Final = "job.pyz"
 FOLDER_MOUNT: Final = "/trainjob-folder"
-"""Where the folder lies that all ranks of a job share, and that outlives them."""
+"""Mount path of the persistent folder that all ranks of a job share."""
 FILES_MOUNT: Final = "/trainjob-files"
-"""Where large captured values lie if the folder is one of ``--storage``."""
+"""Mount path of large captured values if the folder is that of ``--storage``."""
 
 # The embedded cluster
 DRAFT_PREFIX: Final = ".sending-"
-"""How the names of files begin that are to become part of a job's folder."""
+"""Prefix of temporary files that will be moved into a job's folder."""
 EMBEDDED_CONTEXT: Final = "trainjob-local"
+EMBEDDED_LOCATION: Final = "this computer"
 STATE_DIR_ENV: Final = "TRAINJOB_STATE_DIR"
 CONTEXT_ENV: Final = "TRAINJOB_CONTEXT"
 NODE_NAME: Final = "this-computer"
 DEFAULT_RUNTIME: Final = "torch-distributed"
 DEFAULT_NAMESPACE: Final = "default"
+
+INDEXED_PODS_LIMIT: Final = 100_000
+"""Pods limit of an Indexed Job (Kubernetes' ``maxParallelismForIndexedJob`` and ``maxFailedIndexesForIndexedJob``)."""
+NODE_PODS: Final = 250
+"""Maximum of concurrent pods on this computer."""
+LOCAL_RANKS: Final = 1_000
+"""Maximum of ranks of a job on this computer: each is a process."""

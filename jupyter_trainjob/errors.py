@@ -1,18 +1,19 @@
-"""Every error that a user can see. Each message says what happened, why, and what to do.
+"""Errors and warnings of this package. Each message states what happened, why, and the remedy.
 
 ::
 
     TrainJobError
-    ├── UsageError            the request itself is wrong; nothing was sent
-    │   └── CaptureError      a value of the notebook cannot travel
+    ├── UsageError            the request is invalid; nothing was sent
+    │   └── CaptureError      a value of the notebook cannot be sent
     ├── ClusterError          the embedded cluster cannot be started or reached
-    ├── JobError              a job did not end well
-    │   ├── JobFailed         a rank was killed, or the job passed a limit; what the cell raised is raised itself
-    │   ├── JobStopped        somebody stopped or deleted it
-    │   └── NoResult          it ended well, but what a rank returned cannot be read
-    ├── StorageError          what lies behind ``--storage URL`` cannot be reached
-    ├── JobTimeout            ``wait(timeout=…)`` ran out; the job goes on
-    └── ApiError              the API server said no (a Kubernetes ``Status``)
+    ├── JobError              a job has no result
+    │   ├── JobFailed         a rank was killed, or the job exceeded a limit; what the cell raised is raised itself
+    │   ├── JobStopped        the job was stopped or deleted
+    │   ├── NoResult          the job is complete, but what a rank returned cannot be read
+    │   └── MissingOut        the job is complete, but the cell did not assign a name of ``--out``; also a KeyError
+    ├── StorageError          the store of ``--storage URL`` cannot be reached
+    ├── JobTimeout            ``wait(timeout=…)`` ran out; the job continues
+    └── ApiError              the API server refused a request (a Kubernetes ``Status``)
         ├── BadRequest        400
         ├── Unauthorized      401
         ├── Forbidden         403
@@ -25,19 +26,54 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return " Did you mean X?" for the most similar of the `known` words; empty if none is similar.
+
+    >>> did_you_mean("digit", ["digits", "weights"])
+    ' Did you mean digits?'
+    """
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f" Did you mean {by_lower[near[0]]}?" if near else ""
+
+
+def listed(word: str, known: Iterable[str], *, most: int = 5, rest: str = "") -> str:
+    """Return " Available: …" with the `known` words, those like `word` first, and the number of others.
+
+    `rest` names the command that shows them. Empty if `known` is empty.
+    """
+    names = list(dict.fromkeys(known))
+    if not names:
+        return ""
+    lowered = word.lower()
+
+    def likeness(name: str) -> float:
+        lower = name.lower()
+        near = max(
+            difflib.SequenceMatcher(None, lowered, candidate).ratio() for candidate in (lower, lower.rpartition("-")[0])
+        )
+        return near if near >= 0.6 else 0.0  # Dissimilar names keep their order.
+
+    first = sorted(names, key=likeness, reverse=True)[:most]
+    more = len(names) - len(first)
+    return f" Available: {', '.join(first)}{f' and {more} more{rest}' if more else ''}."
 
 
 class TrainJobError(Exception):
     """Base of all errors of this package."""
 
     def _render_traceback_(self) -> list[str]:
-        """Let IPython show the message alone: the frames of this package would bury what happened in the job."""
+        """Make IPython show only the message: the frames of this package would hide the cause."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(TrainJobError):
-    """The request is wrong; nothing was sent."""
+    """The request is invalid; nothing was sent."""
 
 
 class CaptureError(UsageError):
@@ -49,18 +85,18 @@ class ClusterError(TrainJobError):
 
 
 class StorageError(TrainJobError):
-    """What lies behind ``--storage URL`` cannot be read or written from here."""
+    """The store of ``--storage URL`` cannot be read or written from here."""
 
 
 class JobError(TrainJobError):
-    """A job did not end well."""
+    """A job has no result."""
 
 
 class JobFailed(JobError):
-    """A rank was killed, left with an exit code, or the job passed a limit.
+    """A rank was killed or ended with an exit code, or the job exceeded a limit.
 
-    What the cell raised is raised in the notebook as it is; this stands for it only where that is not possible.
-    ``rank`` is the rank that failed first (None where no rank is to blame), ``traceback`` its traceback as text.
+    An exception of the cell is raised itself, if it can be rebuilt; else this replaces it. ``rank`` is the
+    rank that failed first, None if no rank is the cause; ``traceback`` is its traceback as text.
     """
 
     def __init__(self, message: str, *, rank: int | None = None, traceback: str = "") -> None:
@@ -74,31 +110,42 @@ class JobStopped(JobError):
 
 
 class NoResult(JobError):
-    """The job ended well, but what one of its ranks returned cannot be read: it could not be sent, or is gone."""
+    """The job is complete, but what a rank returned cannot be read: it could not be pickled, or was removed."""
+
+
+class MissingOut(JobError, KeyError):
+    """The job is complete, but the cell did not assign a name that was read from `TrainJob.out`."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the repr of the message.
 
 
 class NoCheckpoint(UserWarning):
-    """A job was stopped that has written nothing into ``checkpoint_dir()``: resumed, it begins anew."""
+    """A job was stopped before it had written a checkpoint: after `TrainJob.resume` it starts from the beginning."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} has written no checkpoint: resume() begins its cell at the first line. Save into "
-            "checkpoint_dir(), and load from there, to go on."
+            f"{name} has written no checkpoint: resume() starts from the beginning. To continue, save checkpoints in "
+            "checkpoint_dir() and load them from there."
         )
 
 
+class LinesLeftOut(UserWarning):
+    """More lines of a log were requested than are kept."""
+
+
 class RunsDifferently(UserWarning):
-    """A job was sent again, and something that it runs with is not as it was."""
+    """A job was sent again, and its runtime or versions differ from the first time."""
 
 
 class JobTimeout(TrainJobError):
-    """``wait(timeout=…)`` ran out. The job goes on."""
+    """The timeout of `TrainJob.wait` or `TrainJob.result` ran out. The job continues."""
 
 
 class ApiError(TrainJobError):
     """A Kubernetes ``Status`` other than success.
 
-    ``code`` is the HTTP status, ``reason`` Kubernetes' word for it, ``status`` the whole Status object.
+    ``code`` is the HTTP status, ``reason`` Kubernetes' machine-readable reason, ``status`` the whole Status object.
     """
 
     def __init__(self, code: int, reason: str, message: str, status: dict[str, Any] | None = None) -> None:
@@ -124,7 +171,7 @@ class Unauthorized(ApiError):
     """401: no valid credentials."""
 
     def __str__(self) -> str:
-        return f"The cluster does not take your credentials ({self.message}): log in again, as for kubectl."
+        return f"The cluster rejected your credentials ({self.message}): log in again, as for kubectl."
 
 
 class Forbidden(ApiError):
@@ -152,7 +199,7 @@ class Invalid(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the server failed, or is not there yet."""
+    """5xx: the server failed, or is still starting."""
 
 
 _BY_REASON: dict[str, type[ApiError]] = {"AlreadyExists": AlreadyExists, "Expired": Expired, "Gone": Expired}

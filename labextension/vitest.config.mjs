@@ -6,7 +6,7 @@ export default defineConfig({
       { find: 'react/jsx-runtime', replacement: 'preact/jsx-runtime' },
       { find: 'react/jsx-dev-runtime', replacement: 'preact/jsx-dev-runtime' },
       { find: /^react$/, replacement: new URL('./src/widget/react.ts', import.meta.url).pathname },
-      // JupyterLab brings it along; it is not installed.
+      // Answers requests as each test specifies.
       {
         find: '@jupyterlab/services',
         replacement: new URL('./test/services.ts', import.meta.url).pathname

@@ -2,7 +2,7 @@
 
 usage: run_notebook.py NOTEBOOK [--output PATH]
 
-The kernel knows nothing of this script: what it shows of a job comes from the cluster's API, as for any other client.
+The state of jobs is read from the cluster's API.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from nbclient.exceptions import CellExecutionError
 
 import jupyter_trainjob
 from jupyter_trainjob.client.snapshot import Snapshot, State
-from jupyter_trainjob.widget import text
+from jupyter_trainjob.rendering import text
 
 LOOK = 0.2
 PLAIN_EVERY = 2.0
 
 
 class Terminal:
-    """One line that changes in place; where output is no terminal, a line now and then."""
+    """A progress line that is updated in place; without a terminal, a new line every two seconds at most."""
 
     def __init__(self) -> None:
         self._tty = sys.stdout.isatty()
         self._last = ("", 0.0)
 
     def update(self, line: str) -> None:
-        """Show the state of now."""
+        """Show the current progress."""
         if self._tty:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[2K{line[:width]}", end="", flush=True)
@@ -43,12 +43,12 @@ class Terminal:
             print(line, flush=True)
 
     def keep(self, line: str) -> None:
-        """Show a line that stays."""
+        """Print a permanent line."""
         print(f"\r\x1b[2K{line}" if self._tty else line, flush=True)
 
 
 def main() -> int:
-    """Run the notebook; 0 if every cell ran."""
+    """Run the notebook and return the exit status: 0 if every cell ran."""
     parser = argparse.ArgumentParser(description="Run a notebook with visible progress.")
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--output", type=Path, help="where the executed notebook goes (default: build/NAME)")
@@ -57,22 +57,26 @@ def main() -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     terminal = Terminal()
     terminal.keep(f"Running {options.notebook} in a Jupyter kernel")
-    known = {job.name for job in jupyter_trainjob.list_jobs()}
     notebook = nbformat.read(options.notebook, as_version=4)
-    begun = time.monotonic()
-    done = threading.Event()
-    seen: dict[str, Snapshot] = {}
-    watcher = threading.Thread(target=watch, args=(terminal, known, seen, done))
+    started_at = time.monotonic()
+    ready, done = threading.Event(), threading.Event()
+    snapshots: dict[str, Snapshot] = {}
+    watcher = threading.Thread(target=watch, args=(terminal, snapshots, ready, done))
     watcher.start()
     client = NotebookClient(
         notebook,
         timeout=1200,
         resources={"metadata": {"path": str(options.notebook.parent)}},
         extra_arguments=["--log-level=40"],
+        shutdown_kernel="immediate",
+        store_widget_state=False,  # A page without a kernel shows the pictures.
     )
     failure: CellExecutionError | None = None
     try:
-        client.execute()
+        with client.setup_kernel():
+            ready.wait()  # The cluster starts while the kernel does.
+            for index, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, index)
     except CellExecutionError as error:
         failure = error
     finally:
@@ -81,42 +85,46 @@ def main() -> int:
         nbformat.write(notebook, output)
     if failure is not None:
         terminal.keep(str(failure))
-    summary(terminal, seen, time.monotonic() - begun, output)
+    summary(terminal, snapshots, time.monotonic() - started_at, output)
     return 1 if failure is not None else 0
 
 
-def watch(terminal: Terminal, known: set[str], seen: dict[str, Snapshot], done: threading.Event) -> None:
-    """Show every job that appears while the notebook runs, until it is over."""
+def watch(terminal: Terminal, snapshots: dict[str, Snapshot], ready: threading.Event, done: threading.Event) -> None:
+    """Show every job that appears while the notebook runs; sets `ready` once the cluster has answered."""
     jobs: dict[str, jupyter_trainjob.TrainJob] = {}
+    try:
+        known = {job.name for job in jupyter_trainjob.list_jobs()}
+    finally:
+        ready.set()
     while True:
-        over = done.wait(LOOK)
+        finished = done.wait(LOOK)
         for job in jupyter_trainjob.list_jobs():
             if job.name not in known:
                 jobs.setdefault(job.name, job)
         for name, job in jobs.items():
-            before = seen.get(name)
+            before = snapshots.get(name)
             if before is not None and before.state.finished:
                 continue
-            if over:
+            if finished:
                 job.wait(timeout=30)
-            seen[name] = snapshot = job.snapshot()
+            snapshots[name] = snapshot = job.snapshot()
             if snapshot.state.finished:
-                terminal.keep(text.line(snapshot))
+                terminal.keep(text.summary_line(snapshot))
             else:
                 terminal.update(progress(snapshot))
-        if over:
+        if finished:
             return
 
 
 def progress(snapshot: Snapshot) -> str:
-    """Return the line that moves while a job runs."""
+    """Return the progress line of a running job."""
     nodes = f"{snapshot.ranks_running} of {snapshot.nodes} nodes"
     steps = f" · step {snapshot.step} of {snapshot.total}" if snapshot.step is not None else ""
-    return f"{text.line(snapshot)} · {nodes}{steps}"
+    return f"{text.summary_line(snapshot)} · {nodes}{steps}"
 
 
 def summary(terminal: Terminal, jobs: dict[str, Snapshot], seconds: float, output: Path) -> None:
-    """Say what was done, and where the executed notebook lies."""
+    """Print a summary of the jobs, and the path of the executed notebook."""
     terminal.keep("")
     for job in jobs.values():
         measured = ", ".join(f"{name} {value:.3f}" for name, value in job.metrics.items())
@@ -127,7 +135,7 @@ def summary(terminal: Terminal, jobs: dict[str, Snapshot], seconds: float, outpu
         terminal.keep(f"  last      {measured}")
         terminal.keep(f"  seconds   {took} for the job, {seconds:.1f} s for the notebook")
     terminal.keep(f"  notebook  {output.resolve()}")
-    terminal.keep("The embedded cluster runs on, for the next job; `.venv/bin/jupyter trainjob cluster stop` ends it.")
+    terminal.keep("The embedded cluster stays for the next job; `.venv/bin/jupyter trainjob cluster stop` ends it.")
 
 
 if __name__ == "__main__":

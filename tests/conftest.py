@@ -1,10 +1,16 @@
-"""What every test shares: the time by folder at the end of a run."""
+"""What every test shares: Ctrl-C as in a terminal, and the time by folder at the end of a run."""
 
 from __future__ import annotations
 
 import collections
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as in a terminal: a shell that starts the suite in its background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

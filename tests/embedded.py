@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.jobs import list_jobs
-from jupyter_trainjob.cluster import launch, presence
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.client.queries import list_jobs
+from jupyter_trainjob.cluster.daemon import daemon_status, launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import STATE_DIR_ENV
 
 END_TIMEOUT = 60.0
@@ -25,19 +25,19 @@ def embedded_cluster(folder: Path) -> Iterator[StateDir]:
     """Point this process (and the kernels that it starts) at a state folder of its own; end what ran there after."""
     before = os.environ.get(STATE_DIR_ENV)
     os.environ[STATE_DIR_ENV] = str(folder)
-    context.forget()
+    context.forget_connections()
     state = StateDir(folder)
     try:
         yield state
     finally:
         try:
-            if launch.running(state) is not None:
+            if launcher.running_daemon(state) is not None:
                 for job in list_jobs():
                     job.delete()
                 _wait_until_no_pod_runs(state)
         finally:
-            launch.stop(state)
-        context.forget()
+            launcher.stop(state)
+        context.forget_connections()
         if before is None:
             del os.environ[STATE_DIR_ENV]
         else:
@@ -48,25 +48,25 @@ def embedded_cluster(folder: Path) -> Iterator[StateDir]:
 
 def kill_daemon(state: StateDir) -> int:
     """Kill the daemon with -9 and return its pid."""
-    daemon = launch.running(state)
+    daemon = launcher.running_daemon(state)
     assert daemon is not None
     os.kill(daemon.pid, signal.SIGKILL)
     with state.lock.open("rb") as lock:
-        wait_for(lambda: presence.is_free(lock))
+        wait_for(lambda: daemon_status.is_unlocked(lock))
     return daemon.pid
 
 
 def processes_of(state: StateDir) -> list[psutil.Process]:
     """Return the processes that belong to a state folder, by what their command line or environment says."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             words = [*process.cmdline(), process.environ().get(STATE_DIR_ENV, "")]
         except psutil.Error:
             continue
         if process.pid != os.getpid() and any(str(state.root) in word for word in words) and _ours(process):
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
 def wait_for(condition: Callable[[], object], timeout: float = END_TIMEOUT) -> None:

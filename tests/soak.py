@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.daemon import launcher
 from tests.embedded import embedded_cluster, processes_of
 from tests.faults.soaking import Soak
 
@@ -56,14 +56,14 @@ def main() -> int:
     end = time.monotonic() + minutes * 60
     with tempfile.TemporaryDirectory(prefix="trainjob-soak-") as folder, embedded_cluster(Path(folder) / "s") as state:
         soak = Soak(state, random.Random(seed))
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
         number = 0
         while time.monotonic() < end:
             number += 1
             soak.round(number)
             print(f"\rround {number}: {dict(soak.outcomes)}, wrong {len(soak.wrong)}", end="", flush=True)
-    if left := processes_of(state):
-        soak.wrong.append(f"{len(left)} processes are left")
+    if processes := processes_of(state):
+        soak.wrong.append(f"{len(processes)} processes are left")
     text = report(soak, minutes, seed, number)
     REPORT.write_text(text)
     print(f"\n{text}")

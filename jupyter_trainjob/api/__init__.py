@@ -1,1 +1,1 @@
-"""TrainJob, runtimes and JobSet as data: what may stand in them, and what it means. No I/O."""
+"""TrainJob, runtimes and JobSet as data: their schemas, validation and semantics. No I/O."""

@@ -1,8 +1,8 @@
-"""Writes the CRDs: the models of ``kubeflow_trainer_api``, inlined and made structural, with `api.overlay` on top.
+"""Generate the CRDs: the models of ``kubeflow_trainer_api``, inlined and made structural, with `api.overlay`.
 
-``python -m jupyter_trainjob.api.generate`` rewrites ``api/crds/*.yaml``. It is run by developers when the models or
-the overlay change, and by a test that compares; nothing imports it otherwise, since the models take seconds to load.
-The files hold JSON, which is YAML that loads fifty times faster. Descriptions are left out: they are the models' own.
+``python -m jupyter_trainjob.api.generate`` rewrites ``api/schemas/crds/*.yaml``. Developers run it when the models
+or the overlay change, and a test checks that the files are current. No other code imports it: loading the models
+takes seconds. The files contain JSON, the subset of YAML that loads fifty times faster, without descriptions.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import json
 from functools import cache
 from typing import Any
 
-from jupyter_trainjob.api import crds, overlay, podgroups
-from jupyter_trainjob.api.resources import PODGROUPS, Object, Resource
+from jupyter_trainjob.api import overlay
+from jupyter_trainjob.api.kinds import podgroups
+from jupyter_trainjob.api.resources import PODGROUPS, KubeObject, Resource
+from jupyter_trainjob.api.schemas import crds
 
 _MODELS = {
     "TrainJob": "TrainerV1alpha1TrainJob",
@@ -33,9 +35,9 @@ _PREFIXES = (
 )
 
 
-def crd(resource: Resource) -> Object:
-    """Return the CustomResourceDefinition of one of our kinds."""
-    version: Object = {
+def build_crd(resource: Resource) -> KubeObject:
+    """Return the CustomResourceDefinition of a kind."""
+    version: KubeObject = {
         "name": resource.version,
         "served": True,
         "storage": True,
@@ -45,7 +47,7 @@ def crd(resource: Resource) -> Object:
         version["additionalPrinterColumns"] = overlay.COLUMNS[resource.kind]
     if resource.status:
         version["subresources"] = {"status": {}}
-    names: Object = {
+    names: KubeObject = {
         "kind": resource.kind,
         "listKind": f"{resource.kind}List",
         "plural": resource.plural,
@@ -62,30 +64,30 @@ def crd(resource: Resource) -> Object:
     }
 
 
-def text(resource: Resource) -> str:
+def crd_text(resource: Resource) -> str:
     """Return the content of the CRD's file."""
-    return json.dumps(crd(resource), indent=1) + "\n"
+    return json.dumps(build_crd(resource), indent=1) + "\n"
 
 
 def main() -> None:
     """Rewrite every CRD."""
     for resource in crds.RESOURCES:
-        crds.path(resource).write_text(text(resource))
+        crds.crd_path(resource).write_text(crd_text(resource))
 
 
 def facts_used(resource: Resource) -> set[str]:
-    """Return the keys of the overlay that a kind's CRD makes use of."""
+    """Return the keys of the overlay that the CRD of a kind uses."""
     return _inlined(resource)[1]
 
 
-def _schema(resource: Resource) -> Object:
+def _schema(resource: Resource) -> KubeObject:
     schema, _ = _inlined(resource)
     schema["properties"]["metadata"] = {"type": "object"}
     return schema
 
 
 @cache
-def _inlined(resource: Resource) -> tuple[Object, set[str]]:
+def _inlined(resource: Resource) -> tuple[KubeObject, set[str]]:
     if resource == PODGROUPS:
         return copy.deepcopy(podgroups.SCHEMA), set()
     from kubeflow_trainer_api import models
@@ -96,60 +98,60 @@ def _inlined(resource: Resource) -> tuple[Object, set[str]]:
 
 
 class _Inliner:
-    """Turns pydantic's JSON schema, with references and nulls, into a structural one with our facts on it."""
+    """Converts pydantic's JSON schema, with references and nulls, to a structural schema with the overlay's facts."""
 
-    def __init__(self, definitions: Object) -> None:
+    def __init__(self, definitions: KubeObject) -> None:
         self._definitions = definitions
         self.used: set[str] = set()
-        """The keys of the overlay that were met."""
+        """The keys of the overlay that were used."""
 
-    def model(self, name: str, schema: Object) -> Object:
+    def model(self, name: str, schema: KubeObject) -> KubeObject:
         if name in overlay.REPLACED:
             return dict(overlay.REPLACED[name])
         properties = {}
         for field, value in (schema.get("properties") or {}).items():
-            inner = self._value(value, wide=field in overlay.WIDE)
-            properties[field] = _laid_over(inner, self._facts(f"{name}.{field}"))
-        result: Object = {"type": "object"}
+            inner = self._value(value, is_int64=field in overlay.WIDE)
+            properties[field] = _with_facts(inner, self._facts(f"{name}.{field}"))
+        result: KubeObject = {"type": "object"}
         if properties:
             result["properties"] = properties
         if schema.get("required"):
             result["required"] = sorted(schema["required"])
-        return _laid_over(result, self._facts(name))
+        return _with_facts(result, self._facts(name))
 
-    def _facts(self, key: str) -> Object:
+    def _facts(self, key: str) -> KubeObject:
         if key not in overlay.FACTS:
             return {}
         self.used.add(key)
         return overlay.FACTS[key]
 
-    def _value(self, schema: Any, *, wide: bool) -> Object:
+    def _value(self, schema: Any, *, is_int64: bool) -> KubeObject:
         choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
         (only,) = choices
         if "$ref" in only:
             name = only["$ref"].rsplit("/", 1)[1]
             result = self.model(_short(name), self._definitions[name])
         else:
-            result = self._plain(only, wide=wide)
+            result = self._plain(only, is_int64=is_int64)
         if schema.get("default") is not None:
             result["default"] = schema["default"]
         return result
 
-    def _plain(self, schema: Object, *, wide: bool) -> Object:
-        result: Object = {"type": schema["type"]}
+    def _plain(self, schema: KubeObject, *, is_int64: bool) -> KubeObject:
+        result: KubeObject = {"type": schema["type"]}
         if schema["type"] == "integer":
-            result["format"] = "int64" if wide else "int32"
+            result["format"] = "int64" if is_int64 else "int32"
         elif "format" in schema:
             result["format"] = schema["format"]
         if "items" in schema:
-            result["items"] = self._value(schema["items"], wide=wide)
+            result["items"] = self._value(schema["items"], is_int64=is_int64)
         if isinstance(schema.get("additionalProperties"), dict):
-            result["additionalProperties"] = self._value(schema["additionalProperties"], wide=wide)
+            result["additionalProperties"] = self._value(schema["additionalProperties"], is_int64=is_int64)
         return result
 
 
-def _laid_over(schema: Object, facts: Object) -> Object:
-    """Return the schema with facts on it; those under ``items`` concern each item of a list."""
+def _with_facts(schema: KubeObject, facts: KubeObject) -> KubeObject:
+    """Return the schema with facts merged in; those under ``items`` apply to each item of a list."""
     merged = {**schema, **facts}
     if "items" in facts:
         merged["items"] = {**schema["items"], **facts["items"]}

@@ -1,4 +1,4 @@
-"""What the models of ``kubeflow_trainer_api`` do not say: defaults, limits, enums, keys of lists, rules, columns.
+"""Schema details that the models of ``kubeflow_trainer_api`` lack: defaults, limits, list keys, rules, columns.
 
 `api.generate` lays these facts over the models' JSON schemas and writes the CRDs. The facts are those of Kubeflow
 Trainer v2.3 and JobSet v0.12. Keys are ``Model`` or ``Model.field``, without the models' group prefixes.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from jupyter_trainjob import constants
-from jupyter_trainjob.api import podgroups, rules
+from jupyter_trainjob.api.kinds import podgroups
+from jupyter_trainjob.api.schemas import cel_rules
 
 Facts = dict[str, Any]
 
@@ -25,11 +26,11 @@ def _length(most: int, *, least: int = 0) -> Facts:
 _ATOMIC: Final[Facts] = {"x-kubernetes-list-type": "atomic"}
 _ENV: Final[Facts] = {"maxItems": 128, **_keyed("name")}
 _WORDS: Final[Facts] = {"maxItems": 128, **_ATOMIC, "items": _length(1_048_576)}
-_FIXED: Final[Facts] = {"x-kubernetes-validations": [rules.IMMUTABLE.schema()]}
+_FIXED: Final[Facts] = {"x-kubernetes-validations": [cel_rules.IMMUTABLE.schema()]}
 _COUNT: Final[Facts] = {"minimum": 0}
 
 TRAINJOB: Final[dict[str, Facts]] = {
-    "TrainJob": {"x-kubernetes-validations": [rules.NAME_IS_A_LABEL.schema(), rules.NAME_IS_SHORT.schema()]},
+    "TrainJob": {"x-kubernetes-validations": [cel_rules.NAME_IS_A_LABEL.schema(), cel_rules.NAME_IS_SHORT.schema()]},
     "TrainJobSpec.runtimeRef": _FIXED,
     "TrainJobSpec.initializer": _FIXED,
     "TrainJobSpec.trainer": _FIXED,
@@ -39,14 +40,14 @@ TRAINJOB: Final[dict[str, Facts]] = {
     "TrainJobSpec.managedBy": {
         **_length(253),
         "default": constants.MANAGED_BY_TRAINER,
-        "x-kubernetes-validations": [rules.KNOWN_MANAGER.schema(), rules.IMMUTABLE.schema()],
+        "x-kubernetes-validations": [cel_rules.KNOWN_MANAGER.schema(), cel_rules.IMMUTABLE.schema()],
     },
     "RuntimeRef.name": _length(253, least=1),
     "RuntimeRef.apiGroup": {**_length(253), "default": constants.TRAINER_GROUP},
     "RuntimeRef.kind": {**_length(253), "default": "ClusterTrainingRuntime"},
-    "DatasetInitializer.storageUri": {**_length(2048), "x-kubernetes-validations": [rules.URI_OR_EMPTY.schema()]},
+    "DatasetInitializer.storageUri": {**_length(2048), "x-kubernetes-validations": [cel_rules.URI_OR_EMPTY.schema()]},
     "DatasetInitializer.env": _ENV,
-    "ModelInitializer.storageUri": {**_length(2048), "x-kubernetes-validations": [rules.URI_OR_EMPTY.schema()]},
+    "ModelInitializer.storageUri": {**_length(2048), "x-kubernetes-validations": [cel_rules.URI_OR_EMPTY.schema()]},
     "ModelInitializer.env": _ENV,
     "Trainer.image": _length(500),
     "Trainer.command": _WORDS,
@@ -72,7 +73,7 @@ TRAINJOB: Final[dict[str, Facts]] = {
     "TrainJobStatus.jobsStatus": {"maxItems": 100, **_keyed("name")},
     "JobStatus.name": {"minLength": 1},
     **{f"JobStatus.{count}": _COUNT for count in ("ready", "succeeded", "failed", "active", "suspended")},
-    "TrainerStatus": {"x-kubernetes-validations": [rules.HAS_UPDATE_TIME.schema()]},
+    "TrainerStatus": {"x-kubernetes-validations": [cel_rules.HAS_UPDATE_TIME.schema()]},
     "TrainerStatus.progressPercentage": {"minimum": 0, "maximum": 100},
     "TrainerStatus.estimatedRemainingSeconds": _COUNT,
     "TrainerStatus.metrics": {"maxItems": 256, **_ATOMIC},
@@ -82,7 +83,7 @@ TRAINJOB: Final[dict[str, Facts]] = {
 
 RUNTIME: Final[dict[str, Facts]] = {
     "TrainingRuntimeSpec": {"minProperties": 1},
-    "MLPolicy": {"x-kubernetes-validations": [rules.ONE_POLICY.schema()]},
+    "MLPolicy": {"x-kubernetes-validations": [cel_rules.ONE_POLICY.schema()]},
     "EnvInjection.targets": {"maxItems": 16, **_keyed("jobName")},
     "EnvInjectionTarget.jobName": _length(253, least=1),
     "EnvInjectionTarget.containerNames": {
@@ -90,13 +91,13 @@ RUNTIME: Final[dict[str, Facts]] = {
         "minItems": 1,
         "x-kubernetes-list-type": "set",
         "items": _length(63),
-        "x-kubernetes-validations": [rules.NOT_THE_MAIN_CONTAINER.schema()],
+        "x-kubernetes-validations": [cel_rules.NOT_THE_MAIN_CONTAINER.schema()],
     },
     "MPIMLPolicySource.numProcPerNode": {"default": 1},
     "MPIMLPolicySource.mpiImplementation": {"default": "OpenMPI", "enum": ["OpenMPI", ""]},
     "MPIMLPolicySource.sshAuthMountPath": {"default": "/root/.ssh", **_length(4096)},
     "MPIMLPolicySource.runLauncherAsNode": {"default": False},
-    "FluxMLPolicySource.numProcPerNode": {"default": 1, "x-kubernetes-validations": [rules.AT_LEAST_ONE.schema()]},
+    "FluxMLPolicySource.numProcPerNode": {"default": 1, "x-kubernetes-validations": [cel_rules.AT_LEAST_ONE.schema()]},
     "CoschedulingPodGroupPolicySource.scheduleTimeoutSeconds": {"default": 60},
     "NetworkTopologySpec.mode": {"default": "hard", "enum": ["hard", "soft"]},
     "NetworkTopologySpec.highestTierAllowed": {"default": 1},
@@ -104,7 +105,7 @@ RUNTIME: Final[dict[str, Facts]] = {
 }
 
 JOBSET: Final[dict[str, Facts]] = {
-    "JobSetSpec": {"x-kubernetes-validations": [rules.ORDER_OR_DEPENDENCIES.schema()]},
+    "JobSetSpec": {"x-kubernetes-validations": [cel_rules.ORDER_OR_DEPENDENCIES.schema()]},
     "JobSetSpec.replicatedJobs": _keyed("name"),
     "JobSetSpec.network": _FIXED,
     "JobSetSpec.successPolicy": _FIXED,
@@ -133,7 +134,7 @@ JOBSET: Final[dict[str, Facts]] = {
         ]
     },
     "FailurePolicyRule.targetReplicatedJobs": _ATOMIC,
-    "VolumeClaimPolicy": {"x-kubernetes-validations": [rules.NO_CLAIM_NAMESPACE.schema()]},
+    "VolumeClaimPolicy": {"x-kubernetes-validations": [cel_rules.NO_CLAIM_NAMESPACE.schema()]},
     "VolumeClaimPolicy.templates": {"maxItems": 50, **_ATOMIC},
     "VolumeRetentionPolicy.whenDeleted": {"default": "Delete", "enum": ["Delete", "Retain"]},
     "JobSetStatus.conditions": _keyed("type"),
@@ -170,7 +171,7 @@ _NAMED: Final[Facts] = {
 _ANYTHING: Final[Facts] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 REPLACED: Final[dict[str, Facts]] = {
-    # Written out in full, pod templates are nine tenths of a CRD; whoever creates the Pods checks them once more.
+    # In full, pod templates would be nine tenths of a CRD; the API server validates them again in created Pods.
     "PodSpec": {
         **_ANYTHING,
         "required": ["containers"],
@@ -182,7 +183,7 @@ REPLACED: Final[dict[str, Facts]] = {
             "metadata": {**_ANYTHING, "properties": {"name": {"type": "string"}, "namespace": {"type": "string"}}},
         },
     },
-    # What a template may say about the objects made from it; the rest of ObjectMeta is the API server's to write.
+    # Metadata fields of a template; the API server sets the other fields of ObjectMeta.
     "ObjectMeta": {
         "type": "object",
         "properties": {

@@ -1,7 +1,7 @@
-"""The kinds that this project speaks of, as the Kubernetes API names them.
+"""The Kubernetes kinds that the project uses, with their groups, versions and plural names.
 
-Used on both sides of the door: the client builds paths from a `Resource`, the embedded API server serves the same
-table. An object is a plain dict everywhere (`Object`), so that fields of newer servers survive.
+The client builds paths from a `Resource`, and the embedded API server serves the same table. Objects are plain dicts
+(`KubeObject`), so that fields of newer servers are preserved.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from jupyter_trainjob import constants
 
-Object = dict[str, Any]
+KubeObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,26 @@ PRIORITYCLASSES: Final = Resource(
 PODGROUPS: Final = Resource(
     "scheduling.x-k8s.io", "v1alpha1", "PodGroup", "podgroups", status=True, short_names=("pg", "pgs")
 )
+CUSTOMRESOURCEDEFINITIONS: Final = Resource(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False, status=True
+)
+LEASES: Final = Resource("coordination.k8s.io", "v1", "Lease", "leases")
+MUTATINGWEBHOOKCONFIGURATIONS: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    namespaced=False,
+)
+VALIDATINGWEBHOOKCONFIGURATIONS: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    namespaced=False,
+)
+VOLCANO_PODGROUPS: Final = Resource("scheduling.volcano.sh", "v1beta1", "PodGroup", "podgroups", status=True)
+"""Volcano's pod groups, which the embedded cluster does not serve."""
 JOBSETS: Final = Resource(constants.JOBSET_GROUP, constants.JOBSET_VERSION, "JobSet", "jobsets", status=True)
 TRAINJOBS: Final = Resource(constants.TRAINER_GROUP, constants.TRAINER_VERSION, "TrainJob", "trainjobs", status=True)
 TRAININGRUNTIMES: Final = Resource(
@@ -102,22 +122,21 @@ ALL: Final = (
     TRAININGRUNTIMES,
     CLUSTERTRAININGRUNTIMES,
 )
-"""What the embedded cluster serves: the profile."""
+"""All kinds that the embedded cluster serves."""
 
 
-def owner_reference(owner: Object, *, controller: bool = True) -> Object:
-    """Return an ownerReference to `owner`, as controller-runtime's SetControllerReference writes it."""
-    return {
+def owner_reference(owner: KubeObject, *, controller: bool = True) -> KubeObject:
+    """Return an ownerReference to `owner`, as controller-runtime's SetControllerReference and SetOwnerReference do."""
+    reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
-        "controller": controller,
-        "blockOwnerDeletion": controller,
     }
+    return {**reference, "controller": True, "blockOwnerDeletion": True} if controller else reference
 
 
-def controller_of(obj: Object) -> Object | None:
+def controller_of(obj: KubeObject) -> KubeObject | None:
     """Return the ownerReference that controls `obj`, if any."""
     for reference in obj["metadata"].get("ownerReferences") or ():
         if reference.get("controller"):

@@ -1,4 +1,4 @@
-"""Times of the API: RFC 3339 as text, moments as `datetime`, unix seconds, in which reconcilers and views reckon."""
+"""Convert between times of the API (RFC 3339), `datetime` and unix seconds."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ _FRACTION: Final = re.compile(r"\.\d+")
 
 
 def timestamp(moment: datetime | float | None = None) -> str:
-    """Return a moment, or unix seconds (now by default), as the API writes it: UTC, whole seconds."""
+    """Return a time (default: now) as the API writes it: UTC, whole seconds.
+
+    >>> timestamp(0)
+    '1970-01-01T00:00:00Z'
+    """
     if not isinstance(moment, datetime):
         moment = datetime.now(timezone.utc) if moment is None else datetime.fromtimestamp(moment, timezone.utc)
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: Any) -> datetime | None:
-    """Return the moment that the API wrote, or None if there is none."""
+    """Parse a time of the API; None for an empty one."""
     return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None
 
 
-def seconds(stamp: str) -> float:
-    """Return a time, with any number of digits behind the second, in unix seconds; 0.0 for what is none."""
+def unix_seconds(stamp: str) -> float:
+    """Return a time, with any number of fractional digits, in unix seconds; 0.0 for an invalid one.
+
+    >>> unix_seconds("1970-01-01T00:01:00.5Z")
+    60.5
+    """
     match = _STAMP.match(stamp)
     if match is None:
         return 0.0
@@ -31,8 +39,12 @@ def seconds(stamp: str) -> float:
     return datetime.fromisoformat(whole + zone.upper().replace("Z", "+00:00")).timestamp() + float(fraction or 0)
 
 
-def age(seconds: float) -> str:
-    """Return a length of time in kubectl's short form (apimachinery's HumanDuration): ``41s``, ``5m3s``, ``2d4h``."""
+def format_age(seconds: float) -> str:
+    """Return a duration in kubectl's short form (apimachinery's ``HumanDuration``).
+
+    >>> format_age(41), format_age(303), format_age(187_200)
+    ('41s', '5m3s', '2d4h')
+    """
     whole = max(int(seconds), 0)
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if whole < 120:
@@ -51,5 +63,5 @@ def age(seconds: float) -> str:
 
 
 def whole_second(stamp: str) -> str:
-    """Return the second that a time lies in, as the ``sinceTime`` of a log request takes it."""
-    return timestamp(seconds(_FRACTION.sub("", stamp)))
+    """Return a time without its fraction, for the ``sinceTime`` of a log request."""
+    return timestamp(unix_seconds(_FRACTION.sub("", stamp)))

@@ -1,7 +1,7 @@
-"""``job.pyz``: a zip application with the worker, cloudpickle, and the manifest that says what to run.
+"""``job.pyz``: a zip application with the worker, cloudpickle, and the manifest of the program to run.
 
-Comes after `capture`; goes into a Secret through `delivery`, and any Python runs it. Captured values are not in it but
-lie next to it in parts: the archive stays small whatever a job carries. The same input gives the same bytes.
+`delivery` puts it into a Secret, and any Python runs it. Captured values are not part of it but of files next to it, so
+that the archive stays small. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ if __name__ == "__main__":
     sys.exit(main())
 """
 _STAND_IN: Final = '''\
-"""Stands in for jupyter_trainjob where it is not installed: a job needs no more of it than these."""
+"""Replaces jupyter_trainjob where it is not installed: the part of it that jobs use."""
 
-from jupyter_trainjob.worker.folder import checkpoint_dir, output_dir
+from jupyter_trainjob.worker.storage.job_dirs import checkpoint_dir, output_dir
 from jupyter_trainjob.worker.report import report
 '''
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
-def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, seed: int | None = None) -> bytes:
-    """Return ``job.pyz`` for a capture. `key` signs the results of the job, `seed` makes its random numbers.
+def build_archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, seed: int | None = None) -> bytes:
+    """Return ``job.pyz`` for a capture. `key` signs the results of the job, `seed` seeds its random numbers.
 
-    With `compiled` it also holds byte code for this very Python, which makes it larger and saves a rank of the same
-    Python 50 ms: for pods of this computer, whose frameworks are warm already.
+    With `compiled` it also contains byte code for exactly this Python version, which makes it larger and starts a rank
+    50 ms earlier: for pods on this computer, whose frameworks are imported already.
     """
     manifest = Manifest(
         job=job,
@@ -66,23 +66,25 @@ def archive(capture: Capture, *, key: bytes, job: str, compiled: bool = False, s
         python_source=capture.python_source,
         code=capture.code.parts() if capture.code is not None else (),
         files=tuple(capture.files),
-        modules=tuple(Module(each.name, each.version, each.size) for each in capture.modules),
+        modules=tuple(Module(item.name, item.version, item.size) for item in capture.modules),
         seed=seed,
         future=capture.future,
+        imports=capture.imports,
+        unsent=capture.unsent,
         settings=dict(capture.settings),
-        secrets=tuple(Secret(each.name, each.env, each.variable) for each in capture.secrets),
+        secrets=tuple(Secret(item.name, item.env, item.variable) for item in capture.secrets),
     )
     return _zip(_program(compiled=compiled), {MANIFEST: manifest.to_json()})
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Return what a ``job.pyz`` says of itself."""
+    """Return the manifest of a ``job.pyz``."""
     with zipfile.ZipFile(io.BytesIO(data)) as archived:
         return Manifest.from_json(archived.read(MANIFEST))
 
 
-def readdressed(data: bytes, *, key: bytes, job: str, changes: Sequence[Change] = ()) -> bytes:
-    """Return a ``job.pyz`` that is the same but for the name of its job, its key, and the `changes` of its values."""
+def readdress_archive(data: bytes, *, key: bytes, job: str, changes: Sequence[Change] = ()) -> bytes:
+    """Return a copy of a ``job.pyz`` with another job name, key, and `changes` of its values."""
     with zipfile.ZipFile(io.BytesIO(data)) as archived:
         files = {name: archived.read(name) for name in archived.namelist()}
     manifest = Manifest.from_json(files[MANIFEST])
@@ -97,22 +99,23 @@ def _zip(base: bytes, files: Mapping[str, bytes]) -> bytes:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.external_attr = 0o644 << 16
-            entry.create_system = 3  # Unix, wherever it was made.
+            entry.create_system = 3  # Unix, on every platform.
             archived.writestr(entry, files[name], zipfile.ZIP_DEFLATED)
     return stream.getvalue()
 
 
 @functools.cache
 def _program(*, compiled: bool) -> bytes:
-    """Return what is the same in every archive, as an archive: packing it takes longer than all the rest."""
+    """Return the part that all archives share, as an archive: compressing it takes longer than all the rest."""
     files = {
         "__main__.py": _MAIN.encode(),
         f"{STAND_IN}/jupyter_trainjob/__init__.py": _STAND_IN.encode(),
         f"{STAND_IN}/jupyter_trainjob/worker/__init__.py": b"",
     }
     for module, name in ((worker, PACKAGE), (cloudpickle, "cloudpickle")):
-        for path in sorted(Path(module.__file__ or "").parent.glob("*.py")):
-            inside = f"{name}/{path.name}"
+        folder = Path(module.__file__ or "").parent
+        for path in sorted(folder.rglob("*.py")):
+            inside = f"{name}/{path.relative_to(folder).as_posix()}"
             files[inside] = path.read_bytes()
             if compiled:
                 files[f"{inside}c"] = _byte_code(files[inside], inside)
@@ -120,7 +123,7 @@ def _program(*, compiled: bool) -> bytes:
 
 
 def _byte_code(text: bytes, name: str) -> bytes:
-    """Return a ``.pyc`` file that is not held against its source (PEP 552), which another Python passes over."""
+    """Return an unchecked ``.pyc`` file (PEP 552), which other Python versions ignore."""
     code = compile(text, name, "exec", dont_inherit=True, optimize=2)
     unchecked = (0b01).to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(text) + marshal.dumps(code)

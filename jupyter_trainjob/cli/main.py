@@ -1,8 +1,7 @@
-"""``jupyter trainjob …``: which command is meant, and how its end is told.
+"""``jupyter trainjob``: choose the command, run it, and report errors.
 
-What a script may rely on: the exit status (0 done, 1 it went wrong or is not there, 2 wrong usage, 130 Ctrl-C), that
-errors are one message on standard error, the names in ``-o json`` and ``-o yaml``, and, for ``cluster kubeconfig``, the
-path on the last line of standard output.
+Stable for scripts: the exit status (0 success, 1 failure or not found, 2 wrong usage, 130 Ctrl-C), one error message on
+standard error, the names in ``-o json`` and ``-o yaml``, and the path on the last line of ``cluster kubeconfig``.
 """
 
 from __future__ import annotations
@@ -12,14 +11,29 @@ import os
 import sys
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.cli import cluster, doctor, jobs
+from jupyter_trainjob.cli import (
+    cluster_commands,
+    controller_command,
+    doctor_command,
+    install_commands,
+    job_commands,
+    shell_completion,
+)
 from jupyter_trainjob.cli.parsers import Commands
+from jupyter_trainjob.client.commandline.parser import Parser
 from jupyter_trainjob.constants import VERSION
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Carry out one command line."""
-    chosen = parser().parse_args(arguments)
+    """Run one command line and return its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == [shell_completion.COMPLETE_COMMAND]:
+        return shell_completion.print_completions(parser(), words[1:])
+    try:
+        chosen = parser().parse_args(words)
+    except errors.UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
     try:
         code = int(chosen.action(chosen))
         sys.stdout.flush()
@@ -29,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read has seen enough; nothing may be written at the interpreter's end either.
+        # The reader has closed the pipe; the flush at interpreter exit must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
@@ -37,15 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    whole = argparse.ArgumentParser(
-        prog="jupyter trainjob", description="Training jobs from notebooks.", allow_abbrev=False
-    )
-    whole.add_argument("--version", action="version", version=VERSION)
-    commands = Commands(whole)
-    jobs.add(commands)
-    doctor.add(commands)
-    cluster.add(commands.group("cluster", "The embedded cluster on this computer."))
-    return whole
+    parser = Parser(prog="jupyter trainjob", description="Training jobs from notebooks.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = Commands(parser)
+    job_commands.add(commands)
+    doctor_command.add(commands)
+    shell_completion.add(commands)
+    controller_command.add(commands)
+    install_commands.add(commands)
+    cluster_commands.add(commands.group("cluster", "The embedded cluster on this computer."))
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the command line prints for scripts: plain values as JSON or YAML, with the names that the Python API has."""
+"""Output of the command line for scripts: JSON or YAML with the names of the Python API."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jupyter_trainjob.client.snapshot import Snapshot
 FORMATS = ("table", "json", "yaml")
 
 
-def show(form: str, values: Any, *, table: Callable[[], str]) -> None:
-    """Print `values` in the chosen form; `table` makes the text that people read."""
+def print_values(form: str, values: Any, *, table: Callable[[], str]) -> None:
+    """Print `values` as one of `FORMATS`; `table` returns the text for ``table``."""
     if form == "json":
         print(json.dumps(_plain(values), indent=2, allow_nan=False))
     elif form == "yaml":
@@ -25,21 +25,21 @@ def show(form: str, values: Any, *, table: Callable[[], str]) -> None:
         print(table())
 
 
-def job(snapshot: Snapshot) -> dict[str, Any]:
-    """Return a job as plain values; its log is another command."""
+def job_values(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot as plain values, without its log."""
     values = dataclasses.asdict(snapshot)
     del values["log"]
     return {**values, "state": snapshot.state.value, "progress": snapshot.progress}
 
 
-def records(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return dataclasses as plain values."""
-    return [dataclasses.asdict(each) for each in found]
+def to_values(instances: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return instances of dataclasses as plain values."""
+    return [dataclasses.asdict(instance) for instance in instances]
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return None  # JSON has no such numbers.
+        return None  # JSON has neither NaN nor infinities.
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,4 @@
-"""What users hold: which cluster (`context`), how a job gets there (`submit`), and the job itself (`handle`).
+"""The Python API: contexts, `submit`, the handle of a job, and queries for jobs.
 
-`derive` turns what the API and the frames say into a `snapshot`, the plain values that every view draws.
+`state.derive` turns API objects and the ranks' reports into a `snapshot`, the plain values that every view shows.
 """

@@ -1,155 +1,166 @@
-"""From a cell or a function to a TrainJob: capture, pack, deliver, create, in that order."""
+"""Submit a cell or a function: capture, pack, deliver, create."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from secrets import randbits, token_bytes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.bundle import changed, credentials, secret
-from jupyter_trainjob.bundle import storage as storages
-from jupyter_trainjob.bundle.archive import archive
-from jupyter_trainjob.bundle.capture import Capture, capture_cell, capture_function
-from jupyter_trainjob.bundle.delivery import Delivery, deliver
-from jupyter_trainjob.bundle.payload import Place
-from jupyter_trainjob.client import cells, fitting, record, runtimes
-from jupyter_trainjob.client import storage as storing
-from jupyter_trainjob.client.assemble import assemble, new_name
+from jupyter_trainjob.api.resources import KubeObject
+from jupyter_trainjob.bundle import credential_scan, job_secrets
+from jupyter_trainjob.bundle import storage_location as storages
+from jupyter_trainjob.bundle.analysis import stale_modules
+from jupyter_trainjob.bundle.archive import build_archive
+from jupyter_trainjob.bundle.capture import THE_CALL, Capture, capture_cell, capture_function
+from jupyter_trainjob.bundle.delivery import Delivery, build_delivery
+from jupyter_trainjob.bundle.serialization.payload import SpillDir
+from jupyter_trainjob.client import user_warnings
 from jupyter_trainjob.client.context import Connection, connect, namespace_for
-from jupyter_trainjob.client.create import create
-from jupyter_trainjob.client.handle import TrainJob
-from jupyter_trainjob.client.options import Options, identifier
-from jupyter_trainjob.cluster.state import state_dir
-from jupyter_trainjob.constants import DEFAULT_RUNTIME
+from jupyter_trainjob.client.creation import submission_steps
+from jupyter_trainjob.client.creation.create import create_job
+from jupyter_trainjob.client.creation.submission_steps import OnStep
+from jupyter_trainjob.client.reproduce import provenance
+from jupyter_trainjob.client.spec import cell_names, runtime_compatibility, runtimes, units
+from jupyter_trainjob.client.spec import storage_checks as storing
+from jupyter_trainjob.client.spec.assemble import assemble
+from jupyter_trainjob.client.spec.job_names import nearest_name, new_trainjob_name
+from jupyter_trainjob.client.spec.options import JobOptions, job_options, show_options
+from jupyter_trainjob.client.trainjob import TrainJob
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import state_dir
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A job as it would be sent, with nothing sent yet: what ``--dry-run`` shows."""
+    """A prepared job of which nothing is sent yet; ``--dry-run`` prints it."""
 
     connection: Connection
     capture: Capture
     delivery: Delivery
-    trainjob: Object
-    runtime: Object | None = None
+    trainjob: KubeObject
+    runtime: KubeObject | None = None
     """The job's own copy of its runtime, where ``--retries`` needs one."""
     notes: tuple[str, ...] = ()
     """What its sender should know, where that is no error."""
 
 
+@show_options
 def submit(
-    fn: Callable[..., Any],
-    *args: Any,
-    kwargs: Mapping[str, Any] | None = None,
-    name: str | None = None,
-    nodes: int = 1,
-    gpus: int | None = None,
-    cpus: str | float | None = None,
-    memory: str | int | None = None,
-    procs_per_node: int | None = None,
-    runtime: str = DEFAULT_RUNTIME,
-    image: str | None = None,
-    env: Mapping[str, str] | None = None,
-    deadline: str | float | timedelta | None = None,
-    retries: int = 0,
-    files: Sequence[str] = (),
-    secrets: Sequence[str] = (),
-    storage: str | None = None,
-    context: str | None = None,
-    namespace: str | None = None,
+    fn: Callable[..., Any], *args: Any, kwargs: Mapping[str, Any] | None = None, **options: Unpack[JobOptions]
 ) -> TrainJob:
     """Run ``fn(*args, **kwargs)`` on every rank of a new job and return its handle at once.
 
-    ``job.result()`` is what `fn` returned on rank 0. The function travels by value with everything that it uses.
-    The options are those of ``%%trainjob``; see `options.Options`. Raises `errors.UsageError` before anything is sent
-    if the request is wrong or a value cannot travel.
+    ``job.result()`` is what `fn` returned on rank 0. The function is sent by value, with everything that it uses. The
+    options are those of ``%%trainjob``, under the names of `options.JobOptions`; None means the default. Raises
+    `errors.UsageError`, before anything is sent, for an invalid option and for a value that cannot be sent.
+
+    Example::
+
+        job = submit(train, 0.1, kwargs={"epochs": 3}, nodes=2, memory="4Gi")
+        job.result()
     """
-    options = Options(
-        name=name or identifier(getattr(fn, "__name__", "job")),
-        nodes=nodes,
-        gpus=gpus,
-        cpus=cpus,
-        memory=memory,
-        procs_per_node=procs_per_node,
-        runtime=runtime,
-        image=image,
-        env=dict(env or {}),
-        deadline=deadline,
-        retries=retries,
-        files=files,
-        secrets=secrets,
-        storage=storage,
-        context=context,
-        namespace=namespace,
-    )
+    if options.get("out"):
+        raise errors.UsageError("out is an option of cells: the return value of a function is job.result().")
+    name = options.get("name") or nearest_name(getattr(fn, "__name__", "job"))
+    checked = job_options(**{**options, "name": name})
     variables = vars(sys.modules["__main__"])
-    begun = record.begin(variables)
+    pending = provenance.begin_record(variables)
     capture = capture_function(
         fn,
         args,
         dict(kwargs or {}),
-        files=options.files,
-        secrets=secret.read(options.secrets, variables),
-        cells=cells.names(),
-        place=_place(options),
+        files=checked["files"],
+        secrets=job_secrets.read_values(checked["secrets"], variables),
+        cells=cell_names.names_by_file(),
+        spill_dir=_spill_dir(checked),
     )
-    prepared = prepare(capture, options, begun)
+    prepared = prepare(capture, checked, pending)
     for note in prepared.notes:
-        warnings.warn(note, stacklevel=2)
+        user_warnings.warn(note, stacklevel=2)
     return send(prepared)
 
 
-def prepare_cell(source: str, variables: dict[str, Any], *, filename: str, options: Options) -> Prepared:
-    """Pack a cell with the notebook's `variables` that it uses, and make its TrainJob, without sending anything.
+def prepare_cell(
+    source: str,
+    variables: dict[str, Any],
+    *,
+    filename: str,
+    options: JobOptions,
+    on_step: OnStep = submission_steps.ignore_step,
+) -> Prepared:
+    """Pack a cell with the notebook's `variables` that it uses, and build its TrainJob, without sending anything.
 
-    `filename` is what tracebacks call the cell.
+    `filename` names the cell in tracebacks; `on_step` is called with the name and detail of each step.
     """
-    begun = record.begin(variables)
+    pending = provenance.begin_record(variables)
     capture = capture_cell(
         source,
         variables,
         filename=filename,
-        out=options.out,
-        files=options.files,
-        secrets=secret.read(options.secrets, variables),
-        cells=cells.names(),
-        place=_place(options),
+        out=options["out"],
+        files=options["files"],
+        secrets=job_secrets.read_values(options["secrets"], variables),
+        cells=cell_names.names_by_file(),
+        spill_dir=_spill_dir(options),
     )
-    return prepare(capture, options, begun)
+    return prepare(capture, options, pending, on_step=on_step)
 
 
-def prepare(capture: Capture, options: Options, begun: record.Begun) -> Prepared:
-    """Make the Secrets and the TrainJob that carry `capture`, without sending anything."""
-    return prepare_on(connect(options.context), capture, options, begun)
+def prepare(
+    capture: Capture,
+    options: JobOptions,
+    pending: provenance.PendingRecord,
+    *,
+    on_step: OnStep = submission_steps.ignore_step,
+) -> Prepared:
+    """Build the Secrets and the TrainJob of a `capture`, without sending anything."""
+    names = sum(name.name != THE_CALL for name in capture.names)
+    if names:
+        on_step(
+            submission_steps.PACKING,
+            f"{names} {'name' if names == 1 else 'names'}, {units.format_bytes(capture.payload.size)}",
+        )
+    connection = connect(options["context"])
+    if connection.embedded and launcher.running_daemon(state_dir()) is None:
+        on_step(submission_steps.STARTING, "")
+    return prepare_on(connection, capture, options, pending)
 
 
 def prepare_on(
-    connection: Connection, capture: Capture, options: Options, begun: record.Begun = record.NOTHING
+    connection: Connection,
+    capture: Capture,
+    options: JobOptions,
+    pending: provenance.PendingRecord = provenance.NOTHING,
 ) -> Prepared:
-    """Prepare for one cluster, whatever context `options` name."""
+    """Build the Secrets and the TrainJob for one cluster, whichever context `options` names."""
     _check_files(capture, options, embedded=connection.embedded)
-    secret.check_places(capture.secrets, capture.source, capture.filename, options.env)
-    namespace = namespace_for(connection, options.namespace)
-    runtime = runtimes.find(connection, options.runtime, namespace)
-    misfit = fitting.check_here(runtime) if connection.embedded else fitting.check(runtime, capture)
-    name = new_name(options)
+    job_secrets.check_not_exposed(capture.secrets, capture.source, capture.filename, options["env"])
+    namespace = namespace_for(connection, options["namespace"])
+    runtime = runtimes.find_runtime(connection, options["runtime"], namespace)
+    runtime_compatibility.check_launch(runtime)
+    misfit = (
+        runtime_compatibility.check_local_runtime(runtime)
+        if connection.embedded
+        else runtime_compatibility.check_runtime(runtime, capture)
+    )
+    name = new_trainjob_name(options["name"])
     key, seed = token_bytes(32), randbits(31)
-    kept = record.gather(capture, options, begun=begun, runtime=runtime, seed=seed)
-    stored = storages.parse(options.storage).of_job(name) if options.storage else None
+    record = provenance.gather_record(capture, options, pending=pending, runtime=runtime, seed=seed)
+    stored = storages.parse_storage(options["storage"]).for_job(name) if options["storage"] else None
     if stored is not None:
-        storing.check(connection, stored, namespace)
-    delivery = deliver(
+        storing.check_claim_exists(connection, stored, namespace)
+    delivery = build_delivery(
         capture,
-        job_archive=archive(capture, key=key, job=name, compiled=connection.embedded, seed=seed),
-        record=record.packed(kept),
+        job_archive=build_archive(capture, key=key, job=name, compiled=connection.embedded, seed=seed),
+        record=provenance.pack_record(record),
         key=key,
         name=name,
         namespace=namespace,
@@ -158,9 +169,9 @@ def prepare_on(
         storage=stored,
         python=sys.executable if connection.embedded else None,
         working_dir=os.getcwd() if connection.embedded else None,  # noqa: PTH109 - as the kernel sees it
-        env=options.env,
+        env=options["env"],
     )
-    made = assemble(
+    assembled = assemble(
         connection,
         options,
         runtime,
@@ -170,27 +181,39 @@ def prepare_on(
         env=delivery.env,
         patches=[delivery.patch],
     )
-    lost = storing.note(capture, shared=connection.embedded or stored is not None)
-    told = credentials.notes(capture, options.env)
-    notes = tuple(filter(None, (made.note, misfit, lost, changed.note(capture.modules), *told)))
-    return Prepared(connection, capture, delivery, made.trainjob, runtime=made.runtime, notes=notes)
+    lost = storing.lost_files_note(capture, shared=connection.embedded or stored is not None)
+    leaked = credential_scan.credential_notes(capture.credentials, capture.leaks, options["env"])
+    notes = tuple(
+        filter(
+            None,
+            (assembled.note, misfit, lost, stale_modules.stale_modules_note(capture.modules), *leaked, *capture.notes),
+        )
+    )
+    return Prepared(connection, capture, delivery, assembled.trainjob, runtime=assembled.runtime, notes=notes)
 
 
 def send(prepared: Prepared) -> TrainJob:
-    """Create everything and return the handle of the job. What was created goes again if the TrainJob is refused."""
-    stored = create(
-        prepared.connection,
-        prepared.trainjob,
-        secrets=prepared.delivery.secrets,
-        files=prepared.delivery,
-        runtime=prepared.runtime,
-    )
-    return TrainJob(prepared.connection, stored)
+    """Create all objects and return the handle of the job. If the TrainJob is rejected, they are deleted again.
+
+    Raises `submission_steps.NotSent`, a `KeyboardInterrupt`, after Ctrl-C.
+    """
+
+    def created(cancelled: Callable[[], bool]) -> KubeObject:
+        return create_job(
+            prepared.connection,
+            prepared.trainjob,
+            secrets=prepared.delivery.secrets,
+            files=prepared.delivery,
+            runtime=prepared.runtime,
+            cancelled=cancelled,
+        )
+
+    return TrainJob(prepared.connection, submission_steps.cancellable(created))
 
 
-def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
-    """Refuse a job that would look for files which stay at home. On this computer, without ``--file``, none do."""
-    missed = capture.missed() if options.files or not embedded else ()
+def _check_files(capture: Capture, options: JobOptions, *, embedded: bool) -> None:
+    """Raise for a job whose code names files that are not sent, unless it runs in the notebook's folder."""
+    missed = capture.find_missing_files() if options["files"] or not embedded else ()
     if missed:
         add = " ".join(f"--file {shlex.quote(name)}" for name in missed)
         where = "in a folder of its own, which holds just the files of --file" if embedded else "on another computer"
@@ -200,7 +223,7 @@ def _check_files(capture: Capture, options: Options, *, embedded: bool) -> None:
         )
 
 
-def _place(options: Options) -> Place:
-    """Return where captured values lie that are too large for Secrets: nowhere, if nothing takes them to the pods."""
-    stored = options.storage is not None and storages.parse(options.storage).claim is None
-    return lambda: state_dir().jobs if stored or connect(options.context).embedded else None
+def _spill_dir(options: JobOptions) -> SpillDir:
+    """Return the folder for captured values that are too large for Secrets, or None if pods cannot read it."""
+    stored = options["storage"] is not None and storages.parse_storage(options["storage"]).claim is None
+    return lambda: state_dir().jobs if stored or connect(options["context"]).embedded else None

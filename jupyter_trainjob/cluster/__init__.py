@@ -1,5 +1,5 @@
 """The embedded cluster: a per-user daemon that serves a subset of the Kubernetes API and runs pods as processes.
 
-``launch`` finds or starts it, ``daemon`` is its process: `store` (the log), `apiserver` (the door), the reconcilers of
-`controller`, then `job`, `scheduler` and `garbage`, and the `agent` that turns a pod into a process.
+`daemon.launcher` finds or starts it, `daemon.main` is its process: the `store`, the `apiserver`, the reconcilers of
+`controller`, then `job`, `scheduler` and `controllers`, and the `agent` that runs a pod's containers as processes.
 """

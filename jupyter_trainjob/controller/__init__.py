@@ -1,9 +1,9 @@
-"""TrainJobs become JobSets, and JobSets become Jobs: the upper two steps of the staircase.
+"""The controller: TrainJobs become JobSets, and JobSets become Jobs.
 
-``manager`` puts them together. ``trainjob`` reconciles TrainJobs: `snapshot` holds the runtime still, `framework` runs
-the `plugins` that turn runtime and TrainJob into a JobSet, `status` reads back what became of it. `jobset` is the step
-below, for clusters that have no JobSet controller of their own.
+`manager` builds the controllers. `trainjob_reconciler` reconciles TrainJobs: `runtime_snapshot` keeps a copy of the
+runtime, `plugins` implement the phases of `framework` that convert runtime and TrainJob to a JobSet, and
+`trainjob_status` derives the status from it. `jobset` reconciles JobSets, for clusters without a JobSet controller.
 
-Names, fields and conditions are Kubeflow Trainer v2.3's and JobSet v0.12's. What is read comes from informers, what is
-decided is decided in pure functions, and what is written is created or merge-patched once per reconcile.
+Names, fields and conditions are those of Kubeflow Trainer v2.3 and JobSet v0.12. Reconcilers read from informers,
+decide in pure functions, and write each object once per reconcile, by create or merge patch.
 """

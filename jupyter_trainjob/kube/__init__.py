@@ -1,1 +1,1 @@
-"""The one door: everything that talks to a Kubernetes API server, real or embedded, comes through here."""
+"""The client of Kubernetes API servers, real or embedded; no other code sends requests to them."""

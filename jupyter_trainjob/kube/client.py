@@ -1,8 +1,8 @@
-"""The client of a Kubernetes API: the verbs that we use, over plain dicts, through any `Transport`.
+"""A client of the Kubernetes API over plain dicts, through any `Transport`.
 
-It knows no kinds beyond `api.resources` and adds no meaning: errors are `errors.ApiError` by status, writes are
-create, JSON merge patch and delete (nothing else works on every server that we meet), and what was read is handed on
-as it came, apart from ``kind`` and ``apiVersion``, which real servers leave out of list items.
+Errors are subclasses of `errors.ApiError` by status; writes are create, JSON merge patch and delete, which every server
+supports. Objects are returned as the server sent them, apart from ``kind`` and ``apiVersion``, which Kubernetes leaves
+out of list items.
 """
 
 from __future__ import annotations
@@ -13,36 +13,38 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import PODS, Object, Resource
+from jupyter_trainjob.api.resources import PODS, KubeObject, Resource
 from jupyter_trainjob.kube.transport import Request, Response, Transport
 
 MERGE_PATCH = "application/merge-patch+json"
 DEFAULT_TIMEOUT = 30.0
+WATCH_GRACE = 15.0
+"""Seconds after its end by which a watch must have ended: later than that its connection is broken."""
 
 
 class ObjectList(NamedTuple):
-    """What a list call returns: the items, and the version from which a watch goes on."""
+    """The result of a list call: the items, and the resource version to start a watch from."""
 
-    items: list[Object]
+    items: list[KubeObject]
     resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """One change: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, with the object after it."""
+    """One change of an object: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, with the object after it."""
 
     type: str
-    object: Object
+    object: KubeObject
 
 
 class Watch:
-    """A running watch; iterate it. Raises `errors.Expired` when its version is too old, so that callers list again."""
+    """A running watch; iterate it. Raises `errors.Expired` if its resource version is too old: list again then."""
 
     def __init__(self, response: Response) -> None:
         self._response = response
 
     def __iter__(self) -> Iterator[WatchEvent]:
-        for line in lines(self._response):
+        for line in iter_lines(self._response):
             event = json.loads(line)
             if event["type"] == "ERROR":
                 raise errors.ApiError.of(int(event["object"].get("code") or 500), event["object"])
@@ -60,7 +62,7 @@ class LogStream:
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        return lines(self._response)
+        return iter_lines(self._response)
 
     def close(self) -> None:
         """End the stream, from any thread."""
@@ -68,17 +70,17 @@ class LogStream:
 
 
 class Client:
-    """The verbs of one API server. Thread-safe as far as its transport is."""
+    """The verbs of one API server. Thread-safe if its transport is."""
 
     def __init__(self, transport: Transport, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._transport = transport
         self._timeout = timeout
 
-    def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object:
+    def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> KubeObject:
         """Return one object; `errors.NotFound` if there is none."""
         return self._object(Request("GET", resource.path(namespace, name)))
 
-    def find(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object | None:
+    def find(self, resource: Resource, name: str, *, namespace: str | None = None) -> KubeObject | None:
         """Return one object, or None."""
         try:
             return self.get(resource, name, namespace=namespace)
@@ -93,14 +95,14 @@ class Client:
         labels: str | None = None,
         fields: str | None = None,
     ) -> ObjectList:
-        """Return all objects of a namespace (None: of all), filtered by selectors, in one consistent view."""
+        """Return all objects of a namespace (None: all namespaces), filtered by selectors, in one consistent view."""
         query = _query(labelSelector=labels, fieldSelector=fields)
-        answer = self._object(Request("GET", resource.path(namespace), query))
-        items = answer.get("items") or []
+        body = self._object(Request("GET", resource.path(namespace), query))
+        items = body.get("items") or []
         for item in items:
             item.setdefault("kind", resource.kind)
             item.setdefault("apiVersion", resource.api_version)
-        return ObjectList(items, answer["metadata"]["resourceVersion"])
+        return ObjectList(items, body["metadata"]["resourceVersion"])
 
     def watch(
         self,
@@ -112,7 +114,7 @@ class Client:
         fields: str | None = None,
         timeout_seconds: int | None = None,
     ) -> Watch:
-        """Return the changes after `resource_version`; `timeout_seconds` asks the server to end the watch then."""
+        """Return the changes after `resource_version`; `timeout_seconds` is the server's limit for the watch."""
         query = _query(
             labelSelector=labels,
             fieldSelector=fields,
@@ -121,9 +123,11 @@ class Client:
             resourceVersion=resource_version,
             timeoutSeconds=timeout_seconds,
         )
-        return Watch(self._send(Request("GET", resource.path(namespace), query, stream=True)))
+        silence = None if timeout_seconds is None else timeout_seconds + WATCH_GRACE
+        request = Request("GET", resource.path(namespace), query, stream=True, longest_silence=silence)
+        return Watch(self._send(request))
 
-    def create(self, resource: Resource, obj: Object, *, namespace: str | None = None) -> Object:
+    def create(self, resource: Resource, obj: KubeObject, *, namespace: str | None = None) -> KubeObject:
         """Create `obj` and return it as stored; `errors.AlreadyExists` if its name is taken."""
         body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
         namespace = namespace or obj["metadata"].get("namespace")
@@ -133,14 +137,14 @@ class Client:
         self,
         resource: Resource,
         name: str,
-        patch: Object,
+        patch: KubeObject,
         *,
         namespace: str | None = None,
         subresource: str | None = None,
-    ) -> Object:
+    ) -> KubeObject:
         """Apply a JSON merge patch and return the object.
 
-        A ``metadata.resourceVersion`` inside `patch` makes it conditional: `errors.Conflict` if the object has moved.
+        A ``metadata.resourceVersion`` in `patch` makes it conditional: `errors.Conflict` if the object has changed.
         """
         path = resource.path(namespace, name, subresource)
         return self._object(Request("PATCH", path, {}, _json(patch), content_type=MERGE_PATCH))
@@ -156,7 +160,7 @@ class Client:
         uid: str | None = None,
     ) -> None:
         """Delete one object and, by `propagation`, what it owns; `errors.NotFound` if there is none."""
-        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        options: KubeObject = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         if uid is not None:
@@ -188,12 +192,12 @@ class Client:
         return LogStream(self._send(request))
 
     def raw(self, request: Request) -> Response:
-        """Send a request as it is (version, discovery); error statuses raise as everywhere."""
+        """Send any request (version, discovery); error statuses raise as in the other methods."""
         return self._send(request)
 
-    def _object(self, request: Request) -> Object:
-        answer: Object = json.loads(self._send(request).read())
-        return answer
+    def _object(self, request: Request) -> KubeObject:
+        body: KubeObject = json.loads(self._send(request).read())
+        return body
 
     def _send(self, request: Request) -> Response:
         response = self._transport.send(request, timeout=self._timeout)
@@ -202,7 +206,7 @@ class Client:
         return response
 
 
-def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def iter_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a chunked body, without their ends; a last line without an end counts."""
     rest = b""
     for chunk in chunks:
@@ -212,7 +216,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _status(response: Response) -> Object:
+def _status(response: Response) -> KubeObject:
     body = response.read()
     try:
         status = json.loads(body)

@@ -1,12 +1,11 @@
 """A local copy of one kind of object, kept up to date by a list and a watch, as client-go's shared informers do.
 
-Objects come in from the API server through `kube.client`; reconcilers read the copy, and handlers turn each change into
-keys of a work queue. One thread per informer sleeps in the watch: a change is handed on as soon as it arrives, and an
-idle cluster costs nothing.
+Reconcilers read the copy, and handlers turn each change into keys of a work queue. One thread per informer blocks in
+the watch, so that changes are dispatched immediately and an idle cluster costs nothing.
 
-What may go wrong with a watch heals here, so that nobody above ever misses the last state of an object: a version that
-is too old (410) is answered by a new list, whose differences to the copy become changes; a broken connection by a new
-watch from the last version seen, after a pause that doubles while the server does not answer.
+The informer recovers from errors of a watch, so that the last state of an object is never missed: if the resource
+version is too old (410), a new list is compared with the copy, and the differences are dispatched as changes; after a
+broken connection a new watch starts from the last version seen, with delays that double while the server is away.
 """
 
 from __future__ import annotations
@@ -18,26 +17,28 @@ from collections.abc import Callable, Iterator
 from threading import Event, Lock, RLock, Thread
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import Object, Resource, controller_of
+from jupyter_trainjob.api.resources import KubeObject, Resource, controller_of
 from jupyter_trainjob.kube.client import Client, Watch
 from jupyter_trainjob.kube.workqueue import Key
 
 _log = logging.getLogger(__name__)
+_spread = random.Random()  # noqa: S311 - spreads reconnects
+"""Independent of `random.seed`: watching must not change the random numbers of a notebook."""
 
-Objects = list[Object]
-Handler = Callable[[Object | None, Object | None], None]
+Objects = list[KubeObject]
+Handler = Callable[[KubeObject | None, KubeObject | None], None]
 """Called with the object before and after a change: None before a creation, None after a deletion."""
 
 FIRST_PAUSE = 0.05
 LAST_PAUSE = 10.0
 STEADY_SECONDS = 1.0
-"""A connection that lasted longer worked: the next pause is a short one again."""
+"""A connection that lasted longer resets the delay of reconnects."""
 WATCH_SECONDS = 300
-"""A watch ends by itself after one to two times this, so that a connection that died silently is noticed."""
+"""A watch ends after one to two times this, so that a dead connection is noticed."""
 
 
 class Informer:
-    """A cache of one kind. Objects handed out belong to the cache: never mutate them."""
+    """A cache of one kind. Objects it returns belong to the cache: never mutate them."""
 
     def __init__(
         self,
@@ -55,14 +56,14 @@ class Informer:
         self._fields = fields
         self._cache = _Cache()
         self._handlers: list[Handler] = []
-        self._dispatching = RLock()
-        self._life = Lock()
+        self._dispatch_lock = RLock()
+        self._lifecycle_lock = Lock()
         self._synced = Event()
         self._stopped = Event()
         self._thread: Thread | None = None
         self._watch: Watch | None = None
-        self._trouble = ""
-        self._on_trouble: list[Callable[[], None]] = []
+        self._sync_error = ""
+        self._sync_callbacks: list[Callable[[], None]] = []
 
     @property
     def synced(self) -> bool:
@@ -70,20 +71,20 @@ class Informer:
         return self._synced.is_set() and not self._stopped.is_set()
 
     @property
-    def trouble(self) -> str:
-        """Why the copy is not up to date, in words; empty while it is."""
-        return self._trouble
+    def sync_error(self) -> str:
+        """Error message of why the copy is not up to date; empty if it is."""
+        return self._sync_error
 
     def start(self) -> None:
-        """Begin to list and watch, in a thread of its own. Starting twice is starting once."""
-        with self._life:
+        """Start listing and watching in a thread; a second call does nothing."""
+        with self._lifecycle_lock:
             if self._thread is None and not self._stopped.is_set():
                 self._thread = Thread(target=self._run, name=f"informer-{self.resource.plural}", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
-        """End the watch and wait for the thread. The copy stays readable; a stopped informer does not start again."""
-        with self._life:
+        """End the watch and wait for the thread. The copy stays readable; the informer cannot be started again."""
+        with self._lifecycle_lock:
             self._stopped.set()
             self._synced.set()
             watch, thread = self._watch, self._thread
@@ -93,10 +94,10 @@ class Informer:
             thread.join(timeout=5)
 
     def wait_synced(self, timeout: float) -> bool:
-        """Wait until the first list is in the copy; False if that took longer or the informer was stopped."""
+        """Wait until the first list is in the copy; return False after `timeout` seconds or when stopped."""
         return self._synced.wait(timeout) and not self._stopped.is_set()
 
-    def get(self, name: str, namespace: str = "") -> Object | None:
+    def get(self, name: str, namespace: str = "") -> KubeObject | None:
         """Return one object of the copy, or None."""
         return self._cache.get((namespace, name))
 
@@ -109,73 +110,73 @@ class Informer:
         return self._cache.owned_by(uid)
 
     def on_change(self, handler: Handler) -> None:
-        """Call `handler` for every change, in the informer's thread; at once for what is there already."""
-        with self._dispatching:
+        """Call `handler` for every change, in the informer's thread; immediately for all objects in the copy."""
+        with self._dispatch_lock:
             self._handlers.append(handler)
             for obj in self._cache.list(None):
                 _call(handler, None, obj)
 
-    def on_trouble(self, callback: Callable[[], None]) -> None:
-        """Call `callback`, in the informer's thread, when `synced` or `trouble` has become another."""
-        self._on_trouble.append(callback)
+    def on_sync_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, in the informer's thread, when `synced` or `sync_error` changes."""
+        self._sync_callbacks.append(callback)
 
     def _run(self) -> None:
         version: str | None = None
         pause = FIRST_PAUSE
         while not self._stopped.is_set():
-            began = time.monotonic()
+            started = time.monotonic()
             try:
                 if version is None:
                     version = self._relist()
-                for seen in self._follow(version):
-                    version = seen
-                    self._tell("")
+                for newer in self._follow(version):
+                    version = newer
+                    self._set_sync_error("")
             except errors.Expired:
                 version = None
-            except Exception as error:  # noqa: BLE001 - whatever breaks a connection must not end the informer
+            except Exception as error:  # noqa: BLE001 - no connection error must end the informer
                 if self._stopped.is_set():
                     return
-                why = str(error) or type(error).__name__
-                if why != self._trouble:
-                    _log.warning("watching %s: %s; trying again", self.resource.plural, why)
-                self._tell(why)
-            if time.monotonic() - began > STEADY_SECONDS:
+                reason = str(error) or type(error).__name__
+                if reason != self._sync_error:
+                    _log.warning("watching %s: %s; trying again", self.resource.plural, reason)
+                self._set_sync_error(reason)
+            if time.monotonic() - started > STEADY_SECONDS:
                 pause = FIRST_PAUSE
-            self._stopped.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects
+            self._stopped.wait(pause * _spread.uniform(0.5, 1.0))
             pause = min(pause * 2, LAST_PAUSE)
 
-    def _tell(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._call_back()
+    def _set_sync_error(self, error: str) -> None:
+        if error != self._sync_error:
+            self._sync_error = error
+            self._notify_sync_change()
 
-    def _call_back(self) -> None:
-        for callback in self._on_trouble:
+    def _notify_sync_change(self) -> None:
+        for callback in self._sync_callbacks:
             callback()
 
     def _relist(self) -> str:
-        found = self._client.list(self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields)
-        gone = self._cache.keys() - {key_of(obj) for obj in found.items}
-        for obj in found.items:
+        listing = self._client.list(self.resource, namespace=self._namespace, labels=self._labels, fields=self._fields)
+        deleted = self._cache.keys() - {key_of(obj) for obj in listing.items}
+        for obj in listing.items:
             self._store(obj)
-        for key in gone:
+        for key in deleted:
             self._drop(key)
         if not self._synced.is_set():
             self._synced.set()
-            self._call_back()
-        return found.resource_version
+            self._notify_sync_change()
+        return listing.resource_version
 
     def _follow(self, version: str) -> Iterator[str]:
-        """Watch until the server ends it; yield the version up to which the copy is complete."""
+        """Watch until the server ends it; yield the resource version of the copy after each change."""
         watch = self._client.watch(
             self.resource,
             resource_version=version,
             namespace=self._namespace,
             labels=self._labels,
             fields=self._fields,
-            timeout_seconds=int(WATCH_SECONDS * random.uniform(1, 2)),  # noqa: S311 - spreads reconnects
+            timeout_seconds=int(WATCH_SECONDS * _spread.uniform(1, 2)),
         )
-        with self._life:
+        with self._lifecycle_lock:
             self._watch = watch
         try:
             if self._stopped.is_set():
@@ -188,11 +189,11 @@ class Informer:
                     self._store(event.object)
                 yield str(event.object["metadata"]["resourceVersion"])
         finally:
-            with self._life:
+            with self._lifecycle_lock:
                 self._watch = None
             watch.close()
 
-    def _store(self, obj: Object) -> None:
+    def _store(self, obj: KubeObject) -> None:
         obj["metadata"].pop("managedFields", None)
         old = self._cache.put(obj)
         if old is None or old["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
@@ -203,21 +204,21 @@ class Informer:
         if old is not None:
             self._dispatch(old, None)
 
-    def _dispatch(self, old: Object | None, new: Object | None) -> None:
-        with self._dispatching:
+    def _dispatch(self, old: KubeObject | None, new: KubeObject | None) -> None:
+        with self._dispatch_lock:
             for handler in self._handlers:
                 _call(handler, old, new)
 
 
 class _Cache:
-    """Objects by key, and the keys that each controlling owner has."""
+    """Objects by key, and keys by uid of their controlling owner."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._objects: dict[Key, Object] = {}
+        self._objects: dict[Key, KubeObject] = {}
         self._owned: dict[str, set[Key]] = {}
 
-    def get(self, key: Key) -> Object | None:
+    def get(self, key: Key) -> KubeObject | None:
         with self._lock:
             return self._objects.get(key)
 
@@ -233,7 +234,7 @@ class _Cache:
         with self._lock:
             return [self._objects[key] for key in sorted(self._owned.get(uid, ()))]
 
-    def put(self, obj: Object) -> Object | None:
+    def put(self, obj: KubeObject) -> KubeObject | None:
         key, owner = key_of(obj), _owner(obj)
         with self._lock:
             old = self._objects.get(key)
@@ -244,14 +245,14 @@ class _Cache:
                 self._owned.setdefault(owner, set()).add(key)
             return old
 
-    def remove(self, key: Key) -> Object | None:
+    def remove(self, key: Key) -> KubeObject | None:
         with self._lock:
             old = self._objects.pop(key, None)
             if old is not None:
                 self._disown(key, old)
             return old
 
-    def _disown(self, key: Key, old: Object) -> None:
+    def _disown(self, key: Key, old: KubeObject) -> None:
         owner = _owner(old)
         if owner is not None and owner in self._owned:
             self._owned[owner].discard(key)
@@ -259,18 +260,18 @@ class _Cache:
                 del self._owned[owner]
 
 
-def key_of(obj: Object) -> Key:
-    """Return the key of an object."""
+def key_of(obj: KubeObject) -> Key:
+    """Return namespace and name of an object."""
     return str(obj["metadata"].get("namespace") or ""), str(obj["metadata"]["name"])
 
 
-def _owner(obj: Object) -> str | None:
+def _owner(obj: KubeObject) -> str | None:
     reference = controller_of(obj)
     return None if reference is None else str(reference["uid"])
 
 
-def _call(handler: Handler, old: Object | None, new: Object | None) -> None:
+def _call(handler: Handler, old: KubeObject | None, new: KubeObject | None) -> None:
     try:
         handler(old, new)
-    except Exception:  # noqa: BLE001 - the copy must stay right whatever a handler does
-        _log.exception("a handler failed; the informer goes on")
+    except Exception:  # noqa: BLE001 - a handler must not stop the informer
+        _log.exception("a handler failed; the informer continues")

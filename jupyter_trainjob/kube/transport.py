@@ -1,11 +1,11 @@
-"""The seam of the one door: a request goes in, a response comes out.
+"""The interface between the client and an API server: a request in, a response out.
 
-Two transports exist: HTTP through the official ``kubernetes`` package (`kube.http`), and a call into the embedded API
-server's request core inside the daemon (`cluster.apiserver.core`). Both answer the same requests with the same bytes,
-so everything above this line cannot tell them apart, and the conformance suite runs over both.
+Two transports exist: HTTP through the official ``kubernetes`` package (`kube.http_transport`), and a call into the
+embedded API server inside the daemon (`cluster.apiserver.request_handler`). Both answer the same
+requests with the same bytes, and the conformance suite runs over both.
 
-Everything is synchronous: a watch or a followed log is a response whose chunks are iterated, blocking, in the thread
-that wants them. `Response.close` may be called from any thread and ends the iteration.
+Everything is synchronous: a watch or a followed log is a response whose chunks are iterated, blocking, in the caller's
+thread. `Response.close` may be called from any thread and ends the iteration.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ class Request:
     content_type: str = "application/json"
     accept: str = "application/json"
     stream: bool = False
-    """Whether the answer is to be iterated while it arrives (watch, followed log)."""
+    """Whether the response is iterated while it arrives (watch, followed log)."""
+    longest_silence: float | None = None
+    """Seconds after which a stream without data counts as broken; None if it may be silent forever."""
 
 
 class Response(Protocol):
-    """The answer: a status, and a body that is read whole or iterated."""
+    """The response: a status, and a body that is read completely or iterated."""
 
     @property
     def status(self) -> int:
@@ -47,14 +49,14 @@ class Response(Protocol):
         """Yield chunks as they arrive; ends when the server or `close` ends it."""
 
     def close(self) -> None:
-        """Give up the response, from any thread."""
+        """Close the response, from any thread."""
 
 
 class Transport(Protocol):
-    """How requests reach an API server."""
+    """Sends requests to an API server."""
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
-        """Send `request`; raise `errors.ClusterError` if no answer came at all.
+        """Send `request`; raise `errors.ClusterError` if no answer arrived.
 
-        `timeout` in seconds bounds the wait for the answer (for streams: for its beginning).
+        `timeout` in seconds bounds the wait for the answer (of a stream: for its beginning).
         """

@@ -1,13 +1,13 @@
-"""The queue between informers and reconcilers: which objects are to be looked at again, and when.
+"""The queue between informers and reconcilers: the objects to reconcile, and when.
 
-Keys come in from informers' handlers and from reconcilers that want to be called again; workers take them out. The
-rules are those of client-go's work queue, because they are what makes a level-triggered controller safe:
+The rules are those of client-go's work queue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), which make a
+level-triggered controller safe:
 
-* a key that waits is there once, however often it was added;
-* a key that is being worked on is never given to a second worker; added meanwhile, it comes again afterwards;
-* a failed key comes back after a pause that doubles with each failure of that key.
+* a key is queued once, however often it is added;
+* a key that is being processed is never given to a second worker; if it is added meanwhile, it is queued again after;
+* a failed key is queued again after a delay that doubles with each failure of that key.
 
-Delayed keys need no thread of their own: a worker that waits, waits no longer than until the next of them is due.
+Delayed keys need no thread: a waiting worker wakes up when the next of them is due.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ class WorkQueue:
         return self._closed
 
     def __len__(self) -> int:
-        """Return how many keys wait to be taken now."""
+        """Return the number of keys that are ready."""
         with self._changed:
             return len(self._ready)
 
     def add(self, key: Key) -> None:
-        """Ask for `key` to be reconciled as soon as a worker is free."""
+        """Queue `key` for the next free worker."""
         with self._changed:
             self._add(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Ask for `key` in `seconds`. Of several such wishes for one key the earliest counts."""
+        """Queue `key` after `seconds`. Of several delays for one key the earliest counts."""
         with self._changed:
             if self._closed:
                 return
@@ -71,29 +71,29 @@ class WorkQueue:
                 self._add(key)
                 return
             due = self._clock() + seconds
-            known = self._due.get(key)
-            if known is not None and known <= due:
+            previous = self._due.get(key)
+            if previous is not None and previous <= due:
                 return
             self._due[key] = due
             heapq.heappush(self._timers, (due, key))
             self._changed.notify()
 
     def add_rate_limited(self, key: Key) -> None:
-        """Ask for `key` again after a failure: soon the first time, then after pauses that double."""
+        """Queue `key` again after a failure, with a delay that doubles each time."""
         with self._changed:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
         self.add_after(key, min(self._first_retry * 2.0 ** min(failures, 40), self._last_retry))
 
     def forget(self, key: Key) -> None:
-        """Say that `key` went well: its next failure is a first one."""
+        """Reset the failures of `key` after a success."""
         with self._changed:
             self._failures.pop(key, None)
 
     def get(self, timeout: float | None = None) -> Key | None:
-        """Take a key; None after `timeout` seconds without one, or when the queue is shut down.
+        """Take a key; return None after `timeout` seconds without one, or when the queue is shut down.
 
-        The taker calls `done` when it has finished with the key, however that ended.
+        The caller calls `done` when it has finished with the key, even after a failure.
         """
         deadline = None if timeout is None else self._clock() + timeout
         with self._changed:
@@ -112,7 +112,7 @@ class WorkQueue:
             return None
 
     def done(self, key: Key) -> None:
-        """Give `key` back after work; if it was added meanwhile, it waits again."""
+        """Mark `key` as processed; if it was added meanwhile, it is queued again."""
         with self._changed:
             self._working.discard(key)
             if key in self._dirty:
@@ -120,7 +120,7 @@ class WorkQueue:
                 self._changed.notify()
 
     def shut_down(self) -> None:
-        """Wake all takers with None and refuse further keys."""
+        """Return None from all waiting `get` calls and ignore further keys."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

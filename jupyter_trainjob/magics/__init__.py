@@ -1,4 +1,4 @@
-"""The cell: ``%%trainjob`` sends it to a job (`cell`), ``%trainjob`` looks after jobs (`line`).
+"""The magics: ``%%trainjob`` submits a cell (`cell_magic`), ``%trainjob`` manages jobs (`line_magic`).
 
-The options of both stand in `arguments`, so that help, errors and the README agree.
+`arguments` has the parsers of both; help, errors and the documentation are made from them.
 """

@@ -1,7 +1,6 @@
-"""The Jupyter server extension: what the sidebar of JupyterLab sees and steers jobs through, without any kernel.
+"""The Jupyter server extension: the backend of JupyterLab's sidebar, independent of kernels.
 
-A page of the browser has one `stream`, whose other end is a `tab`: it carries the jobs of any number of places, told by
-the same `widget.channel` that tells a cell's widget. What is asked once goes by the `routes`. Both are for users who
-are logged in to the Jupyter server and whom its authorizer lets use ``trainjob``; the credentials of a cluster stay
-here.
+Each browser tab has one `stream_socket` with a `stream_session`: any number of `feed.channel.Channel`s, which also feed
+the widget of a cell. Single requests go to the `routes`. Both need a login at the Jupyter server and its authorizer's
+permission for the resource ``trainjob``. The credentials of clusters are not sent to the browser.
 """

@@ -1,4 +1,4 @@
-"""The extension as the Jupyter server knows it: its name, its settings, its routes, its end."""
+"""The Jupyter server extension: its name, settings, routes and shutdown."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool, Dict, List, TraitError, Unicode, validate
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.server import allowed, routes
-from jupyter_trainjob.server.policy import Policy
-from jupyter_trainjob.server.proxy import Passing
-from jupyter_trainjob.server.stream import Streams
+from jupyter_trainjob.server import proxy_rules, routes
+from jupyter_trainjob.server.access_policy import Policy
+from jupyter_trainjob.server.api_proxy import OpenStreams
+from jupyter_trainjob.server.stream_socket import OpenSockets
 
 
 class TrainJobApp(ExtensionApp):
-    """Serves the sidebar. Settings go under ``c.TrainJobApp``."""
+    """Serves JupyterLab's sidebar. Its settings are under ``c.TrainJobApp``."""
 
     name = "jupyter_trainjob"
 
@@ -28,7 +28,7 @@ class TrainJobApp(ExtensionApp):
     proxy_allows = Dict(
         value_trait=List(Unicode()),
         key_trait=Unicode(),
-        default_value={resource: list(verbs) for resource, verbs in allowed.DEFAULT.items()},
+        default_value={resource: list(verbs) for resource, verbs in proxy_rules.DEFAULT.items()},
         help="What the proxy passes on: verbs by plural.group/subresource, as in {'pods': ['get', 'list', 'watch']}. "
         "Secrets, tokens, exec, attach, port-forward and proxies are never passed on.",
     ).tag(config=True)
@@ -39,15 +39,15 @@ class TrainJobApp(ExtensionApp):
     @validate("proxy_allows")
     def _check_table(self, proposal: dict[str, Any]) -> Any:
         try:
-            allowed.check(proposal["value"])
+            proxy_rules.check_table(proposal["value"])
         except errors.UsageError as error:
             raise TraitError(str(error)) from error
         return proposal["value"]
 
     def initialize_settings(self) -> None:
-        """Make what the handlers share."""
-        self.settings[Streams.SETTING] = Streams()
-        self.settings[Passing.SETTING] = Passing()
+        """Create the objects that the handlers share."""
+        self.settings[OpenSockets.SETTING] = OpenSockets()
+        self.settings[OpenStreams.SETTING] = OpenStreams()
         self.settings[Policy.SETTING] = Policy(
             contexts=tuple(self.contexts),
             proxy=self.proxy,
@@ -56,10 +56,10 @@ class TrainJobApp(ExtensionApp):
         )
 
     def initialize_handlers(self) -> None:
-        """Add the routes; the server puts its base URL before them."""
+        """Add the routes; the server prepends its base URL."""
         self.handlers.extend(routes.ROUTES)
 
     async def stop_extension(self) -> None:
-        """End every stream with its threads."""
-        self.settings[Streams.SETTING].close()
-        self.settings[Passing.SETTING].close()
+        """Close all streams and their threads."""
+        self.settings[OpenSockets.SETTING].close()
+        self.settings[OpenStreams.SETTING].close()

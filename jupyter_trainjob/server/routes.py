@@ -1,4 +1,4 @@
-"""Every URL of the extension and what answers it."""
+"""The routes of the extension."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
-from jupyter_trainjob.server import clusters, form, origin, reported
-from jupyter_trainjob.server.base import Route
-from jupyter_trainjob.server.proxy import ProxyRoute
-from jupyter_trainjob.server.stream import StreamHandler
+from jupyter_trainjob.server import cell_origin, cluster_routes, job_form, metrics_json
+from jupyter_trainjob.server.api_proxy import ProxyRoute
+from jupyter_trainjob.server.base_handler import Route
+from jupyter_trainjob.server.stream_socket import StreamHandler
 
 
 class ClustersRoute(Route):
-    """The contexts that there are."""
+    """The embedded cluster and the contexts of the kubeconfig."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """List them; none is connected to."""
-        await self.reply(lambda: clusters.known(self.policy.contexts))
+        """List the clusters without connecting to them."""
+        await self.reply(lambda: cluster_routes.list_clusters(self.policy.contexts))
 
 
 class EmbeddedRoute(Route):
-    """The embedded cluster's life."""
+    """Start and stop of the embedded cluster."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Start or stop it."""
-        do = self.body().get("do")
-        self.check(EMBEDDED_CONTEXT)
+        """Start or stop the embedded cluster."""
+        action = self.body().get("do")
+        self.check_context(EMBEDDED_CONTEXT)
 
         def control() -> dict[str, Any]:
-            self.policy.check_control()
-            return clusters.embedded(do)
+            self.policy.check_cluster_control()
+            return cluster_routes.control_embedded(action)
 
         await self.reply(control)
 
@@ -48,20 +48,20 @@ class NamespacesRoute(Route):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """List them."""
+        """List the namespaces."""
         context = self.context()
-        await self.reply(lambda: clusters.namespaces(context))
+        await self.reply_or_unreachable(lambda: cluster_routes.list_namespaces(context))
 
 
 class CapacityRoute(Route):
-    """What the nodes of a context have, and what is free."""
+    """The total and the free capacity of a cluster's nodes."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Say it of each node."""
+        """Return the capacity of each node."""
         context = self.context()
-        await self.reply(lambda: clusters.capacity(context))
+        await self.reply_or_unreachable(lambda: cluster_routes.read_capacity(context))
 
 
 class RuntimesRoute(Route):
@@ -70,59 +70,70 @@ class RuntimesRoute(Route):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """List them."""
-        context, namespace = self.context(), self.given("namespace")
-        await self.reply(lambda: clusters.runtimes(context, namespace))
+        """List the runtimes."""
+        context, namespace = self.context(), self.query_argument("namespace")
+        await self.reply_or_unreachable(lambda: cluster_routes.list_runtimes(context, namespace))
 
 
 class DoctorRoute(Route):
-    """What is wrong, and what to do."""
+    """Problems of this computer and the clusters, with their remedies."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Look at this computer and a context."""
+        """Check this computer and a context, or all contexts."""
         context = self.context()
         allowed = self.policy.contexts
-        await self.reply(lambda: clusters.doctor(context, allowed))
+        await self.reply(lambda: cluster_routes.run_doctor(context, allowed))
 
 
 class FormRoute(Route):
-    """The line of a new job."""
+    """The form of a new job: its fields, and the magic's line for their texts."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Return the fields of the form."""
+        await self.reply(lambda: {"fields": job_form.form_fields()})
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Write it, and say what is wrong."""
+        """Return the line, or the problems of the fields."""
         body = self.body()
-        typed, context, namespace = body.get("options"), body.get("context"), body.get("namespace")
-        if not isinstance(typed, dict) or not all(isinstance(each, str | None) for each in (context, namespace)):
-            raise web.HTTPError(400, "Send `options`, an object, with `context` and `namespace`, texts or null.")
-        self.check(context or None)
-        await self.reply(lambda: form.drafted(typed, context=context or None, namespace=namespace or None))
+        options, context, namespace = body.get("options"), body.get("context"), body.get("namespace")
+        texts = [*options.values()] if isinstance(options, dict) else [None]
+        if None in texts or not all(isinstance(text, str | None) for text in (*texts, context, namespace)):
+            raise web.HTTPError(
+                400, "Send `options`, an object of strings, with `context` and `namespace`, strings or null."
+            )
+        self.check_context(context or None)
+        await self.reply_or_unreachable(
+            lambda: job_form.draft_line(dict(options or {}), context=context or None, namespace=namespace or None)
+        )
 
 
 class MetricsRoute(Route):
-    """What a job has reported."""
+    """The reported metrics of a job."""
 
     @web.authenticated
     @authorized
     async def get(self, namespace: str, name: str) -> None:
-        """Return it as columns of equal length."""
+        """Return the metrics as columns of equal length."""
         context = self.context()
-        await self.reply(lambda: reported.columns(context, namespace, name))
+        await self.reply(lambda: metrics_json.read_metrics(context, namespace, name))
 
 
 class OriginRoute(Route):
-    """Where a job was sent from."""
+    """The notebook and the cell that sent a job."""
 
     @web.authenticated
     @authorized
     async def get(self, namespace: str, name: str) -> None:
-        """Say which notebook and cell that was."""
+        """Return the notebook's path and the cell's source."""
         context = self.context()
-        root = getattr(self.contents_manager, "root_dir", "")  # Of contents that are files.
-        await self.reply(lambda: origin.of(context, namespace, name, root=Path(root) if root else None))
+        root = getattr(self.contents_manager, "root_dir", "")  # Only file-based contents managers have one.
+        await self.reply(lambda: cell_origin.read_origin(context, namespace, name, root=Path(root) if root else None))
 
 
 ROUTES: list[tuple[str, type[Any]]] = [

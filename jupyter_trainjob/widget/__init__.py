@@ -1,9 +1,8 @@
-"""What a job looks like: a live widget in the cell, a picture that stays in the notebook, words in a terminal.
+"""Views of a job in a notebook: the live widget, the card of a submission, and the saved output.
 
-A view draws a `client.snapshot.Snapshot`, the series of metrics and the log, asked from a `source.Source`; it never
-asks the API. `show.show` chooses the view, `panel.panel` shows all jobs.
+A view reads the snapshot, the metrics and the log of a `rendering.job_source.JobSource`, never the Kubernetes API.
+`show.show` shows one job, `panel.panel` a list of jobs.
 
-The widget's front end is ``labextension/``; `view` is the kernel's end. What it says goes from a `feed` (with `state`,
-`curves` and `logs`, at the pace of a `budget`) through a `channel`, which also carries out `requests`, on threads of
-`beat`. What a notebook keeps is put out by `output`: a `picture` (made with `drawing`) and `text`, with `tables`.
+The widget's front end is in ``labextension/``; `model` is the kernel's side, and `feed` makes and answers the messages.
+`output` saves a view in the notebook, with the pictures and texts of `rendering`.
 """

@@ -1,8 +1,8 @@
-"""Lets a page be heard while a cell runs.
+"""Handle the messages of a front end while a cell runs, with ipykernel's subshells.
 
-A page sends what it asks to a subshell of the kernel, a thread beside the one that runs cells. ipykernel from 7.4 sends
-it on to the (sub)shell that last spoke on that comm instead; and what a thread of ours says counts as said by the main
-one, so every request would wait for the cell. Where a comm has such a route, the page's own choice is put in its place.
+A front end sends its requests to a subshell, a kernel thread beside the one that runs cells. Since 7.4, ipykernel
+forwards them to the (sub)shell that last sent on the comm instead; messages of our threads count as the main shell's,
+so every request would wait for the cell. This module makes a comm use the subshell that the message names.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 _ROUTE = "_reply_subshell_for"
 
 
-def let_pages_choose(comm: Any) -> None:
-    """Have messages on `comm` go to the subshell that the page names."""
+def route_by_requested_subshell(comm: Any) -> None:
+    """Deliver messages on `comm` to the subshell that they name."""
     if hasattr(comm, _ROUTE):
-        setattr(comm, _ROUTE, _as_asked)
+        setattr(comm, _ROUTE, _requested_subshell)
 
 
-def _as_asked(_: Any, asked: str | None) -> str | None:
-    return asked
+def _requested_subshell(_: Any, requested: str | None) -> str | None:
+    return requested

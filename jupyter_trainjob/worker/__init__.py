@@ -1,5 +1,5 @@
-"""What runs inside a pod, on every rank: it loads the captured values, runs the cell, and speaks in frames.
+"""The code that runs in a pod, on every rank: load the captured values, run the cell, write frames.
 
-Comes after the bundle, which packs this folder into ``job.pyz`` under the name `protocol.PACKAGE`; goes to the pod's
-log, which `metrics` reads. Standard library only, relative imports only: a pod has nothing else of this project.
+The bundle packs this folder into ``job.pyz`` under the name `protocol.PACKAGE`; `metrics` reads the frames from the
+pod's log. Standard library and relative imports only: the rest of this project is not installed in the pod.
 """

@@ -1,8 +1,8 @@
-"""The life of a rank: ``python job.pyz`` or ``torchrun job.pyz`` begins here, and the exit code comes from here.
+"""The entry point of a rank (``python job.pyz``, ``torchrun job.pyz``): its lifecycle and its exit code.
 
-A rank says ``start``, runs the job's program, and says ``result`` (rank 0) or ``error``, then ``end``. Whatever the
-cell raises ends the process with its traceback on standard error and a code that is not 0; the one-line cause also
-goes to the termination message, where Kubernetes shows it.
+A rank sends ``start``, runs the job's program, and sends ``result`` (rank 0) or ``error``, then ``end``. If the cell
+raises, the process writes the traceback to standard error and exits with a code other than 0; the one-line cause is
+also written to the termination message, which Kubernetes shows in the pod's status.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import folder, hidden, known, pools, program, raising, report, results, stall, streams, sync, tracebacks, usage
-from .captures import SetupError
+from . import cell_program, child_processes, module_aliases, report
+from .captured_values import SetupError
 from .manifest import Manifest
-from .messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
+from .monitoring import exit_blockers, hang_watchdog, solo_rank, usage_reporter
+from .notebook import notebook_modules
+from .output import output_streams, secret_masking
+from .output.frame_writer import EncodedMessage, FrameWriter, unwatch_signals, watch_signals
+from .output.messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
 from .protocol import (
     CLAIM,
     EXIT_SETUP,
@@ -33,7 +37,8 @@ from .protocol import (
     TERMINATION_LOG_ENV,
     dumps,
 )
-from .speaker import Said, Speaker, unwatch_signals, watch_signals
+from .results import raised_exception, rank_results, tracebacks
+from .storage import job_dirs, storage_sync
 
 ARCHIVE = Path(__file__).parent.parent
 STAND_IN = "stand-in"
@@ -43,120 +48,150 @@ EXIT_INTERRUPTED = 130
 
 def main() -> int:
     """Run the job on this rank; return the exit code."""
-    manifest = Manifest.from_json(_read(MANIFEST))
-    rank = _number("RANK", "PET_NODE_RANK", "JOB_COMPLETION_INDEX", default=0)
-    hidden.begin(manifest)
-    streams.install()
+    manifest = Manifest.from_json(_read_from_archive(MANIFEST))
+    rank = _env_number("RANK", "PET_NODE_RANK", "JOB_COMPLETION_INDEX", default=0)
+    secret_masking.load_secrets(manifest)
+    output_streams.install()
     _prepare_imports()
-    pools.install()
-    watch: folder.Watch | None = None
-    stored: list[sync.Sync] = []
+    child_processes.install()
+    checkpoints: job_dirs.CheckpointWatcher | None = None
+    syncs: list[storage_sync.StorageSync] = []
 
-    def pulse() -> None:
-        streams.say_what_is_due()
-        if watch is not None:
-            watch.look()
+    def on_pulse() -> None:
+        output_streams.write_due_rows()
+        if checkpoints is not None:
+            checkpoints.poll()
+        solo_check.poll()
 
-    def leave() -> NoReturn:
-        for each in stored:
-            each.finish(writing=True)
+    def on_last() -> None:
+        if checkpoints is not None:
+            checkpoints.poll(now=True)
+
+    def on_terminate() -> NoReturn:
+        for sync in syncs:
+            sync.finish(writing=True)
         os._exit(EXIT_TERMINATED)
 
-    # A copy of standard output: the cell may redirect its own, and what it starts does not inherit this one.
-    speaker = Speaker(rank=rank, first=(START, dumps(_start())), fd=os.dup(1), on_pulse=pulse, on_terminate=leave)
-    watch = folder.Watch(speaker.tell) if rank == 0 else None
-    speaker.start()
-    watch_signals(speaker)
-    report.attach(speaker.rows)
-    # One rank of each node speaks for all of them.
-    first = _number("LOCAL_RANK", default=0) == 0
-    over = usage.start(speaker.tell, visible=os.environ.get(usage.VISIBLE)) if first else None
+    # A duplicate of standard output: the cell may redirect its own, and child processes do not inherit this one.
+    writer = FrameWriter(
+        rank=rank,
+        first=(START, dumps(_start_message())),
+        fd=os.dup(1),
+        on_pulse=on_pulse,
+        on_last=on_last,
+        on_terminate=on_terminate,
+    )
+    checkpoints = job_dirs.CheckpointWatcher(writer.send) if rank == 0 else None
+    solo_check = solo_rank.SoloRankCheck(writer.send, rank=rank, reports=writer.report_times, source=manifest.source)
+    writer.start()
+    watch_signals(writer)
+    report.attach(writer.rows)
+    # The first rank of each node reports usage and syncs storage for all ranks of the node.
+    is_first = _env_number("LOCAL_RANK", default=0) == 0
+    usage_stop = usage_reporter.start(writer.send, visible=os.environ.get(usage_reporter.VISIBLE)) if is_first else None
     cells = {name: source.label for name, source in manifest.sources.items()}
     cells[manifest.filename] = manifest.filename
-    standing = stall.start(
-        speaker.tell,
-        progress=lambda: (speaker.reports(1), streams.writes()),
-        reports=lambda: speaker.reports(stall.STEPS),
+    watchdog_stop = hang_watchdog.start(
+        writer.send,
+        progress=lambda: (writer.report_times(1), output_streams.write_count()),
+        reports=lambda: writer.report_times(hang_watchdog.STEPS),
         cells=cells,
     )
-    code, last = _live(manifest, rank, cells, lambda: stored.extend(filter(None, [sync.begin(first=first, rank=rank)])))
-    for each in stored:
-        if (lost := each.finish(writing=False)) and code == 0:
-            code, told = _lost(lost, rank)
-            last.append(told)
+    rank_process = os.getpid()
+    code, last = _run_and_describe(
+        manifest, rank, cells, lambda: syncs.extend(filter(None, [storage_sync.start_sync(first=is_first, rank=rank)]))
+    )
+    if os.getpid() != rank_process:  # A child that the cell forked: its result, error and files are not the rank's.
+        output_streams.finish()
+        return code
+    for sync in syncs:
+        if (reason := sync.finish(writing=False)) and code == 0:
+            code, error = _storage_failure(reason, rank)
+            last.append(error)
     report.detach()
-    for running in (over, standing):
-        if running is not None:
-            running.set()
-    if watch is not None:
-        watch.look(now=True)
-    streams.finish()
-    speaker.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
+    for stop in (usage_stop, watchdog_stop):
+        if stop is not None:
+            stop.set()
+    output_streams.finish()
+    writer.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
     unwatch_signals()
+    exit_blockers.watch(manifest.kind, cells)
     return code
 
 
-def _live(manifest: Manifest, rank: int, cells: dict[str, str], begin: Callable[[], object]) -> tuple[int, list[Said]]:
+def _run_and_describe(
+    manifest: Manifest, rank: int, cells: dict[str, str], start_sync: Callable[[], object]
+) -> tuple[int, list[EncodedMessage]]:
+    rank_process = os.getpid()
     try:
-        begin()
-        value = _run(manifest, rank)
-        return 0, [(RESULT, _result(manifest, value, rank))]
-    except BaseException as error:  # noqa: BLE001 - all that can end a program
+        start_sync()
+        value = _run_program(manifest, rank)
+        if os.getpid() != rank_process:
+            return 0, []
+        return 0, [(RESULT, _dump_result(manifest, value, rank))]
+    except BaseException as error:  # noqa: BLE001 - whatever ends the program
         code = _exit_code(error)
-        seen = tracebacks.describe(error, cells)
-        if isinstance(error, (SetupError, results.ResultError)):
-            seen["traceback"] = ""
-        _complain(error, seen, rank)
-        said = [(ERROR, dumps(seen))]
-        if isinstance(error, Exception) and not isinstance(error, (SetupError, results.ResultError)):
-            # Somebody's exception may be made in any way; then its text, which is said already, has to do.
+        if os.getpid() != rank_process:
+            _write_cause(error, tracebacks.describe_error(error, cells), rank, terminating=False)
+            return code, []
+        description = tracebacks.describe_error(error, cells)
+        if isinstance(error, (SetupError, rank_results.ResultError)):
+            description["traceback"] = ""
+        _write_cause(error, description, rank)
+        messages = [(ERROR, dumps(description))]
+        if isinstance(error, Exception) and not isinstance(error, (SetupError, rank_results.ResultError)):
+            # If the exception cannot be serialized, its text, which is in the error message, has to suffice.
             with contextlib.suppress(Exception):
-                said.append((RAISED, raising.dump(error, key=bytes.fromhex(manifest.key), rank=rank)))
-        return code, said
+                messages.append(
+                    (RAISED, raised_exception.dump_exception(error, key=bytes.fromhex(manifest.key), rank=rank))
+                )
+        return code, messages
 
 
-def _lost(why: str, rank: int) -> tuple[int, Said]:
-    """Return how a rank ends whose cell has ended well, but not all of what it wrote could be stored."""
-    error = SetupError(f"Not all that the job wrote could be stored at {os.environ.get(STORAGE_ENV)}: {why}")
-    seen = tracebacks.describe(error, {})
-    seen["traceback"] = ""
-    _complain(error, seen, rank)
-    return EXIT_SETUP, (ERROR, dumps(seen))
+def _storage_failure(reason: str, rank: int) -> tuple[int, EncodedMessage]:
+    """Return the exit code and error of a rank whose cell has succeeded, but whose files were not all stored."""
+    error = SetupError(f"Not all files of the job could be stored at {os.environ.get(STORAGE_ENV)}: {reason}")
+    description = tracebacks.describe_error(error, {})
+    description["traceback"] = ""
+    _write_cause(error, description, rank)
+    return EXIT_SETUP, (ERROR, dumps(description))
 
 
-def _result(manifest: Manifest, value: Any, rank: int) -> bytes:
-    """Pack what this rank sends back. Only that of rank 0 is what the job is for: its names, and its failure."""
+def _dump_result(manifest: Manifest, value: Any, rank: int) -> bytes:
+    """Serialize this rank's result. Only rank 0 returns the names of ``--out``, and fails if that is impossible."""
     key, shared = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
-    # What lies in a claim, the notebook cannot read.
-    claimed = os.environ.get(STORAGE_ENV, "").startswith(CLAIM)
-    place = Path(shared) / RESULTS_FOLDER if shared and not claimed else None
-    limit = results.room(rank, _world(), folder=place is not None)
+    # The notebook cannot read a volume claim.
+    on_claim = os.environ.get(STORAGE_ENV, "").startswith(CLAIM)
+    folder = Path(shared) / RESULTS_FOLDER if shared and not on_claim else None
+    limit = rank_results.log_limit(rank, _world_size(), folder=folder is not None)
     try:
-        out = program.out(manifest.out) if rank == 0 else {}
-        signed = results.dump(value, out, key=key, rank=rank, limit=limit, place=place)
-        _push(results.file_name(rank))
+        out = cell_program.collect_out(manifest.out) if rank == 0 else {}
+        signed = rank_results.dump_result(
+            value, out, key=key, rank=rank, limit=limit, folder=folder, kind=manifest.kind
+        )
+        _push_result(rank_results.result_file_name(rank))
         return signed
-    except results.ResultError as error:
+    except rank_results.ResultError as error:
         if rank == 0:
             raise
-        return results.refuse(str(error), key=key, rank=rank)
+        return rank_results.dump_refusal(str(error), key=key, rank=rank)
 
 
-def _push(name: str) -> None:
-    """Store the file of a rank's result. Raises `results.ResultError`, whatever the library of the store raises."""
+def _push_result(name: str) -> None:
+    """Store the file of a rank's result. Raises `rank_results.ResultError` for every error of the store."""
     try:
-        sync.push_result(name)
+        storage_sync.push_result(name)
     except Exception as error:
-        raise results.ResultError(
+        raise rank_results.ResultError(
             f"The result cannot be stored at {os.environ.get(STORAGE_ENV)}: {type(error).__name__}: {error}"
         ) from error
 
 
-def _run(manifest: Manifest, rank: int) -> Any:
+def _run_program(manifest: Manifest, rank: int) -> Any:
     try:
-        return program.run(manifest, ARCHIVE.parent, rank=rank)
-    except SystemExit as left:
-        if left.code in (None, 0):
+        return cell_program.run_program(manifest, ARCHIVE.parent, rank=rank)
+    except SystemExit as exit_request:
+        if exit_request.code in (None, 0):
             return None
         raise
 
@@ -171,16 +206,18 @@ def _exit_code(error: BaseException) -> int:
     return 1
 
 
-def _complain(error: BaseException, seen: Error, rank: int) -> None:
-    """Say on standard error, and in the termination message, why this rank fails."""
-    text = seen["traceback"] or f"{seen['type']}: {seen['message']}\n"
+def _write_cause(error: BaseException, description: Error, rank: int, *, terminating: bool = True) -> None:
+    """Write the cause of the failure to standard error and, if `terminating`, to the termination message."""
+    text = description["traceback"] or f"{description['type']}: {description['message']}\n"
     if isinstance(error, SystemExit):
         text = f"{error.code}\n" if not isinstance(error.code, int) else ""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(text)
-    cause = f"rank {rank}: {tracebacks.headline(seen)}"
+    if not terminating:
+        return
+    cause = f"rank {rank}: {tracebacks.headline(description)}"
     path = os.environ.get(TERMINATION_LOG_ENV) or TERMINATION_LOG
-    # Of several ranks in one pod the first one tells the cause; the others fail because of it.
+    # The first of several failing ranks in a pod writes the cause; the others fail because of it.
     with contextlib.suppress(OSError):
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         with os.fdopen(file, "ab") as log:
@@ -188,32 +225,33 @@ def _complain(error: BaseException, seen: Error, rank: int) -> None:
                 log.write(cause.encode(errors="replace")[:1024])
 
 
-def _start() -> Start:
+def _start_message() -> Start:
     return Start(
         time=time.time(),
-        world=_world(),
+        world=_world_size(),
         host=socket.gethostname(),
         pid=os.getpid(),
         python=platform.python_version(),
     )
 
 
-def _world() -> int:
-    return _number("WORLD_SIZE", "PET_NNODES", default=1)
+def _world_size() -> int:
+    return _env_number("WORLD_SIZE", "PET_NNODES", default=1)
 
 
-def _number(*names: str, default: int) -> int:
+def _env_number(*names: str, default: int) -> int:
     return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), default)
 
 
 def _prepare_imports() -> None:
-    """Let the cell import what a notebook could: modules of its folder, and ``jupyter_trainjob.report``."""
+    """Let the cell import what a notebook can: modules of the working folder, and ``jupyter_trainjob.report``."""
     sys.path.insert(0, "")
     sys.path.append(str(ARCHIVE / STAND_IN))
-    known.install()
+    module_aliases.install()
+    notebook_modules.install()
 
 
-def _read(name: str) -> bytes:
+def _read_from_archive(name: str) -> bytes:
     loader: Any = __spec__.loader
     data: bytes = loader.get_data(str(ARCHIVE / name))
     return data

@@ -1,6 +1,6 @@
-"""What ``job.pyz`` says about itself: written by ``bundle.archive``, read by the worker.
+"""The manifest of ``job.pyz``: written by `bundle.archive`, read by the worker.
 
-Named tuples, not dataclasses: making six of those takes longer than all the rest of a rank's start.
+Named tuples, not dataclasses: creating six dataclasses takes longer than the rest of a rank's start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ FUNCTION: Final = "function"
 
 
 class Part(NamedTuple):
-    """A file with a stretch of the captured values, next to ``job.pyz`` or in the folder of `protocol.CAPTURES_ENV`."""
+    """A file with a slice of the captured values, next to ``job.pyz`` or in the folder of `protocol.CAPTURES_ENV`."""
 
     file: str
     size: int
@@ -42,28 +42,28 @@ class Module(NamedTuple):
     name: str
     version: str
     size: int
-    """Bytes that travelled; 0 for one that the job finds where it runs."""
+    """Bytes that were sent; 0 for a module that is installed in the image."""
 
 
 class Secret(NamedTuple):
-    """A value of ``--secret``; the value itself is in a Secret of the job."""
+    """A name of ``--secret``; the value is in a Secret of the job."""
 
     name: str
     env: str
-    """The environment variable of the job that brings it."""
+    """The environment variable that holds the value in the pod."""
     variable: bool
     """Whether `name` is a variable of the notebook."""
 
 
 class Change(NamedTuple):
-    """Values that a fork of a job put in the place of captured ones: a pickled dict."""
+    """Values by which a fork of a job replaces captured ones: a pickled dict."""
 
     part: Part
     names: tuple[str, ...]
 
 
 class Recipe(NamedTuple):
-    """How to write a name of the notebook again as Python: at most one of the ways is filled in."""
+    """Python source that defines a name of the notebook: at most one of statement, literal and label is set."""
 
     name: str
     type: str
@@ -72,9 +72,9 @@ class Recipe(NamedTuple):
     literal: str = ""
     """The text of a plain value."""
     label: str = ""
-    """The cell whose text, among `Manifest.sources`, defines it,"""
+    """Label of the cell, among `Manifest.sources`, that defines it."""
     line: int = 0
-    """and where."""
+    """Line of the definition in that cell."""
 
 
 class Manifest(NamedTuple):
@@ -87,38 +87,42 @@ class Manifest(NamedTuple):
     """`CELL`: run `source`; `FUNCTION`: call the captured function."""
     source: str
     filename: str
-    """``Cell [12]``: how tracebacks call `source`."""
+    """Name of `source` in tracebacks, as ``Cell [12]``."""
     out: tuple[str, ...]
     values: tuple[Value, ...]
     has_code: bool
-    """Whether functions or classes travel by value: these need the Python that they were made with."""
+    """Whether functions or classes were captured by value: these need the same Python version."""
     python: str
     """``3.11``."""
     versions: dict[str, str]
     parts: tuple[Part, ...]
     sources: dict[str, Source]
-    """By the file name that the code of captured functions carries."""
+    """By file name in the code of captured functions."""
     recipes: tuple[Recipe, ...] = ()
-    """Of the values, and of what their functions use: for exporting the job as code."""
+    """Recipes of the values and of what their functions use, for exporting the job as code."""
     python_source: str = ""
-    """`source` without commands of the notebook, where it has any; on the same lines."""
+    """`source` with IPython's commands replaced, on the same lines; empty if it has none."""
     code: tuple[Part, ...] = ()
     """An archive with local modules and the files of ``--file``."""
     files: tuple[str, ...] = ()
-    """The latter, by where they lie in the job's working folder."""
+    """Paths of the files of ``--file`` in the job's working folder."""
     modules: tuple[Module, ...] = ()
     changes: tuple[Change, ...] = ()
     """The newest last."""
     seed: int | None = None
-    """What the ranks' random numbers begin from, see `seeds`; None: each begins somewhere else every time."""
+    """Seed of the ranks' random number generators, see `random_seeds`; None leaves them unseeded."""
     secrets: tuple[Secret, ...] = ()
-    settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
-    """Of the notebook's process, see `settings`."""
+    settings: dict[str, Any] = {}  # noqa: RUF012 - never modified
+    """Settings of the notebook's process, see `process_settings`."""
     future: tuple[str, ...] = ()
-    """What the notebook's earlier cells imported from ``__future__``."""
+    """Names that the notebook's earlier cells imported from ``__future__``."""
+    imports: tuple[str, ...] = ()
+    """Submodules that the code uses through their packages without importing them."""
+    unsent: tuple[str, ...] = ()
+    """Names that are defined in the notebook and were not sent."""
 
     def to_json(self) -> bytes:
-        """Return the manifest as a file."""
+        """Return the content of the manifest file."""
         fields = {
             **self._asdict(),
             "values": [value._asdict() for value in self.values],
@@ -130,9 +134,9 @@ class Manifest(NamedTuple):
 
     @staticmethod
     def from_json(data: bytes) -> Manifest:
-        """Read the file."""
+        """Parse the content of a manifest file."""
         fields = json.loads(data)
-        read = {
+        parsed = {
             "out": tuple(fields["out"]),
             "values": tuple(Value(**value) for value in fields["values"]),
             "parts": tuple(Part(**part) for part in fields["parts"]),
@@ -144,5 +148,7 @@ class Manifest(NamedTuple):
             "changes": tuple(Change(Part(*part), tuple(names)) for part, names in fields.get("changes", ())),
             "secrets": tuple(Secret(*secret) for secret in fields.get("secrets", ())),
             "future": tuple(fields.get("future", ())),
+            "imports": tuple(fields.get("imports", ())),
+            "unsent": tuple(fields.get("unsent", ())),
         }
-        return Manifest(**{**fields, **read})
+        return Manifest(**{**fields, **parsed})

@@ -1,16 +1,16 @@
-"""Frames: how a rank speaks through its pod's log, and the in-pod names that both sides know.
+"""Frames, which carry a rank's messages through its pod's log, and names that worker and clients share.
 
 The worker encodes messages (`encode`), readers of logs find frames among ordinary lines (`decode`) and join them
-(`Assembler`). A log is all that every cluster gives us, and other programs write into it at the same time. Therefore a
-frame is one line, short enough for a pipe to take it whole, written together with a line end before and after it, and
-numbered and check-summed so that whatever arrives can be trusted, and whatever is missing is known::
+(`Assembler`). The log is the only channel that every cluster provides, and other programs write to it at the same time.
+Therefore a frame is one line that fits into an atomic write to a pipe, is written with a line end before and after it,
+and has a number and a checksum, so that a reader detects damaged and missing frames::
 
     @trainjob/1 <attempt> <rank> <seq> <kind> <part>/<parts> <crc32> <payload>
 
 ``attempt`` is the unix time in milliseconds at which that rank's worker started. ``seq`` counts the frames of one
 attempt and rank from 0; the parts of one message have consecutive numbers. ``crc32`` (8 hex digits) covers the line
-without itself and the prefix. ``payload`` is printable ASCII without spaces: the body itself where it is such JSON and
-that is shorter, else base64 of its zlib compression; JSON objects start with ``{``, which base64 does not know.
+without itself and the prefix. ``payload`` is printable ASCII without spaces: the body itself if it is such JSON and
+not longer, else base64 of its zlib compression. JSON objects start with ``{``, which is not in base64's alphabet.
 """
 
 from __future__ import annotations
@@ -23,37 +23,39 @@ import zlib
 from typing import Any, Final, NamedTuple
 
 PREFIX: Final = b"@trainjob/1 "
-"""How a frame's line begins."""
+"""Prefix of a frame's line."""
 LINE_LIMIT: Final = 4096
-"""Bytes of a frame with both line ends: PIPE_BUF of Linux, up to which a pipe takes a write as a whole."""
+"""Bytes of a frame with both line ends: PIPE_BUF of Linux, up to which a write to a pipe is atomic."""
 MESSAGE_LIMIT: Final = 8 * 2**20
-"""Bytes of a message. Nothing that a worker writes comes near; a forged frame cannot make a reader unpack more."""
+"""Bytes of a message, far more than a worker writes; bounds what a reader decompresses of a forged frame."""
 PARTS_LIMIT: Final = 2**15
 PENDING_LIMIT: Final = 8
 """Incomplete messages that a reader keeps for each rank."""
 
 PACKAGE: Final = "_trainjob_worker"
-"""Name of this package inside ``job.pyz``: not ours, since the real one may be installed there too."""
+"""Name of this package inside ``job.pyz``; not its own name, which may be installed in the image too."""
 MANIFEST: Final = "manifest.json"
 TERMINATION_LOG: Final = "/dev/termination-log"
-"""Where a container leaves its termination message, unless its spec says otherwise (Kubernetes)."""
+"""Default of a container's ``terminationMessagePath`` (Kubernetes)."""
 TERMINATION_LOG_ENV: Final = "TRAINJOB_TERMINATION_LOG"
 """Path of the termination message on an embedded cluster whose kernel refuses namespaces."""
 CAPTURES_ENV: Final = "TRAINJOB_CAPTURES"
-"""Folder of the captured values where they do not lie next to ``job.pyz`` but in the folder of the job."""
+"""Folder of the captured values if they are not next to ``job.pyz`` but in the folder of the job."""
 FOLDER_ENV: Final = "TRAINJOB_FOLDER"
-"""Path of the folder that all ranks of a job share, where it has one."""
+"""Path of the folder that all ranks of a job share, if it has one."""
 STORAGE_ENV: Final = "TRAINJOB_STORAGE"
-"""Address of that folder where ``--storage`` chose it: what the worker keeps it equal with, or ``pvc://…``."""
+"""URL of ``--storage``, with which the worker syncs that folder, or ``pvc://…``."""
+BUNDLE_ENV: Final = frozenset({CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV})
+"""Variables that belong to the bundle of a job, and not to its `--env`."""
 CLAIM: Final = "pvc://"
 CHECKPOINTS_FOLDER: Final = "checkpoints"
 OUTPUT_FOLDER: Final = "output"
 RESULTS_FOLDER: Final = "results"
-"""Folder in it for results that are too large for frames."""
+"""Subfolder for results that are too large for frames."""
 GROUP_PREFIX: Final = "trainjob-"
-"""How the names of control groups begin that the embedded cluster makes, one for each pod with limits."""
+"""Prefix of the names of the embedded cluster's control groups, one for each pod with limits."""
 EXIT_SETUP: Final = 78
-"""Exit code of a worker that cannot even start the cell (EX_CONFIG of sysexits.h)."""
+"""Exit code of a worker that cannot start the cell (EX_CONFIG of sysexits.h)."""
 EXIT_TERMINATED: Final = 143
 
 _FRAME: Final = re.compile(
@@ -63,7 +65,7 @@ _PLAIN: Final = re.compile(rb"\{[!-~]*\Z")
 
 
 class Frame(NamedTuple):
-    """One line of a rank. `payload` as it stands in the line."""
+    """One line of a rank; `payload` is still encoded."""
 
     attempt: int
     rank: int
@@ -75,7 +77,7 @@ class Frame(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What one or several frames say. `seq` is that of the first of them."""
+    """The decoded content of one or several frames; `seq` is that of the first frame."""
 
     attempt: int
     rank: int
@@ -85,7 +87,10 @@ class Message(NamedTuple):
 
 
 def encode(*, attempt: int, rank: int, seq: int, kind: str, body: bytes, limit: int = LINE_LIMIT) -> list[bytes]:
-    """Return the lines of a message; each is to be written in one call. The next message has seq + their number."""
+    """Return the lines of a message of at most `limit` bytes each; write each line in one call.
+
+    The `seq` of the next message is `seq` plus the number of lines.
+    """
     payload = _payload(body)
     room = limit - len(f"\n@trainjob/1 {attempt} {rank} {seq + PARTS_LIMIT} {kind} 00000/00000 00000000 \n")
     chunks = [payload[start : start + room] for start in range(0, len(payload), room)]
@@ -98,7 +103,14 @@ def encode(*, attempt: int, rank: int, seq: int, kind: str, body: bytes, limit: 
 
 
 def decode(line: bytes) -> Frame | None:
-    """Return the frame that `line` is, or None: an ordinary line, or a damaged one."""
+    r"""Return the frame in `line`; None for an ordinary line and for a damaged frame.
+
+    >>> (line,) = encode(attempt=1, rank=0, seq=7, kind="end", body=b"{}")
+    >>> decode(line.strip())
+    Frame(attempt=1, rank=0, seq=7, kind='end', part=0, parts=1, payload=b'{}')
+    >>> decode(b"epoch 1: loss 0.5") is None
+    True
+    """
     if not line.startswith(PREFIX):
         return None
     match = _FRAME.match(line.rstrip(b"\r\n"))
@@ -112,16 +124,16 @@ def decode(line: bytes) -> Frame | None:
 
 
 class Assembler:
-    """Joins frames into messages, whatever order, gaps and repetitions they arrive with.
+    """Joins frames into messages, in any order, with gaps and repetitions.
 
-    A log that is read again from an earlier point yields nothing twice; a message that misses a part never appears.
+    A message is returned once, even if the log is read again from an earlier point, and only if it is complete.
     """
 
     def __init__(self) -> None:
         self._streams: dict[tuple[int, int], _Stream] = {}
 
     def feed(self, frame: Frame) -> Message | None:
-        """Take a frame; return the message that it completes."""
+        """Add a frame; return the message that it completes, if any."""
         stream = self._streams.setdefault((frame.attempt, frame.rank), _Stream())
         payload = stream.join(frame)
         body = _body(payload) if payload is not None else None
@@ -131,7 +143,7 @@ class Assembler:
 
 
 class _Stream:
-    """What has arrived of one attempt of one rank."""
+    """The frames received from one attempt of one rank."""
 
     def __init__(self) -> None:
         self._done: set[int] = set()
@@ -153,27 +165,31 @@ class _Stream:
 
 
 def dumps(value: Any) -> bytes:
-    """Return `value` as compact JSON in ASCII without spaces; NaN and infinities are written as JavaScript does."""
-    # In compact JSON a space can only stand inside a string.
+    r"""Return `value` as compact JSON in ASCII without spaces; NaN and infinities are written as in JavaScript.
+
+    >>> dumps({"where": "Cell [1]", "loss": float("nan")})
+    b'{"where":"Cell\\u0020[1]","loss":NaN}'
+    """
+    # In compact JSON spaces occur inside strings only.
     return json.dumps(value, separators=(",", ":")).replace(" ", "\\u0020").encode("ascii")
 
 
 def loads(message: Message) -> Any:
-    """Return what the body of a message says; every kind but ``result`` is JSON. ValueError if it is none."""
+    """Return the parsed body of a message of any kind but ``result`` and ``raised``; ValueError if it is not JSON."""
     return json.loads(message.body)
 
 
 def _payload(body: bytes) -> bytes:
-    packed = base64.b64encode(zlib.compress(body, 6))
-    return body if len(body) <= len(packed) and _PLAIN.match(body) else packed
+    compressed = base64.b64encode(zlib.compress(body, 6))
+    return body if len(body) <= len(compressed) and _PLAIN.match(body) else compressed
 
 
 def _body(payload: bytes) -> bytes | None:
     if payload.startswith(b"{"):
         return payload
-    unpacker = zlib.decompressobj()
+    decompressor = zlib.decompressobj()
     try:
-        body = unpacker.decompress(base64.b64decode(payload, validate=True), MESSAGE_LIMIT)
+        body = decompressor.decompress(base64.b64decode(payload, validate=True), MESSAGE_LIMIT)
     except (binascii.Error, zlib.error):
         return None
-    return body if unpacker.eof else None
+    return body if decompressor.eof else None

@@ -2,42 +2,43 @@ import { render } from 'preact';
 import { act } from 'preact/test-utils';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import type { What } from '../src/core/protocol';
-import type { Curve, Source, View } from '../src/core/types';
-import type { ChartProps } from '../src/ui/Chart';
-import { CurvePanel } from '../src/ui/CurvePanel';
-import { save } from '../src/ui/save';
+import type { RequestName } from '../src/core/protocol/messages';
+import type { Curve } from '../src/core/jobTypes';
+import type { JobSource, JobView } from '../src/core/jobs/views';
+import type { ChartProps } from '../src/ui/curves/Chart';
+import { CurvePanel } from '../src/ui/curves/CurvePanel';
+import { save } from '../src/ui/curves/saveFile';
 import { job } from './jobs';
 
-// A canvas is what the browser test looks at; here it is who moves.
+// The browser test checks the canvas; these tests check the navigation.
 const charts = new Map<string, ChartProps>();
-vi.mock('../src/ui/Chart', () => ({
+vi.mock('../src/ui/curves/Chart', () => ({
   Chart: (props: ChartProps) => {
     charts.set(props.label.split(':')[0] ?? '', props);
     return <div role="img" aria-label={props.label} />;
   }
 }));
-vi.mock('../src/ui/save', () => ({ save: vi.fn(), picture: vi.fn() }));
+vi.mock('../src/ui/curves/saveFile', () => ({ save: vi.fn(), picture: vi.fn() }));
 
 const HOSTILE = '<img src=x onerror="globalThis.pwned=1">';
 
-interface Asked {
-  what: What;
+interface PendingRequest {
+  name: RequestName;
   args: Record<string, unknown>;
   answer: (content: object, ...buffers: Float64Array[]) => Promise<void>;
   refuse: (why: string) => Promise<void>;
 }
 
 let host: HTMLElement;
-let asked: Asked[];
-/** Draws the panel of the last `show` again. */
+let requests: PendingRequest[];
+/** Redraws the panel of the last `show`. */
 let draw: (hidden: boolean) => Promise<void>;
 
 beforeEach(() => {
   vi.useFakeTimers();
   host = document.createElement('div');
   document.body.append(host);
-  asked = [];
+  requests = [];
   charts.clear();
 });
 
@@ -47,9 +48,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Does it, and lets who waits for a promise go on. */
-async function told(deed: () => unknown): Promise<void> {
-  deed();
+/** Runs an action, and then the callbacks of promises that it settled. */
+async function flushed(action: () => unknown): Promise<void> {
+  action();
   for (let turn = 0; turn < 9; turn++) {
     await null;
   }
@@ -63,14 +64,14 @@ function curve(ranks = 8, last = 100): Curve {
 
 async function show(
   names: string[],
-  part: Partial<View> = {}
-): Promise<(part: Partial<View>) => Promise<void>> {
+  part: Partial<JobView> = {}
+): Promise<(part: Partial<JobView>) => Promise<void>> {
   let view = {
     job: job({ metrics: names.map(name => [name, 1]), total: null }),
     nodes: [],
     curves: new Map(names.map(name => [name, curve()])),
     ...part
-  } as unknown as View;
+  } as unknown as JobView;
   const listeners = new Set<() => void>();
   const source = {
     view: () => view,
@@ -78,20 +79,22 @@ async function show(
       listeners.add(changed);
       return () => listeners.delete(changed);
     },
-    ask: (what: What, args: Record<string, unknown>) =>
+    ask: (name: RequestName, args: Record<string, unknown>) =>
       new Promise((resolve, reject) =>
-        asked.push({
-          what,
+        requests.push({
+          name,
           args,
           answer: (content, ...buffers) =>
-            act(() => told(() => resolve({ ...content, buffers: buffers.map(each => each.buffer) }))),
-          refuse: why => act(() => told(() => reject(new Error(why))))
+            act(() => flushed(() => resolve({ ...content, buffers: buffers.map(buffer => buffer.buffer) }))),
+          refuse: why => act(() => flushed(() => reject(new Error(why))))
         })
       )
-  } as unknown as Source;
+  } as unknown as JobSource;
   draw = hidden => act(() => render(<CurvePanel source={source} hidden={hidden} />, host));
   await draw(false);
-  await act(() => [...host.querySelectorAll('button')].find(each => each.textContent === 'Tools')?.click());
+  await act(() =>
+    [...host.querySelectorAll('button')].find(button => button.textContent === 'Tools')?.click()
+  );
   return fresh =>
     act(() => {
       view = { ...view, ...fresh };
@@ -101,7 +104,7 @@ async function show(
 
 function control(role: string, name: string): HTMLElement {
   const found = [...host.querySelectorAll<HTMLElement>(role)].find(
-    each => (each.getAttribute('aria-label') ?? each.textContent?.trim()) === name
+    element => (element.getAttribute('aria-label') ?? element.textContent?.trim()) === name
   );
   expect(found, name).toBeDefined();
   return found as HTMLElement;
@@ -113,12 +116,17 @@ async function select(name: string, value: string): Promise<void> {
   await act(() => void box.dispatchEvent(new Event('change')));
 }
 
-/** Lets pauses between requests pass. */
+/** Advances the clock beyond the pause between requests. */
 async function rest(): Promise<void> {
   await act(() => void vi.advanceTimersByTime(60_000));
 }
 
-test('six metrics are shown at once, others are chosen', async () => {
+test("the value beside a curve is the job's, not that of the ranks that are ahead", async () => {
+  await show(['loss'], { job: job({ metrics: [['loss', 0.1056]] }) });
+  expect(host.querySelector('.tj-plot-value')?.textContent).toBe('0.1056');
+});
+
+test('six metrics are shown by default, others can be selected', async () => {
   await show(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
   expect(charts.size).toBe(6);
   await act(() => control('button', 'Metrics 6/7').click());
@@ -128,94 +136,94 @@ test('six metrics are shown at once, others are chosen', async () => {
   expect(control('button', 'Metrics')).toBeDefined();
 });
 
-test('a metric of which no point has come shows its value', async () => {
+test('a metric without points shows its value', async () => {
   await show([HOSTILE], { curves: new Map() });
   expect(host.querySelector('.tj-plot')?.textContent).toBe(`${HOSTILE}1`);
   expect(host.querySelector('img')).toBeNull();
 });
 
-test('without a metric there is nothing', async () => {
+test('without a metric a hint shows how to report one', async () => {
   await show([]);
-  expect(host.innerHTML).toBe('');
+  expect(host.textContent).toMatch(/^No metrics yet\. Curves appear when the job calls report\(/);
 });
 
-test('a zoom asks for every step of all metrics, and draws what it has until they come', async () => {
+test('a zoom requests all steps of all metrics, and draws the coarse curve until they arrive', async () => {
   await show(['loss', 'accuracy']);
   await act(() => charts.get('loss')?.moves.zoom([20, 40]));
-  expect(asked.map(({ what, args }) => [what, args])).toEqual(
+  expect(requests.map(({ name, args }) => [name, args])).toEqual(
     ['loss', 'accuracy'].map(name => ['window', { name, ranks: null, start: 20, end: 40, points: 1000 }])
   );
   expect(charts.get('accuracy')?.x).toEqual([20, 40]);
   expect(charts.get('loss')?.layers[1]?.x).toHaveLength(3);
-  await asked[0]?.answer(
+  await requests[0]?.answer(
     { curves: [{ name: 'loss', ranks: 8, points: 2 }] },
     Float64Array.of(20, 40, 5, 6, 5, 6, 5, 6)
   );
   expect([...(charts.get('loss')?.layers[1]?.y ?? [])]).toEqual([5, 6]);
 });
 
-test('while a question waits the next ones wait too, and only the newest is asked', async () => {
+test('requests are queued while one is pending, and only the newest is sent', async () => {
   await show(['loss']);
   for (const to of [40, 50, 60]) {
     await act(() => charts.get('loss')?.moves.zoom([20, to]));
   }
-  expect(asked.map(({ args }) => args['end'])).toEqual([40]);
-  await asked[0]?.answer({ curves: [] });
+  expect(requests.map(({ args }) => args['end'])).toEqual([40]);
+  await requests[0]?.answer({ curves: [] });
   await rest();
-  expect(asked.map(({ args }) => args['end'])).toEqual([40, 60]);
+  expect(requests.map(({ args }) => args['end'])).toEqual([40, 60]);
 });
 
-test('a stretch that the newest point is in is asked for again when there are more', async () => {
+test('a range with the newest point is requested again when there are more', async () => {
   const change = await show(['loss']);
   await act(() => charts.get('loss')?.moves.zoom([60, 100]));
-  await asked[0]?.answer({ curves: [] });
+  await requests[0]?.answer({ curves: [] });
   await rest();
   await change({ curves: new Map([['loss', curve(8, 120)]]) });
-  expect(asked).toHaveLength(2);
+  expect(requests).toHaveLength(2);
 });
 
-test('where the kernel refuses, the curve stays as it is known', async () => {
+test('if the kernel refuses, the last curve stays', async () => {
   await show(['loss']);
   await act(() => charts.get('loss')?.moves.zoom([20, 40]));
-  await asked[0]?.refuse('The job was deleted.');
+  await requests[0]?.refuse('The job was deleted.');
   await rest();
   expect(host.querySelector('.tj-plot-words')?.textContent).toBe('The job was deleted.');
-  expect(asked).toHaveLength(1);
+  expect(requests).toHaveLength(1);
   expect(charts.get('loss')?.layers[1]?.x).toHaveLength(3);
 });
 
-test('single ranks take the place of the mean when they have come', async () => {
+test('single ranks replace the mean when they are received', async () => {
   await show(['loss']);
   await select('Ranks', 'some');
-  expect(asked[0]?.args).toMatchObject({ name: 'loss', ranks: [0], start: null, end: null });
+  expect(requests[0]?.args).toMatchObject({ name: 'loss', ranks: [0], start: null, end: null });
   expect(charts.get('loss')?.layers.map(layer => layer.kind)).toEqual(['main']);
-  await asked[0]?.answer({ curves: [{ rank: 0, points: 2 }] }, Float64Array.of(0, 100, 7, 8));
+  await requests[0]?.answer({ curves: [{ rank: 0, points: 2 }] }, Float64Array.of(0, 100, 7, 8));
   expect(charts.get('loss')?.layers.map(({ kind, label }) => [kind, label])).toEqual([['rank', '0']]);
 });
 
-test('while it is hidden it draws and asks nothing, and then goes on as it was', async () => {
+test('a hidden panel neither draws nor sends requests, and continues when it is shown', async () => {
   const update = await show(['loss']);
   await select('Ranks', 'all');
-  expect(asked.map(each => each.what)).toEqual(['window']);
-  await asked[0]?.answer({ curves: [{ rank: 3, points: 2 }] }, Float64Array.of(0, 100, 5, 6));
+  expect(requests.map(request => request.name)).toEqual(['window']);
+  await requests[0]?.answer({ curves: [{ rank: 3, points: 2 }] }, Float64Array.of(0, 100, 5, 6));
   await draw(true);
   await update({ curves: new Map([['loss', curve(8, 200)]]) });
   await rest();
-  expect(asked).toHaveLength(1);
+  expect(requests).toHaveLength(1);
   expect(host.querySelector('[role=img]')).toBeNull();
   await draw(false);
-  expect(asked.map(each => each.args.ranks)).toEqual(['all', 'all']);
+  expect(requests.map(request => request.args.ranks)).toEqual(['all', 'all']);
   expect(host.querySelectorAll('[role=img]')).toHaveLength(1);
 });
 
-test('an earlier job beside the curves is no reason to draw them again when something else is said', async () => {
+test('curves with an earlier job are not redrawn for unrelated changes', async () => {
   const update = await show(['loss']);
   await act(() => control('button', 'Compare').click());
-  await asked[0]?.answer({
+  await requests[0]?.answer({
     jobs: [{ uid: 'u2', name: 'before', state: 'Complete', created: 1, finished: 2 }]
   });
   await act(() => host.querySelector<HTMLInputElement>('input[type=checkbox]')?.click());
-  await asked[1]?.answer(
+  await requests[1]?.answer(
     { name: 'before', curves: [{ name: 'loss', ranks: 1, points: 2 }], clock: 0 },
     Float64Array.of(0, 9, 1, 2, 1, 2, 1, 2)
   );
@@ -230,7 +238,7 @@ test('one rank has no choice of ranks', async () => {
   expect(host.querySelector('select[aria-label=Ranks]')).toBeNull();
 });
 
-test('earlier jobs are asked for, and at most three drawn, each with a letter of its own', async () => {
+test('earlier jobs are requested, and at most three are drawn, each with its own letter', async () => {
   await show(['loss']);
   await act(() => control('button', 'Compare').click());
   const jobs = [1, 2, 3, 4].map(n => ({
@@ -240,31 +248,31 @@ test('earlier jobs are asked for, and at most three drawn, each with a letter of
     created: 0,
     finished: 9
   }));
-  await asked[0]?.answer({ jobs });
+  await requests[0]?.answer({ jobs });
   for (const n of [1, 2, 3]) {
     await act(() => host.querySelectorAll<HTMLInputElement>('input[type=checkbox]')[n - 1]?.click());
-    expect(asked[n]?.args).toEqual({ uid: `u${n}` });
+    expect(requests[n]?.args).toEqual({ uid: `u${n}` });
     const head = { name: 'loss', ranks: 1, points: 1 };
-    await asked[n]?.answer(
+    await requests[n]?.answer(
       { name: `job-${n}`, curves: [head], clock: 0 },
       Float64Array.of(0, n, n, n),
       Float64Array.of()
     );
   }
   const boxes = [...host.querySelectorAll<HTMLInputElement>('input[type=checkbox]')];
-  expect(boxes.map(each => each.disabled)).toEqual([false, false, false, true]);
+  expect(boxes.map(box => box.disabled)).toEqual([false, false, false, true]);
   await act(() => boxes[1]?.click());
-  expect([...host.querySelectorAll('.tj-pins > span')].map(each => each.textContent?.trim())).toEqual([
+  expect([...host.querySelectorAll('.tj-pins > span')].map(element => element.textContent?.trim())).toEqual([
     'A job-1',
     'C job-3'
   ]);
   expect(charts.get('loss')?.layers.map(layer => layer.label)).toEqual(['', 'A', 'C', '']);
 });
 
-test('CSV comes from the kernel; where that does not answer, it is what is drawn', async () => {
+test('CSV comes from the kernel, or from the drawn points if the kernel does not answer', async () => {
   await show(['loss']);
   await act(() => control('button', 'CSV').click());
-  await asked[0]?.refuse('The kernel is gone.');
+  await requests[0]?.refuse('The kernel is gone.');
   expect(host.querySelector('[role=status]')?.textContent).toBe(
     'Saved the points that are drawn. The kernel is gone.'
   );
@@ -273,10 +281,10 @@ test('CSV comes from the kernel; where that does not answer, it is what is drawn
   expect(await blob?.text()).toMatch(/^metric,step,mean,low,high\r\nloss,0,3,2,4\r\n/);
 });
 
-test('a job that began anew asks where', async () => {
-  await show(['loss'], { nodes: [{ restarts: 1 }] as unknown as View['nodes'] });
-  expect(asked[0]?.what).toBe('clock');
-  await asked[0]?.answer({ points: 0, restarts: [50] }, Float64Array.of());
+test('the chart label names the steps of restarts', async () => {
+  await show(['loss'], { nodes: [{ restarts: 1 }] as unknown as JobView['nodes'] });
+  expect(requests[0]?.name).toBe('clock');
+  await requests[0]?.answer({ points: 0, restarts: [50] }, Float64Array.of());
   expect(charts.get('loss')?.marks).toEqual([50]);
-  expect(charts.get('loss')?.label).toMatch(/, began anew at step 50$/);
+  expect(charts.get('loss')?.label).toMatch(/, restarted at step 50$/);
 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 
-import { Jobs } from '../src/core/jobs';
-import { grouped, summary } from '../src/core/list';
-import type { FromKernel, ToKernel } from '../src/core/protocol';
+import { JobsStore } from '../src/core/jobs/jobsStore';
+import { groupRows, rowSummary } from '../src/core/jobs/jobGroups';
+import type { FromKernel, ToKernel } from '../src/core/protocol/messages';
 import { job, row } from './jobs';
 
-function made({ panel = false } = {}): { jobs: Jobs; sent: ToKernel[]; names: () => unknown[] } {
+function made({ panel = false } = {}): { jobs: JobsStore; sent: ToKernel[]; names: () => unknown[] } {
   const sent: ToKernel[] = [];
-  const jobs = new Jobs(message => sent.push(message), { panel });
+  const jobs = new JobsStore(message => sent.push(message), { panel });
   return { jobs, sent, names: () => jobs.view().open.map(store => store.view().job?.name) };
 }
 
@@ -21,13 +21,13 @@ test('each message goes to its job', () => {
   expect(names()).toEqual(['a', 'b']);
 });
 
-test('a trait without a job is none', () => {
+test('a change without a job is ignored', () => {
   const { jobs, names } = made({ panel: true });
   jobs.setJob({} as never, { fresh: false });
   expect(names()).toEqual([]);
 });
 
-test('what comes of a closed job is late, unless it is opened again', () => {
+test('messages of a closed job are dropped, unless it is opened again', () => {
   const { jobs, sent, names } = made();
   jobs.receive(head('a'), []);
   jobs.close('a');
@@ -42,7 +42,7 @@ test('what comes of a closed job is late, unless it is opened again', () => {
   ]);
 });
 
-test('answers reach who asked, with their binary parts, and once', async () => {
+test('answers resolve their request, with binary buffers, once', async () => {
   const { jobs, sent } = made();
   jobs.open('a');
   const [store] = jobs.view().open;
@@ -59,7 +59,7 @@ test('answers reach who asked, with their binary parts, and once', async () => {
   await expect(second).rejects.toThrow('the Secret is gone');
 });
 
-test('two pages on one kernel ask under different names', () => {
+test('two pages on one kernel use different request ids', () => {
   const ids = [made(), made()].map(({ jobs, sent }) => {
     jobs.open('a');
     void jobs.view().open[0]?.ask('earlier', {});
@@ -68,24 +68,25 @@ test('two pages on one kernel ask under different names', () => {
   expect(ids[0]).not.toBe(ids[1]);
 });
 
-test('a panel has no list before the kernel has told', () => {
+test('a panel has no list before the kernel sends one', () => {
   const { jobs } = made({ panel: true });
   expect(jobs.view().rows).toBeNull();
   jobs.receive({ kind: 'jobs', reset: true, gone: [], jobs: [row()] }, []);
   expect(jobs.view().rows).toHaveLength(1);
 });
 
-test('a list is in groups, the newest first, the finished by when they finished', () => {
+test('a list is grouped, newest first, finished jobs by their end', () => {
   const rows = [
     row({ name: 'old', state: 'Complete', created: 50, finished: 60 }),
     row({ name: 'slow', state: 'Failed', created: 1, finished: 90 }),
     row({ name: 'now', created: 95 }),
+    row({ name: 'also now', created: 95 }),
     row({ name: 'soon', state: 'Queued' }),
     row({ name: 'not now', state: 'Stopped' }),
     row({ name: 'let in later', state: 'Suspended', created: 1 })
   ];
-  expect(grouped(rows).map(([name, found]) => [name, found.map(each => each.name)])).toEqual([
-    ['Running', ['now']],
+  expect(groupRows(rows).map(([name, members]) => [name, members.map(item => item.name)])).toEqual([
+    ['Running', ['also now', 'now']],
     ['Waiting', ['soon']],
     ['Stopped', ['not now', 'let in later']],
     ['Finished', ['slow', 'old']]
@@ -94,23 +95,42 @@ test('a list is in groups, the newest first, the finished by when they finished'
 
 test.each([
   [
-    'one that runs: value, percent and time left',
+    'a running job: value, percent and remaining time',
     row({ progress: 0.72, eta: 41, metric: ['loss', 0.184] }),
     ['loss 0.1840 · 8 nodes', '72 % · 0:41 left']
   ],
-  ['one that starts: its state, since when', row({ state: 'Starting' }), ['Starting', '10 min']],
-  ['one that waits: why', row({ state: 'Queued', reason: 'needs 2 GPUs' }), ['needs 2 GPUs', '10 min']],
+  ['a starting job: its state and age', row({ state: 'Starting' }), ['Starting', '10 min']],
+  ['a waiting job: the reason', row({ state: 'Queued', reason: 'needs 2 GPUs' }), ['needs 2 GPUs', '10 min']],
   [
-    'one that is complete: value, size, how long',
+    'a complete job: value, size, duration',
     row({ state: 'Complete', finished: 551, metric: ['accuracy', 0.957] }),
     ['accuracy 0.9570 · 8 nodes · 2:31', '7 min']
   ],
   [
-    'one that failed: why',
+    'a failed job: the reason',
     row({ state: 'Failed', finished: 950, reason: 'ValueError' }),
     ['ValueError', 'now']
   ],
-  ['one that failed without a reason: that', row({ state: 'Failed', finished: 950 }), ['Failed', 'now']]
-])('a row says of %s', (_, given, words) => {
-  expect(summary(given, 1000)).toEqual(words);
+  ['a failed job without a reason: its state', row({ state: 'Failed', finished: 950 }), ['Failed', 'now']]
+])('the row of %s', (_, state, expected) => {
+  expect(rowSummary(state, 1000)).toEqual(expected);
+});
+
+test('actions of a listed job do not open it; a rerun opens the new job', async () => {
+  const { jobs, sent } = made({ panel: true });
+  const answer = (part: object): void => {
+    const request = sent.at(-1);
+    jobs.receive(
+      { kind: 'answer', id: request?.kind === 'ask' ? request.id : '', ok: true, ...part } as FromKernel,
+      []
+    );
+  };
+  const stopped = jobs.act('a', 'stop');
+  answer({});
+  await expect(stopped).resolves.toBe('');
+  expect(sent).toMatchObject([{ kind: 'ask', job: 'a', what: 'stop' }]);
+  const again = jobs.act('a', 'rerun');
+  answer({ uid: 'b', name: 'b', differences: ['Another image.'] });
+  await expect(again).resolves.toBe('Differences: Another image.');
+  expect(sent.at(-1)).toEqual({ kind: 'open', job: 'b' });
 });

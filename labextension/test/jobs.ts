@@ -1,5 +1,5 @@
-/** A job to start from in tests. */
-import type { Failure, Job, JobRow, Node } from '../src/core/types';
+/** Default objects for tests: a job, a failure, a node and a row. */
+import type { Failure, Job, JobRow, Node } from '../src/core/jobTypes';
 
 export function job(part: Partial<Job> = {}): Job {
   return {
@@ -24,6 +24,10 @@ export function job(part: Partial<Job> = {}): Job {
     progress: 0.72,
     metrics: [['loss', 0.184]],
     ranks_running: 8,
+    nodes_done: 0,
+    restarts: 0,
+    reach: 'digits',
+    warnings: [],
     checkpoint: null,
     failure: null,
     now: 206.5,
@@ -73,6 +77,7 @@ export function row(part: Partial<JobRow> = {}): JobRow {
     eta: null,
     reason: '',
     metric: null,
+    checkpoint: null,
     ...part
   };
 }

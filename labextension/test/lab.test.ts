@@ -1,46 +1,49 @@
-import type { Message, NotebookPanel, Outputs } from '@jupyterlab/notebook';
-import type { Bundle } from '@jupyterlab/rendermime';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { KernelMessage } from '@jupyterlab/services';
+import type { PartialJSONObject } from '@lumino/coreutils';
 import { expect, test } from 'vitest';
 
-import { isSameView, JOB, read, VIEW } from '../src/lab/bundle';
-import { keepOutputs } from '../src/lab/keeper';
-import { pagesOf } from '../src/lab/pages';
+import { isSameView, JOB_MIME, readOutput, VIEW_MIME } from '../src/lab/outputs/outputMime';
+import { keepOutputs } from '../src/lab/outputs/outputKeeper';
+import { pagesOf } from '../src/lab/outputs/openPages';
 
-function bundle({ uid = 'u1', view = 'v1', state = 'Running', picture = '<img>' } = {}): Bundle {
+function bundle({ uid = 'u1', view = 'v1', state = 'Running', picture = '<img>' } = {}): PartialJSONObject {
   return {
-    [JOB]: { uid, name: 'digits-x7k2p', state },
-    [VIEW]: { model_id: view },
+    [JOB_MIME]: { uid, name: 'digits-x7k2p', state },
+    [VIEW_MIME]: { model_id: view },
     'text/html': picture,
     'text/plain': state
   };
 }
 
-test('reads of an output which job and view it shows, and its picture', () => {
-  expect(read(bundle())).toEqual({
+test('reads job, view and picture from an output', () => {
+  expect(readOutput(bundle())).toEqual({
     uid: 'u1',
     context: '',
     namespace: '',
-    line: '%trainjob show digits-x7k2p',
+    showCommand: '%trainjob show digits-x7k2p',
     viewId: 'v1',
     type: 'text/html',
     picture: '<img>'
   });
 });
 
-test('says of a job elsewhere where it is', () => {
+test('names the cluster of a job on another one', () => {
   const job = { name: 'a', context: 'gpu', namespace: 'team' };
-  expect(read({ [JOB]: job })?.line).toBe('%trainjob show a --context gpu --namespace team');
-  expect(read({ [JOB]: { name: 'a', context: 'trainjob-local', namespace: 'default' } })?.line).toBe(
-    '%trainjob show a'
+  expect(readOutput({ [JOB_MIME]: job })?.showCommand).toBe(
+    '%trainjob show a --context gpu --namespace team'
   );
+  expect(
+    readOutput({ [JOB_MIME]: { name: 'a', context: 'trainjob-local', namespace: 'default' } })?.showCommand
+  ).toBe('%trainjob show a');
 });
 
-test('a panel is shown again by its own call', () => {
-  expect(read({ [JOB]: { uid: '', name: '' } })?.line).toBe('panel()');
+test('a panel is shown again by panel()', () => {
+  expect(readOutput({ [JOB_MIME]: { uid: '', name: '' } })?.showCommand).toBe('panel()');
 });
 
-test('falls back to words where there is no picture', () => {
-  expect(read({ [JOB]: { uid: 'u1' }, 'text/plain': 'digits: Running' })).toMatchObject({
+test('falls back to text without a picture', () => {
+  expect(readOutput({ [JOB_MIME]: { uid: 'u1' }, 'text/plain': 'digits: Running' })).toMatchObject({
     viewId: '',
     type: 'text/plain',
     picture: 'digits: Running'
@@ -49,10 +52,10 @@ test('falls back to words where there is no picture', () => {
 
 test.each([
   ['no job', { 'text/html': '<img>' }],
-  ['a job that is no object', { [JOB]: 'digits' }],
+  ['a job that is no object', { [JOB_MIME]: 'digits' }],
   ['nothing', {}]
 ])('an output with %s is none of ours', (_, data) => {
-  expect(read(data as Bundle)).toBeNull();
+  expect(readOutput(data as PartialJSONObject)).toBeNull();
 });
 
 test.each([
@@ -61,45 +64,52 @@ test.each([
   ['another view of the job', { view: 'v2' }, false],
   ['another job', { uid: 'u2' }, false]
 ])('%s is the same view: %s', (_, change, same) => {
-  const [one, other] = [read(bundle()), read(bundle(change))];
+  const [one, other] = [readOutput(bundle()), readOutput(bundle(change))];
   expect(one && other && isSameView(one, other)).toBe(same);
 });
 
 test('outputs without a view are never the same', () => {
-  const one = read(bundle({ view: '' }));
+  const one = readOutput(bundle({ view: '' }));
   expect(one && isSameView(one, one)).toBe(false);
 });
 
-/** A notebook of one cell without outputs and one with these; and what its kernel says. */
-function notebook(...data: Bundle[]): { outputs: Bundle[]; sets: number[]; say: (message: Message) => void } {
-  const outputs = data.map(each => ({ output_type: 'display_data', data: each, metadata: {} }));
+/** A notebook with one cell without outputs and one with these; `send` emits a message of its kernel. */
+function notebook(...data: PartialJSONObject[]): {
+  outputs: PartialJSONObject[];
+  sets: number[];
+  send: (message: KernelMessage.IMessage) => void;
+} {
+  const outputs = data.map(bundle => ({ output_type: 'display_data', data: bundle, metadata: {} }));
   const sets: number[] = [];
-  let say: (message: Message) => void = () => undefined;
-  const model: Outputs = {
+  let send: (message: KernelMessage.IMessage) => void = () => undefined;
+  const model = {
     length: outputs.length,
-    get: index => ({ data: outputs[index]?.data ?? {}, toJSON: () => ({ ...outputs[index] }) }),
-    set: (index, output) => {
+    get: (index: number) => ({ data: outputs[index]?.data ?? {}, toJSON: () => ({ ...outputs[index] }) }),
+    set: (index: number, output: object) => {
       sets.push(index);
       outputs[index] = output as (typeof outputs)[number];
     }
   };
   keepOutputs({
     sessionContext: {
-      iopubMessage: { connect: (slot: (_: unknown, message: Message) => void) => (say = m => slot(null, m)) }
+      iopubMessage: {
+        connect: (slot: (_: unknown, message: KernelMessage.IMessage) => void) => (send = m => slot(null, m))
+      }
     },
     content: { model: { cells: [{}, { outputs: model }] } }
   } as unknown as NotebookPanel);
-  return { outputs, sets, say: message => say(message) };
+  return { outputs, sets, send: message => send(message) };
 }
 
-const update = (data: Bundle, type = 'update_display_data'): Message => ({
-  header: { msg_type: type },
-  content: { data, metadata: { fresh: true } }
-});
+const update = (data: PartialJSONObject, type = 'update_display_data'): KernelMessage.IMessage =>
+  ({
+    header: { msg_type: type },
+    content: { data, metadata: { fresh: true } }
+  }) as unknown as KernelMessage.IMessage;
 
-test('what the kernel says anew of a view is kept in its output, and in no other', () => {
-  const { outputs, sets, say } = notebook(bundle({ view: 'v0' }), bundle(), { 'text/plain': '1' });
-  say(update(bundle({ state: 'Complete' })));
+test('an update of a view from the kernel is stored in its output only', () => {
+  const { outputs, sets, send } = notebook(bundle({ view: 'v0' }), bundle(), { 'text/plain': '1' });
+  send(update(bundle({ state: 'Complete' })));
   expect(sets).toEqual([1]);
   expect(outputs[1]).toEqual({
     output_type: 'display_data',
@@ -109,17 +119,16 @@ test('what the kernel says anew of a view is kept in its output, and in no other
 });
 
 test.each([
-  ['that the host has kept already', update(bundle())],
+  ['that the host has saved already', update(bundle())],
   ['that is shown for the first time', update(bundle({ state: 'Complete' }), 'display_data')],
-  ['of something else', update({ 'text/plain': '2' })],
-  ['without data', { header: { msg_type: 'update_display_data' }, content: {} }]
-])('an output %s is left alone', (_, message) => {
-  const { sets, say } = notebook(bundle());
-  say(message);
+  ['of another kind', update({ 'text/plain': '2' })]
+])('an output %s is not changed', (_, message) => {
+  const { sets, send } = notebook(bundle());
+  send(message);
   expect(sets).toEqual([]);
 });
 
-test('a page is found by the resolver of its links: a notebook, a console, or none', () => {
+test('the document of an output is found by its link resolver: a notebook, a console, or none', () => {
   const [a, b] = [{ resolver: {} }, { resolver: {} }];
   const tracker = (panels: object[]): never =>
     ({ find: (matches: (panel: object) => boolean) => panels.find(matches) }) as never;

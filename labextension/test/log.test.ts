@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
 
-import { marked, pieces, plain } from '../src/core/ansi';
-import { ERRORS, MAX_LINES, append, filter, pattern, toLines } from '../src/core/log';
-import type { WireLine } from '../src/core/protocol';
-import type { LogLine } from '../src/core/types';
+import { markMatches, styledPieces, stripEscapes } from '../src/core/log/ansi';
+import { ERRORS, MAX_LINES, appendLines, filterLines, queryPattern, toLines } from '../src/core/log/logLines';
+import type { WireLine } from '../src/core/protocol/messages';
+import type { LogLine } from '../src/core/jobTypes';
 
 const E = '\x1b';
-const looks = (text: string): [string, string][] => pieces(text).map(piece => [piece.text, piece.css]);
+const looks = (text: string): [string, string][] => styledPieces(text).map(piece => [piece.text, piece.css]);
 
 describe('colours', () => {
-  test.each<[what: string, text: string, expected: [string, string][]]>([
+  test.each<[title: string, text: string, expected: [string, string][]]>([
     ['plain text is one piece', 'abc', [['abc', '']]],
     ['nothing is nothing', '', []],
     [
@@ -79,9 +79,9 @@ describe('colours', () => {
         ['y', '']
       ]
     ],
-    ['a sequence that breaks off is left out', `x${E}[31`, [['x', '']]],
+    ['an incomplete sequence is removed', `x${E}[31`, [['x', '']]],
     [
-      'other sequences are left out',
+      'other sequences are removed',
       `a${E}[2Kb${E}]0;title\x07c${E}]8;;u${E}\\d`,
       [
         ['a', ''],
@@ -91,7 +91,7 @@ describe('colours', () => {
       ]
     ],
     [
-      'tabs stay, other controls go',
+      'tabs are kept, other control characters removed',
       'a\tb\x07\x9bc',
       [
         ['a\tb', ''],
@@ -100,11 +100,11 @@ describe('colours', () => {
     ]
   ])('%s', (_, text, expected) => {
     expect(looks(text)).toEqual(expected);
-    expect(plain(text)).toBe(expected.map(([part]) => part).join(''));
+    expect(stripEscapes(text)).toBe(expected.map(([part]) => part).join(''));
   });
 
-  test('what is found is marked across looks, and keeps them', () => {
-    const parts = marked(pieces(`ab${E}[31mcd${E}[0mef`), /bcd|f/gi);
+  test('matches are highlighted across styled pieces, which keep their style', () => {
+    const parts = markMatches(styledPieces(`ab${E}[31mcd${E}[0mef`), /bcd|f/gi);
     expect(parts).toEqual([
       { text: 'a', css: '', hit: false },
       { text: 'b', css: '', hit: true },
@@ -114,45 +114,48 @@ describe('colours', () => {
     ]);
   });
 
-  test('neighbours and empty matches do no harm', () => {
-    expect(marked(pieces('aab'), /a/g).map(each => each.hit)).toEqual([true, true, false]);
-    expect(marked(pieces('ab'), /x*/g).map(each => each.hit)).toEqual([false]);
+  test('adjacent and empty matches are handled', () => {
+    expect(markMatches(styledPieces('aab'), /a/g).map(piece => piece.hit)).toEqual([true, true, false]);
+    expect(markMatches(styledPieces('ab'), /x*/g).map(piece => piece.hit)).toEqual([false]);
   });
 });
 
 describe('the lines', () => {
   const texts = (lines: readonly LogLine[]): string[] => lines.map(line => line.text);
-  const add = (lines: readonly LogLine[], ...wire: WireLine[]): readonly LogLine[] => append(lines, wire, 0);
+  const add = (lines: readonly LogLine[], ...wire: WireLine[]): readonly LogLine[] =>
+    appendLines(lines, wire, 0);
 
-  test('are in the order of time, those of one moment in that of arrival', () => {
+  test('are sorted by time, and equal times by arrival', () => {
     const lines = add(add([], [1, 10, 0, 'a'], [2, 30, 0, 'c']), [3, 20, 1, 'late'], [4, 30, 1, 'd']);
     expect(texts(lines)).toEqual(['a', 'late', 'c', 'd']);
   });
 
-  test('are bounded to the newest', () => {
+  test('are limited to the newest', () => {
     const many = Array.from({ length: MAX_LINES + 10 }, (_, i): WireLine => [i, i, 0, `${i}`]);
     const lines = add([], ...many);
     expect(lines).toHaveLength(MAX_LINES);
     expect(lines[0]?.text).toBe('10');
   });
 
-  test('say before the first of a message how many were left out', () => {
-    const lines = append(
+  test('show the number of skipped lines before the earliest one of a message', () => {
+    const lines = appendLines(
       [],
       [
-        [5, 1, 0, 'a'],
-        [6, 1, 0, 'b']
+        [5, 2, 0, 'b'],
+        [6, 2, 0, 'c'],
+        [7, 1, 1, 'a']
       ],
       7,
       'place'
     );
-    expect(lines.map(line => [line.skipped, line.before])).toEqual([
-      [7, 'place'],
-      [0, null]
+    expect(lines.map(line => [line.text, line.skipped, line.before])).toEqual([
+      ['a', 7, 'place'],
+      ['b', 0, null],
+      ['c', 0, null]
     ]);
   });
 
-  test.each<[what: string, wire: WireLine[], expected: string[]]>([
+  test.each<[title: string, wire: WireLine[], expected: string[]]>([
     ['a row is overwritten in its place', [[3, 3, 0, '9%', 1]], ['9%', 'x 0%']],
     ['beside other rows', [[3, 3, 0, 'x 9%', 2]], ['0%', 'x 9%']],
     [
@@ -172,32 +175,29 @@ describe('the lines', () => {
     expect(new Set(lines.map(line => line.number)).size).toBe(lines.length);
   });
 
-  test('are filtered by node, by text without its colours, and by what tells of an error', () => {
-    const lines = toLines(
-      [
-        [0, 1, 0, `${E}[31mlo${E}[0mss`],
-        [0, 2, 1, 'ValueError: no'],
-        [0, 3, 2, 'LOSS error']
-      ],
-      1
-    );
+  test('are filtered by node, by text without colours, and by error patterns', () => {
+    const lines = toLines([
+      [0, 1, 0, `${E}[31mlo${E}[0mss`],
+      [0, 2, 1, 'ValueError: no'],
+      [0, 3, 2, 'LOSS error']
+    ]);
     const query = { text: 'loss', regex: false, only: true, errors: false, nodes: '' };
-    const found = (part: Partial<typeof query>): number[] =>
-      filter(lines, { ...query, ...part }).map(line => line.node);
-    expect(found({})).toEqual([0, 2]);
-    expect(found({ only: false })).toEqual([0, 1, 2]);
-    expect(found({ errors: true })).toEqual([2]);
-    expect(found({ text: '', errors: true })).toEqual([1, 2]);
-    expect(found({ only: false, nodes: '0, 2-5' })).toEqual([0, 2]);
-    expect(found({ text: '^l', regex: true })).toEqual([0, 2]);
-    expect(found({ text: '(', regex: true })).toEqual([0, 1, 2]);
+    const numbers = (part: Partial<typeof query>): number[] =>
+      filterLines(lines, { ...query, ...part }).map(line => line.node);
+    expect(numbers({})).toEqual([0, 2]);
+    expect(numbers({ only: false })).toEqual([0, 1, 2]);
+    expect(numbers({ errors: true })).toEqual([2]);
+    expect(numbers({ text: '', errors: true })).toEqual([1, 2]);
+    expect(numbers({ only: false, nodes: '0, 2-5' })).toEqual([0, 2]);
+    expect(numbers({ text: '^l', regex: true })).toEqual([0, 2]);
+    expect(numbers({ text: '(', regex: true })).toEqual([0, 1, 2]);
   });
 
-  test('a text is no regular expression unless it is said to be one', () => {
+  test('a search text is literal unless regular expressions are enabled', () => {
     const query = { text: 'a.b(', regex: false, only: false, errors: false, nodes: '' };
-    expect('xa.b(x'.search(pattern(query) as RegExp)).toBe(1);
-    expect('a-b('.search(pattern(query) as RegExp)).toBe(-1);
-    expect(pattern({ ...query, regex: true })).toBeNull();
+    expect('xa.b(x'.search(queryPattern(query) as RegExp)).toBe(1);
+    expect('a-b('.search(queryPattern(query) as RegExp)).toBe(-1);
+    expect(queryPattern({ ...query, regex: true })).toBeNull();
   });
 
   test.each([

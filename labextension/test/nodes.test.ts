@@ -1,8 +1,18 @@
 import { describe, expect, test } from 'vitest';
 
-import { bytes, details, gauges, nodeTone, note, stepTime, tally, worst } from '../src/core/nodes';
-import { roving } from '../src/core/roving';
-import type { Node, Rank } from '../src/core/types';
+import {
+  shortStatus,
+  bytes,
+  nodeDetails,
+  gauges,
+  nodeTone,
+  fullStatus,
+  stepTimeText,
+  nodeSummary,
+  mostNotable
+} from '../src/core/jobs/nodeText';
+import { nextFocus } from '../src/core/rovingFocus';
+import type { Node, Rank } from '../src/core/jobTypes';
 import { node } from './jobs';
 
 const rank = (part: Partial<Rank> = {}): Rank => ({
@@ -34,8 +44,13 @@ describe('a tile', () => {
     ],
     ['that it is done, in a word that fits', { state: 'Succeeded' }, 'Done', 'good'],
     ['a state that only a newer kernel knows', { state: 'Dreaming' as never }, 'Dreaming', 'plain']
-  ])('says %s', (_, given, words, tone) => {
-    expect([note(node(given)), nodeTone(node(given))]).toEqual([words, tone]);
+  ])('shows %s', (_, state, status, tone) => {
+    expect([fullStatus(node(state)), nodeTone(node(state))]).toEqual([status, tone]);
+  });
+
+  test('shows the speed in a small tile, slow or not', () => {
+    expect(shortStatus(node({ ranks: [rank({ step_time: 0.061, slow: true })] }))).toBe('61 ms');
+    expect(shortStatus(node({ state: 'Waiting' }))).toBe('Waiting');
   });
 
   test.each<[string, Partial<Node>, [string, number][]]>([
@@ -58,24 +73,24 @@ describe('a tile', () => {
       ]
     ],
     ['not after its end', { state: 'Failed', usage }, []]
-  ])('shows what it uses %s', (_, given, found) => {
-    expect(gauges(node(given)).map(({ name, share }) => [name, share])).toEqual(found);
+  ])('shows its usage %s', (_, state, expected) => {
+    expect(gauges(node(state)).map(({ name, share }) => [name, share])).toEqual(expected);
   });
 });
 
-test('all that is known of a node is told, and nothing else', () => {
-  expect(details(node())).toEqual([
+test('node details list the known values only', () => {
+  expect(nodeDetails(node())).toEqual([
     ['state', 'Running'],
     ['pod', 'digits-node-0-0'],
     ['machine', 'gpu-a-17']
   ]);
-  const given = node({
+  const failed = node({
     restarts: 2,
     reason: 'OOMKilled',
     ranks: [rank(), rank({ rank: 1, step_time: 0.061, slow: true }), rank({ rank: 2, step_time: null })],
     usage: { ...usage, cpu_limit: null, gpus: [gpu] }
   });
-  expect(Object.fromEntries(details(given))).toMatchObject({
+  expect(Object.fromEntries(nodeDetails(failed))).toMatchObject({
     reason: 'OOMKilled',
     restarts: '2',
     'time of a step': 'rank 0: 38 ms · rank 1: 61 ms slow',
@@ -83,16 +98,19 @@ test('all that is known of a node is told, and nothing else', () => {
     memory: '1.0 GiB of 2.0 GiB',
     'GPU 0': 'H100 · 50 % · 64 GiB of 128 GiB'
   });
-  expect(details(node({ state: 'Failed', exit_code: 137 }))[0]).toEqual(['state', 'Failed, exit code 137']);
+  expect(nodeDetails(node({ state: 'Failed', exit_code: 137 }))[0]).toEqual([
+    'state',
+    'Failed, exit code 137'
+  ]);
 });
 
-test('the failed node is looked at first, then the slow one', () => {
+test('the failed node is selected first, then the slow one', () => {
   const slow = node({ index: 1, ranks: [rank({ slow: true })] });
   const all = [node(), slow, node({ index: 2, state: 'Failed' })];
-  expect(worst(all)?.index).toBe(2);
-  expect(worst(all.slice(0, 2))?.index).toBe(1);
-  expect(worst(all.slice(0, 1))?.index).toBe(0);
-  expect(worst([])).toBeUndefined();
+  expect(mostNotable(all)?.index).toBe(2);
+  expect(mostNotable(all.slice(0, 2))?.index).toBe(1);
+  expect(mostNotable(all.slice(0, 1))?.index).toBe(0);
+  expect(mostNotable([])).toBeUndefined();
 });
 
 test('many nodes are counted, and the slow ones named', () => {
@@ -103,7 +121,7 @@ test('many nodes are counted, and the slow ones named', () => {
       ranks: [rank({ slow: index === 5 || index === 41 })]
     })
   );
-  expect(tally(all)).toBe('64 nodes: 63 running, 1 failed; slow: 5, 41');
+  expect(nodeSummary(all)).toBe('64 nodes: 63 running, 1 failed; slow: 5, 41');
 });
 
 test.each([
@@ -111,8 +129,8 @@ test.each([
   [0.0384, '38 ms'],
   [1.24, '1.2 s'],
   [90, '1:30']
-])('a step of %d s takes %s', (seconds, words) => {
-  expect(stepTime(seconds)).toBe(words);
+])('a step time of %d s is shown as %s', (seconds, text) => {
+  expect(stepTimeText(seconds)).toBe(text);
 });
 
 test.each([
@@ -122,8 +140,8 @@ test.each([
   [80 * 2 ** 30, '80 GiB'],
   [3 * 2 ** 40, '3.0 TiB'],
   [2000 * 2 ** 40, '2000 TiB']
-])('%d bytes are %s', (n, words) => {
-  expect(bytes(n)).toBe(words);
+])('%d bytes are %s', (n, text) => {
+  expect(bytes(n)).toBe(text);
 });
 
 describe('arrows', () => {
@@ -139,7 +157,7 @@ describe('arrows', () => {
     ['yield to Home', ['Home', 7, 16, 8], 0],
     ['yield to End', ['End', 7, 16, 8], 15],
     ['are the only letters', ['a', 7, 16, 8], null]
-  ])('%s', (_, given, to) => {
-    expect(roving(...given)).toBe(to);
+  ])('%s', (_, key, to) => {
+    expect(nextFocus(...key)).toBe(to);
   });
 });

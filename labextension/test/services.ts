@@ -1,4 +1,4 @@
-/** What stands for `@jupyterlab/services` here: whatever a test answers. */
+/** Replaces `@jupyterlab/services` in tests: each test specifies the responses. */
 import { vi } from 'vitest';
 
 export const ServerConnection = {

@@ -2,15 +2,15 @@ import { createElement, render } from 'preact';
 import { act } from 'preact/test-utils';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { Held } from '../src/core/held';
+import { Store } from '../src/core/store';
 import { Capacity } from '../src/lab/sidebar/Capacity';
-import { type Api, Refused } from '../src/lab/api';
-import type { TrainJobs } from '../src/lab/service';
-import { Model, NOTHING } from '../src/lab/sidebar/model';
+import { type Api, ServerError } from '../src/lab/server/api';
+import type { TrainJobs } from '../src/lab/service/plugin';
+import { SidebarModel, NO_INFO } from '../src/lab/sidebar/model';
 import { Panel, type PanelProps } from '../src/lab/sidebar/Panel';
-import { inSight, listed } from '../src/lab/sidebar/rows';
-import type { Place } from '../src/core/stream';
-import type { JobRow } from '../src/core/types';
+import { visibleItems, layOut } from '../src/lab/sidebar/rows';
+import type { Channel } from '../src/core/jobs/jobStream';
+import type { JobRow } from '../src/core/jobTypes';
 import { row } from './jobs';
 import { withoutSizes } from './sizes';
 
@@ -19,11 +19,11 @@ const many = (count: number): JobRow[] =>
     row({ uid: `u${i}`, name: `job-${i}`, state: i % 2 ? 'Complete' : 'Failed', created: i, finished: i })
   );
 
-test('of two thousand jobs only those in sight are drawn, in order and without gaps', () => {
-  const all = listed(many(2000), { text: '', sort: 'newest' });
+test('of two thousand jobs only the visible ones are drawn, in order and without gaps', () => {
+  const all = layOut(many(2000), { text: '', sort: 'newest' });
   expect(all.jobs).toBe(2000);
   for (const from of [0, 5000, all.height - 600]) {
-    const seen = inSight(all.items, from, from + 600);
+    const seen = visibleItems(all.items, from, from + 600);
     expect(seen.length).toBeLessThan(40);
     const tops = seen.map(item => item.top);
     expect(tops).toEqual([...tops].sort((a, b) => a - b));
@@ -39,14 +39,14 @@ test.each([
   ['finished', 2],
   ['gpu', 1],
   ['nothing of this', 0]
-])('a filter %j finds %i', (text, found) => {
+])('a filter %j finds %i', (text, count) => {
   const rows = [
     row({ uid: 'a', name: 'digits-1', state: 'Running' }),
     row({ uid: 'b', name: 'digits-2', state: 'Failed', finished: 5 }),
     row({ uid: 'c', name: 'llama', state: 'Queued', reason: 'no node has a GPU' }),
     row({ uid: 'd', name: 'base', state: 'Complete', finished: 3 })
   ];
-  expect(listed(rows, { text, sort: 'newest' }).jobs).toBe(found);
+  expect(layOut(rows, { text, sort: 'newest' }).jobs).toBe(count);
 });
 
 test.each([
@@ -54,12 +54,12 @@ test.each([
   ['oldest', ['job-0', 'job-1', 'job-2']],
   ['name', ['job-0', 'job-1', 'job-2']]
 ] as const)('sorted %s', (sort, names) => {
-  const rows = many(3).map(each => ({ ...each, state: 'Complete' as const }));
-  const { items } = listed(rows, { text: '', sort });
+  const rows = many(3).map(row => ({ ...row, state: 'Complete' as const }));
+  const { items } = layOut(rows, { text: '', sort });
   expect(items.flatMap(item => (item.is === 'job' ? [item.row.name] : []))).toEqual(names);
 });
 
-class Shown extends Held<Record<string, unknown>> {
+class Shown extends Store<Record<string, unknown>> {
   set(part: Record<string, unknown>): void {
     this.change(part);
   }
@@ -80,7 +80,7 @@ async function show(
   view: Record<string, unknown> = {},
   jobs = new Shown({ rows, trouble: '', open: [], panel: true })
 ): Promise<HTMLElement> {
-  const place = new Shown({
+  const channel = new Shown({
     context: 'trainjob-local',
     namespace: 'default',
     trouble: '',
@@ -90,14 +90,16 @@ async function show(
   const host = document.createElement('div');
   document.body.replaceChildren(host);
   const all: PanelProps = {
-    place: Object.assign(place, { jobs }) as unknown as Place,
+    channel: Object.assign(channel, { jobs }) as unknown as Channel,
     where: { context: null, namespace: null },
-    known: { ...NOTHING, clusters: [HERE] },
+    info: { ...NO_INFO, clusters: [HERE] },
     sort: 'newest',
     onSort: () => undefined,
     onGo: () => undefined,
     onOpen: () => undefined,
     onDelete: () => undefined,
+    onAct: () => Promise.resolve(''),
+    loadFacts: row => Promise.resolve(row),
     onDoctor: () => Promise.resolve([]),
     onNew: () => undefined,
     onStart: () => Promise.resolve(),
@@ -108,6 +110,9 @@ async function show(
   return host;
 }
 
+/** The name of the job that an element belongs to. */
+const uidOf = (node: Element | null): string => node?.closest<HTMLElement>('[data-uid]')?.dataset.uid ?? '';
+
 beforeEach(withoutSizes);
 
 test('a click opens a job', async () => {
@@ -117,12 +122,12 @@ test('a click opens a job', async () => {
   expect(onOpen).toHaveBeenCalledWith(expect.objectContaining({ uid: 'a', name: 'digits' }));
 });
 
-test('one job is a stop of the Tab key, and arrows lead to the others', async () => {
-  const host = await show(many(5).map(each => ({ ...each, state: 'Complete' })));
+test('one job is in the tab order, and arrow keys move to the others', async () => {
+  const host = await show(many(5).map(row => ({ ...row, state: 'Complete' })));
   const stops = (): string[] =>
     [...host.querySelectorAll<HTMLElement>('.tj-row')]
-      .filter(each => each.tabIndex === 0)
-      .map(each => each.dataset.uid ?? '');
+      .filter(element => element.tabIndex === 0)
+      .map(element => uidOf(element));
   expect(stops()).toEqual(['u4']);
   const press = (key: string): Promise<void> =>
     act(() => {
@@ -130,9 +135,22 @@ test('one job is a stop of the Tab key, and arrows lead to the others', async ()
     });
   await press('ArrowDown');
   expect(stops()).toEqual(['u3']);
-  expect((document.activeElement as HTMLElement).dataset.uid).toBe('u3');
+  expect(uidOf(document.activeElement)).toBe('u3');
   await press('End');
   expect(stops()).toEqual(['u0']);
+});
+
+test('a deleted job passes the focus to its neighbour', async () => {
+  const jobs = new Shown({
+    rows: many(5).map(item => ({ ...item, state: 'Complete' })),
+    trouble: '',
+    open: []
+  });
+  const host = await show(null, {}, {}, jobs);
+  const row = (uid: string): HTMLElement | null => host.querySelector(`[data-uid=${uid}] .tj-row`);
+  await act(() => row('u2')?.focus());
+  await act(() => jobs.set({ rows: (jobs.view().rows as JobRow[]).filter(({ uid }) => uid !== 'u2') }));
+  expect(uidOf(document.activeElement)).toBe('u1');
 });
 
 test('names of jobs are text', async () => {
@@ -142,19 +160,21 @@ test('names of jobs are text', async () => {
 
 test('a cluster that is stopped can be started', async () => {
   const onStart = vi.fn(() => Promise.reject(new Error('There is no room.')));
-  const known = { ...NOTHING, clusters: [{ ...HERE, running: false }] };
-  const host = await show(null, { known, onStart }, { trouble: 'The embedded cluster was stopped.' });
-  expect(host.textContent).toContain('The embedded cluster was stopped.');
-  const start = [...host.querySelectorAll('button')].find(each => each.textContent === 'Start this cluster');
+  const info = { ...NO_INFO, clusters: [{ ...HERE, running: false }] };
+  const host = await show(null, { info, onStart }, { trouble: 'The local cluster is not running.' });
+  expect(host.textContent).toContain('The local cluster is not running.');
+  const start = [...host.querySelectorAll('button')].find(
+    button => button.textContent === 'Start this cluster'
+  );
   await act(async () => start?.click());
   expect(onStart).toHaveBeenCalled();
   expect(host.textContent).toContain('There is no room.');
 });
 
-test('another cluster is gone to with its own namespace', async () => {
+test('selecting another cluster selects its own namespace', async () => {
   const onGo = vi.fn();
   const gpu = { ...HERE, name: 'gpu', place: 'gpu', embedded: false, running: null, chosen: false };
-  const host = await show([], { known: { ...NOTHING, clusters: [HERE, gpu] }, onGo });
+  const host = await show([], { info: { ...NO_INFO, clusters: [HERE, gpu] }, onGo });
   const [clusters] = host.querySelectorAll('select');
   if (clusters) {
     clusters.value = 'gpu';
@@ -165,7 +185,7 @@ test('another cluster is gone to with its own namespace', async () => {
   expect(onGo).toHaveBeenCalledWith({ context: 'gpu', namespace: null });
 });
 
-test('how full a cluster is stands in words', async () => {
+test('the capacity of a cluster is shown as text', async () => {
   const host = document.createElement('div');
   const node = (name: string, ready = true) => ({
     name,
@@ -178,14 +198,14 @@ test('how full a cluster is stands in words', async () => {
   });
   await act(() => render(createElement(Capacity, { nodes: [node('a'), node('b'), node('c', false)] }), host));
   const [cpu, memory] = host.querySelectorAll('.tj-side-used .tj-far');
-  expect(cpu?.textContent).toBe('13 of 16 cores');
-  expect(memory?.textContent).toBe('6 of 8 GiB');
+  expect(cpu?.textContent).toBe('13 of 16 cores requested');
+  expect(memory?.textContent).toBe('6 of 8 GiB requested');
   expect(host.textContent).not.toContain('GPU');
   expect(host.textContent).toContain('takes no pods');
-  expect(host.textContent).toContain('2 pods without requests share what is free.');
+  expect(host.textContent).toContain('2 running pods have no CPU or memory request.');
 });
 
-test('a filter can be cleared, however few jobs there are by now', async () => {
+test('a filter can be cleared even if few jobs remain', async () => {
   const jobs = new Shown({ rows: many(10), trouble: '', open: [], panel: true });
   const host = await show(null, {}, {}, jobs);
   const search = host.querySelector<HTMLInputElement>('input[type=search]');
@@ -211,13 +231,45 @@ test('Delete asks for the job that has the focus', async () => {
   expect(onDelete).toHaveBeenCalledWith(expect.objectContaining({ uid: 'a' }));
 });
 
-test('what may not be seen is said', async () => {
-  const known = { ...NOTHING, clusters: [HERE], hidden: ['You may not list nodes.'] };
-  const host = await show([], { known });
+test('the actions of a row are in the tab order if the row is', async () => {
+  const onAct = vi.fn(() => Promise.resolve(''));
+  const host = await show([row({ uid: 'a', created: 9 }), row({ uid: 'b', state: 'Stopped' })], { onAct });
+  const buttons = [...host.querySelectorAll<HTMLElement>('.tj-row-actions button')];
+  expect(buttons.map(button => [uidOf(button), button.textContent, button.tabIndex])).toEqual([
+    ...['Stop', 'Rerun', 'Delete…'].map(name => ['a', name, 0]),
+    ...['Resume', 'Rerun', 'Delete…'].map(name => ['b', name, -1])
+  ]);
+  await act(() => buttons[3]?.focus());
+  expect(buttons.map(button => button.tabIndex)).toEqual([-1, -1, -1, 0, 0, 0]);
+  await act(async () => buttons[3]?.click());
+  expect(onAct).toHaveBeenCalledWith(expect.objectContaining({ uid: 'b' }), 'resume');
+});
+
+test('a deleted job passes the focus of its actions to its neighbour', async () => {
+  const all = many(3).map(row => ({ ...row, state: 'Complete' as const }));
+  const jobs = new Shown({ rows: all, trouble: '', open: [] });
+  const host = await show(null, {}, {}, jobs);
+  await act(() => host.querySelector<HTMLElement>('[data-uid=u1] .tj-row-actions button')?.focus());
+  await act(() => jobs.set({ rows: all.filter(({ uid }) => uid !== 'u1') }));
+  expect(uidOf(document.activeElement)).toBe('u0');
+});
+
+test('a missing namespace is reported if all namespaces could be listed', async () => {
+  const info = { ...NO_INFO, clusters: [HERE], namespaces: ['team'] };
+  expect((await show([], { info })).textContent).toContain('No jobs here yet');
+  const host = await show([], { info: { ...info, hasAllNamespaces: true } });
+  expect(host.textContent).toContain('There is no namespace default on this cluster.');
+  const all = { ...info, namespaces: ['default', 'team'], hasAllNamespaces: true };
+  expect((await show([], { info: all })).textContent).toContain('No jobs here yet');
+});
+
+test('missing permissions are shown', async () => {
+  const info = { ...NO_INFO, clusters: [HERE], hidden: ['You may not list nodes.'] };
+  const host = await show([], { info });
   expect(host.textContent).toContain('You may not list nodes.');
 });
 
-test('the doctor is asked when somebody wants to know, problems first', async () => {
+test('the doctor runs when it is opened, and lists problems first', async () => {
   const onDoctor = vi.fn(() =>
     Promise.resolve([
       { name: 'a', level: 'ok' as const, text: 'fine', remedy: '' },
@@ -226,7 +278,7 @@ test('the doctor is asked when somebody wants to know, problems first', async ()
   );
   const host = await show([], { onDoctor });
   expect(onDoctor).not.toHaveBeenCalled();
-  const details = [...host.querySelectorAll('details')].find(each => each.textContent?.includes('Doctor'));
+  const details = [...host.querySelectorAll('details')].find(item => item.textContent?.includes('Doctor'));
   await act(async () => {
     if (details) {
       details.open = true;
@@ -234,14 +286,17 @@ test('the doctor is asked when somebody wants to know, problems first', async ()
     }
     await Promise.resolve();
   });
-  expect([...host.querySelectorAll('.tj-side-plain li b')].map(each => each.textContent)).toEqual(['b', 'a']);
+  expect([...host.querySelectorAll('.tj-side-plain li b')].map(element => element.textContent)).toEqual([
+    'b',
+    'a'
+  ]);
   expect(host.textContent).toContain('Mend it.');
 });
 
-describe('what the sidebar asks', () => {
-  const refused = (status: number) => () => Promise.reject(new Refused(`no (${status})`, status));
-  function made(api: Partial<Record<keyof Api, unknown>>): Model {
-    const place = Object.assign(new Shown({ trouble: '', context: null, namespace: null }), {
+describe('requests of the sidebar', () => {
+  const refused = (status: number) => () => Promise.reject(new ServerError(`no (${status})`, status));
+  function made(api: Partial<Record<keyof Api, unknown>>): SidebarModel {
+    const channel = Object.assign(new Shown({ trouble: '', context: null, namespace: null }), {
       jobs: new Shown({ rows: null, trouble: '', open: [] })
     });
     const all = {
@@ -252,35 +307,36 @@ describe('what the sidebar asks', () => {
       ...api
     };
     const jobs = {
-      known: Object.assign(new Shown({}), { start: () => place, begin: () => place }),
+      jobList: Object.assign(new Shown({}), { start: () => channel, restart: () => channel }),
       api: all,
-      where: new Shown({ context: null, namespace: null })
+      chosen: new Shown({ context: null, namespace: null })
     };
-    return new Model(jobs as unknown as TrainJobs);
+    return new SidebarModel(jobs as unknown as TrainJobs);
   }
 
-  test('says what is forbidden, and not once more that a cluster is away', async () => {
+  test('report missing permissions, and an unreachable cluster only once', async () => {
     const model = made({
       namespaces: () => Promise.resolve({ namespaces: ['default'], why: 'You may not list them.' }),
       capacity: refused(502),
       runtimes: refused(403)
     });
-    await model.look();
-    expect(model.view().known.hidden).toEqual([
+    await model.refresh();
+    expect(model.view().info.hidden).toEqual([
       'The kubeconfig is broken.',
       'You may not list them.',
       'no (403)'
     ]);
-    expect(model.view().known.namespaces).toEqual(['default']);
+    expect(model.view().info.namespaces).toEqual(['default']);
+    expect(model.view().info.hasAllNamespaces).toBe(false);
   });
 
-  test('answers for a place that was left count no more', async () => {
-    let answer: (found: unknown) => void = () => undefined;
+  test('for a previous cluster are ignored', async () => {
+    let answer: (runtimes: unknown) => void = () => undefined;
     const model = made({ runtimes: () => new Promise(resolve => void (answer = resolve)) });
-    const looked = model.look();
+    const refreshed = model.refresh();
     model.dispose();
     answer([{ name: 'late' }]);
-    await looked;
-    expect(model.view().known.runtimes).toEqual([]);
+    await refreshed;
+    expect(model.view().info.runtimes).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** What stands for the browser's ResizeObserver here: nothing has a size, and none ever changes. */
+/** Replaces the browser's ResizeObserver: sizes are zero and never change. */
 import { vi } from 'vitest';
 
 export function withoutSizes(): void {

@@ -1,4 +1,4 @@
-"""``cluster clean``: everything goes, and nothing of anybody else's."""
+"""``cluster clean`` removes the daemon, its programs and its files, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 import jupyter_trainjob
 from jupyter_trainjob.client import context
-from jupyter_trainjob.cluster import clean
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.daemon import uninstall
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.cli.test_cluster import trainjob
 from tests.embedded import embedded_cluster, kill_daemon, processes_of, wait_for
 
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[StateDir]:
-    with embedded_cluster(tmp_path / "state") as found:
-        yield found
+    with embedded_cluster(tmp_path / "state") as embedded:
+        yield embedded
 
 
 def stubborn(path: Path) -> None:
-    """Run for ever, deaf to SIGTERM, with a child in a session of its own."""
+    """Ignore SIGTERM and run forever, with a child in a session of its own."""
     import signal
     import subprocess
     import time
@@ -45,17 +45,17 @@ def lives(pid: int) -> bool:
         return False
 
 
-def test_it_asks_and_then_takes_away_daemon_programs_and_files(state: StateDir, tmp_path: Path) -> None:
-    told = tmp_path / "child"
-    jupyter_trainjob.submit(stubborn, told, runtime="plain")
-    wait_for(lambda: told.exists() and told.read_text(), timeout=60)
-    child = int(told.read_text())
+def test_clean_asks_for_confirmation_and_removes_daemon_programs_and_files(state: StateDir, tmp_path: Path) -> None:
+    child_pid_file = tmp_path / "child"
+    jupyter_trainjob.submit(stubborn, child_pid_file, runtime="plain")
+    wait_for(lambda: child_pid_file.exists() and child_pid_file.read_text(), timeout=60)
+    child = int(child_pid_file.read_text())
     (state.root / "mine").write_text("not the cluster's")
-    context.forget()
-    asked = trainjob("cluster", "clean")
-    assert asked.returncode == 1
-    assert "1 running program" in asked.stdout
-    assert str(state.cluster) in asked.stdout
+    context.forget_connections()
+    unconfirmed = trainjob("cluster", "clean")
+    assert unconfirmed.returncode == 1
+    assert "1 running program" in unconfirmed.stdout
+    assert str(state.cluster) in unconfirmed.stdout
     assert lives(child)
     done = trainjob("cluster", "clean", "--yes")
     assert done.returncode == 0, done.stderr
@@ -65,26 +65,26 @@ def test_it_asks_and_then_takes_away_daemon_programs_and_files(state: StateDir, 
     assert "nothing to remove" in trainjob("cluster", "clean").stdout
 
 
-def test_it_works_where_daemon_and_shim_were_killed(state: StateDir, tmp_path: Path) -> None:
-    told = tmp_path / "child"
-    jupyter_trainjob.submit(stubborn, told, runtime="plain")
-    wait_for(lambda: told.exists() and told.read_text(), timeout=60)
+def test_clean_ends_programs_whose_daemon_and_shim_were_killed(state: StateDir, tmp_path: Path) -> None:
+    child_pid_file = tmp_path / "child"
+    jupyter_trainjob.submit(stubborn, child_pid_file, runtime="plain")
+    wait_for(lambda: child_pid_file.exists() and child_pid_file.read_text(), timeout=60)
     kill_daemon(state)
-    (run,) = clean.running(state)
+    (run,) = uninstall.running_containers(state)
     pids = run.pids()
     assert pids is not None
     os.kill(pids["shim"]["pid"], signal.SIGKILL)
-    context.forget()
-    clean.remove(state)
+    context.forget_connections()
+    uninstall.uninstall(state)
     assert not state.root.exists()
-    left = (int(told.read_text()), pids["program"]["pid"])
-    wait_for(lambda: not any(lives(pid) for pid in left))
+    survivors = (int(child_pid_file.read_text()), pids["program"]["pid"])
+    wait_for(lambda: not any(lives(pid) for pid in survivors))
 
 
-def test_a_folder_that_no_daemon_ever_used_is_left_alone(tmp_path: Path) -> None:
+def test_clean_leaves_a_folder_that_no_daemon_used(tmp_path: Path) -> None:
     (tmp_path / "cluster").mkdir()
     (tmp_path / "cluster" / "thesis.tex").touch()
     state = StateDir(tmp_path)
-    assert clean.look(state) is None
-    clean.remove(state)
+    assert uninstall.find_installation(state) is None
+    uninstall.uninstall(state)
     assert (tmp_path / "cluster" / "thesis.tex").exists()

@@ -1,4 +1,4 @@
-"""The embedded cluster from a shell: what scripts rely on."""
+"""The ``cluster`` commands: output and exit codes that scripts use."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import VERSION
 from tests.embedded import embedded_cluster
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[StateDir]:
-    """A state folder that the command line finds in its environment."""
-    with embedded_cluster(tmp_path / "state") as found:
-        yield found
+    """Use a state folder of the test's own for the command line."""
+    with embedded_cluster(tmp_path / "state") as embedded:
+        yield embedded
 
 
 def trainjob(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def trainjob(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_cluster_is_started_described_and_ended(state: StateDir) -> None:
+def test_cluster_is_started_described_and_stopped(state: StateDir) -> None:
     assert trainjob("cluster", "status").returncode == 1
     started = trainjob("cluster", "start")
     assert started.returncode == 0, started.stderr
@@ -43,7 +43,7 @@ def test_a_cluster_is_started_described_and_ended(state: StateDir) -> None:
     assert "not running" in trainjob("cluster", "stop").stdout
 
 
-def test_the_last_line_of_kubeconfig_is_a_private_file_that_names_the_context(state: StateDir) -> None:
+def test_kubeconfig_prints_the_path_of_a_private_file_as_its_last_line(state: StateDir) -> None:
     path = Path(trainjob("cluster", "kubeconfig").stdout.splitlines()[-1])
     config = yaml.safe_load(path.read_text())
     assert config["current-context"] == "trainjob-local"
@@ -51,7 +51,7 @@ def test_the_last_line_of_kubeconfig_is_a_private_file_that_names_the_context(st
     assert config["clusters"][0]["cluster"]["server"].startswith("https://127.0.0.1:")
 
 
-def test_a_restarted_daemon_keeps_its_address(state: StateDir) -> None:
+def test_restarted_daemon_keeps_its_address(state: StateDir) -> None:
     trainjob("cluster", "start")
     before = state.kubeconfig.read_bytes()
     trainjob("cluster", "stop")
@@ -59,22 +59,22 @@ def test_a_restarted_daemon_keeps_its_address(state: StateDir) -> None:
     assert state.kubeconfig.read_bytes() == before
 
 
-def test_starters_who_race_find_one_daemon(state: StateDir) -> None:
+def test_concurrent_starts_find_one_daemon(state: StateDir) -> None:
     command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "cluster", "start"]
     racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = {process.communicate(timeout=90)[0] for process in racing}
+    outputs = {process.communicate(timeout=90)[0] for process in racing}
     assert [process.returncode for process in racing] == [0] * 4
-    assert len(said) == 1
+    assert len(outputs) == 1
 
 
-def test_a_state_folder_that_cannot_be_written_is_one_clear_line() -> None:
+def test_unwritable_state_folder_is_an_error_without_a_traceback() -> None:
     run = trainjob("cluster", "start", TRAINJOB_STATE_DIR="/dev/null/state")
     assert run.returncode == 1
     assert "TRAINJOB_STATE_DIR" in run.stderr
     assert "Traceback" not in run.stderr
 
 
-def test_jupyter_knows_the_command() -> None:
+def test_jupyter_finds_the_command() -> None:
     command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "--version"]
     assert subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout == f"{VERSION}\n"
 

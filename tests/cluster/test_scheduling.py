@@ -1,7 +1,7 @@
-"""The reasons of waiting that kube-scheduler gives are those that ours gives: the same pods, the same nodes.
+"""Reasons of unschedulable pods equal those of kube-scheduler for the same pods and nodes.
 
-Needs ``TRAINJOB_TEST_KUBECONFIG``. Only pods that fit no node are made, so nothing runs. What kube-scheduler adds about
-preemption is not compared: ours says nothing where it does not help.
+Needs ``TRAINJOB_TEST_KUBECONFIG``. All pods fit no node, so nothing runs. What kube-scheduler adds about
+preemption is not compared: the embedded scheduler omits it where preemption does not help.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from jupyter_trainjob.api import conditions
-from jupyter_trainjob.api.resources import NAMESPACES, NODES, PODS, Object
-from jupyter_trainjob.cluster import placement
-from jupyter_trainjob.kube import config
+from jupyter_trainjob.api.resources import NAMESPACES, NODES, PODS, KubeObject
+from jupyter_trainjob.cluster.scheduler import placement
+from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
 from tests.embedded import wait_for
 
@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client() -> Client:
-    return Client(config.transport(kubeconfig=Path(str(KUBECONFIG))))
+    return Client(kubeconfig_file.load_transport(kubeconfig=Path(str(KUBECONFIG))))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def namespace(client: Client) -> Iterator[str]:
     client.delete(NAMESPACES, name)
 
 
-def required(**expression: Any) -> Object:
+def required(**expression: Any) -> KubeObject:
     terms = [{"matchExpressions": [expression]}]
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
@@ -61,25 +61,31 @@ def required(**expression: Any) -> Object:
         pytest.param({}, {"schedulingGates": [{"name": "example.com/gate"}]}, id="a gate"),
     ],
 )
-def test_a_pod_that_cannot_run_is_told_the_same(
-    client: Client, namespace: str, requests: dict[str, str], spec: Object
+def test_unschedulable_pod_has_kube_schedulers_message(
+    client: Client, namespace: str, requests: dict[str, str], spec: KubeObject
 ) -> None:
     container = {"name": "main", "image": "none", "resources": {"requests": requests, "limits": requests}}
     metadata = {"name": f"p-{uuid.uuid4().hex[:8]}"}
-    made = client.create(PODS, {"metadata": metadata, "spec": {**spec, "containers": [container]}}, namespace=namespace)
+    created = client.create(
+        PODS, {"metadata": metadata, "spec": {**spec, "containers": [container]}}, namespace=namespace
+    )
 
-    def told() -> Object | None:
-        found = conditions.get(client.get(PODS, made["metadata"]["name"], namespace=namespace), "PodScheduled")
-        return found if found and found["status"] == "False" else None
+    def false_condition() -> KubeObject | None:
+        condition = conditions.get_condition(
+            client.get(PODS, created["metadata"]["name"], namespace=namespace), "PodScheduled"
+        )
+        return condition if condition and condition["status"] == "False" else None
 
-    wait_for(lambda: told() is not None, timeout=60)
-    said = told() or {}
+    wait_for(lambda: false_condition() is not None, timeout=60)
+    scheduled = false_condition() or {}
     if spec.get("schedulingGates"):
-        assert (said["reason"], said["message"]) == (
+        assert (scheduled["reason"], scheduled["message"]) == (
             "SchedulingGated",
             "Scheduling is blocked due to non-empty scheduling gates",
         )
         return
-    rooms = placement.rooms(client.list(NODES).items)
-    assert said["reason"] == "Unschedulable"
-    assert said["message"].partition(" preemption:")[0] == placement.place(made, placement.needs(made), rooms)
+    rooms = placement.node_infos(client.list(NODES).items)
+    assert scheduled["reason"] == "Unschedulable"
+    assert scheduled["message"].partition(" preemption:")[0] == placement.choose_node(
+        created, placement.pod_requests(created), rooms
+    )

@@ -1,4 +1,4 @@
-"""One TrainJob in YAML, unchanged, on the embedded cluster and on a whole Kubernetes cluster (`whole_cluster`).
+"""One TrainJob in YAML, unchanged, on the embedded cluster and on a Kubernetes cluster (`whole_cluster`).
 
 ``two-nodes.yaml`` names the image ``trainjob.local/torch:1``; ``TRAINJOB_TEST_IMAGE`` names the one to use instead.
 """
@@ -23,11 +23,11 @@ from jupyter_trainjob.api.resources import (
     PODS,
     TRAININGRUNTIMES,
     TRAINJOBS,
-    Object,
+    KubeObject,
 )
-from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
-from jupyter_trainjob.kube import config
+from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
 from tests.embedded import embedded_cluster, wait_for
 
@@ -51,35 +51,37 @@ pytestmark = pytest.mark.timeout(300)
         ),
     ]
 )
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Client, str]]:
-    """A client, and a namespace of its own, which is empty again in the end."""
+def namespace_client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Client, str]]:
+    """A client and a namespace, whose objects are deleted after the test."""
     namespace = f"trainjob-{uuid.uuid4().hex[:8]}"
     with ExitStack() as stack:
         if request.param == "embedded":
             state = stack.enter_context(embedded_cluster(tmp_path))
-            client = Client(config.transport(kubeconfig=launch.ensure(state), context=EMBEDDED_CONTEXT))
+            client = Client(
+                kubeconfig_file.load_transport(kubeconfig=launcher.ensure_daemon(state), context=EMBEDDED_CONTEXT)
+            )
         else:
-            client = Client(config.transport(kubeconfig=Path(str(KUBECONFIG))))
+            client = Client(kubeconfig_file.load_transport(kubeconfig=Path(str(KUBECONFIG))))
         client.create(NAMESPACES, {"metadata": {"name": namespace}})
         yield client, namespace
         client.delete(NAMESPACES, namespace)
         wait_for(lambda: client.find(NAMESPACES, namespace) is None, timeout=60)
 
 
-def _log(client: Client, pod: Object, container: str) -> str:
+def _log(client: Client, pod: KubeObject, container: str) -> str:
     metadata = pod["metadata"]
     lines = client.logs(metadata["name"], namespace=metadata["namespace"], container=container, timestamps=False)
     return "\n".join(line.decode() for line in lines)
 
 
-def _was_told(client: Client, pod: Object) -> bool:
+def _was_told(client: Client, pod: KubeObject) -> bool:
     events = client.list(EVENTS, namespace=pod["metadata"]["namespace"]).items
-    told = {one["reason"] for one in events if one["involvedObject"].get("uid") == pod["metadata"]["uid"]}
-    return {"Scheduled", "Created", "Started"} <= told
+    reasons = {one["reason"] for one in events if one["involvedObject"].get("uid") == pod["metadata"]["uid"]}
+    return {"Scheduled", "Created", "Started"} <= reasons
 
 
-def test_two_nodes_with_an_init_container_a_script_and_torchrun(place: tuple[Client, str]) -> None:
-    client, namespace = place
+def test_job_of_two_nodes_with_an_init_container_and_torchrun_completes(namespace_client: tuple[Client, str]) -> None:
+    client, namespace = namespace_client
     for document in yaml.safe_load_all(TEXT.replace(NAMED_IMAGE, IMAGE)):
         client.create(RESOURCES[document["kind"]], document, namespace=namespace)
 

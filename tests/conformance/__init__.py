@@ -1,1 +1,1 @@
-"""What the Kubernetes API promises, as tests that run unchanged against the embedded server and a real one."""
+"""Conformance tests of the Kubernetes API, which run unchanged against the embedded server and a real one."""

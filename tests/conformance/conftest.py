@@ -6,11 +6,9 @@ runs, since that takes minutes: see ``kube/``.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,16 +17,18 @@ from pathlib import Path
 import pytest
 
 from jupyter_trainjob.api.resources import NAMESPACES, TRAINJOBS
-from jupyter_trainjob.cluster import credentials
-from jupyter_trainjob.cluster.apiserver.core import Core
-from jupyter_trainjob.cluster.apiserver.http import HttpFront
-from jupyter_trainjob.cluster.store import Store
-from jupyter_trainjob.kube import config
+from jupyter_trainjob.cluster.apiserver.https_server import HttpsServer
+from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
+from jupyter_trainjob.cluster.state import tls_credentials
+from jupyter_trainjob.cluster.store.object_store import Store
+from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Transport
 
+from . import pair
 from .kube import build, control_plane, crds
 from .logs import TwoLines
+from .pair import Pair
 from .server import Server, trainjob
 
 KUBECTL_TIMEOUT = 60
@@ -36,7 +36,7 @@ KUBECTL_TIMEOUT = 60
 
 @dataclass(frozen=True)
 class _Running:
-    """A server that runs, before a test has its namespace in it."""
+    """A running server without a namespace for a test."""
 
     transport: Transport
     kubeconfig: Path | None
@@ -44,11 +44,9 @@ class _Running:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the real server before the first test, since no test's time limit is that long."""
-    if any("kubernetes" in _parameters(item) for item in session.items):
-        capture = session.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled(), contextlib.suppress(build.NoGoError):
-            build.ensure(lambda line: print(f"\n{line}", file=sys.stderr, flush=True))
+    """Build the real server before the first test, because the build exceeds the time limit of a test."""
+    if any("kubernetes" in _parameters(item) or "both" in _fixtures(item) for item in session.items):
+        build.KUBERNETES.ensure_before_tests(session)
 
 
 def _parameters(item: pytest.Item) -> list[object]:
@@ -56,9 +54,13 @@ def _parameters(item: pytest.Item) -> list[object]:
     return list(call.params.values()) if call else []
 
 
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def programs() -> Path:
-    return build.needed()
+    return build.KUBERNETES.needed()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +69,7 @@ def _kubernetes(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     with control_plane.share(folder / "control-plane", programs) as kubeconfig:
-        transport = config.transport(kubeconfig=kubeconfig)
+        transport = kubeconfig_file.load_transport(kubeconfig=kubeconfig)
         crds.install(transport)
         yield _Running(transport, kubeconfig, forget=lambda: "1")  # older than what its cache of this kind began with
 
@@ -75,7 +77,7 @@ def _kubernetes(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def _core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
     store = Store(tmp_path_factory.mktemp("embedded") / "store.sqlite")
-    core = Core(store, logs=TwoLines(), version="0.0.0")
+    core = ApiServer(store, logs=TwoLines(), version="0.0.0")
 
     def forget() -> str:
         client = Client(core)
@@ -92,15 +94,15 @@ def _core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
 
 @pytest.fixture(scope="session")
 def _https(_core: _Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Running]:
-    assert isinstance(_core.transport, Core)
+    assert isinstance(_core.transport, ApiServer)
     folder = tmp_path_factory.mktemp("https")
-    files = credentials.ensure(folder)
-    front = HttpFront(_core.transport, certificate=files.certificate, key=files.key, token=files.token)
+    files = tls_credentials.ensure_credentials(folder)
+    front = HttpsServer(_core.transport, certificate=files.certificate, key=files.key, token=files.token)
     thread = threading.Thread(target=front.run, name="https")
     thread.start()
     kubeconfig = folder / "kubeconfig"
-    credentials.write_private(kubeconfig, credentials.kubeconfig(files, port=front.port))
-    yield _Running(config.transport(kubeconfig=kubeconfig), kubeconfig, _core.forget)
+    tls_credentials.write_private(kubeconfig, tls_credentials.render_kubeconfig(files, port=front.port))
+    yield _Running(kubeconfig_file.load_transport(kubeconfig=kubeconfig), kubeconfig, _core.forget)
     front.stop()
     thread.join()
 
@@ -113,6 +115,12 @@ def server(request: pytest.FixtureRequest) -> Server:
     namespace = f"test-{secrets.token_hex(4)}"
     Client(running.transport).create(NAMESPACES, {"metadata": {"name": namespace}})
     return Server(request.param, running.transport, namespace, running.kubeconfig, running.forget)
+
+
+@pytest.fixture
+def both(_core: _Running, _kubernetes: _Running) -> Pair:
+    """Return the embedded server and a real one, with a namespace of the same name."""
+    return pair.create_pair(_core.transport, _kubernetes.transport)
 
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -1,20 +1,20 @@
-"""What the embedded server reads logs from here, where no agent runs pods."""
+"""The log source of the embedded server in these tests, which have no agent."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 
-from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.resources import KubeObject
 
 LINES = (b"2026-01-01T00:00:00.000000000Z first\n", b"2026-01-01T00:00:01.000000000Z second\n")
 
 
 class TwoLines:
-    """A `LogSource` in which every container has said the same two lines."""
+    """A `LogSource` with the same two lines for every container."""
 
     def open(
         self,
-        pod: Object,
+        pod: KubeObject,
         *,
         container: str,
         follow: bool,

@@ -1,4 +1,4 @@
-"""An API server as the tests see it: a client, requests as they are, and a namespace of its own for each test."""
+"""An API server for tests: a client, raw requests, and a namespace for each test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_trainjob.api.resources import CONFIGMAPS, Object, Resource
+from jupyter_trainjob.api.resources import CONFIGMAPS, KubeObject, Resource
 from jupyter_trainjob.kube.client import MERGE_PATCH, Client
 from jupyter_trainjob.kube.transport import Request, Transport
 
@@ -17,10 +17,10 @@ JSON_PATCH = "application/json-patch+json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whatever its status."""
+    """A response with any status."""
 
     status: int
-    body: Object
+    body: KubeObject
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Server:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Answer:
-        """Send a request as it is and return the answer, error or not."""
+        """Send a raw request and return its response, also an error."""
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         response = self.transport.send(Request(method, path, query or {}, content, content_type), timeout=30)
         text = response.read()
@@ -63,48 +63,48 @@ class Server:
         """Return the path of a collection or object in the test's namespace."""
         return resource.path(self.namespace, name, subresource)
 
-    def create(self, resource: Resource, obj: Object) -> Object:
+    def create(self, resource: Resource, obj: KubeObject) -> KubeObject:
         """Create `obj` in the test's namespace."""
         return self.client.create(resource, obj, namespace=self.namespace)
 
-    def get(self, resource: Resource, name: str) -> Object:
+    def get(self, resource: Resource, name: str) -> KubeObject:
         """Return an object of the test's namespace."""
         return self.client.get(resource, name, namespace=self.namespace)
 
-    def patch(self, resource: Resource, name: str, patch: Object, *, subresource: str | None = None) -> Object:
+    def patch(self, resource: Resource, name: str, patch: KubeObject, *, subresource: str | None = None) -> KubeObject:
         """Merge `patch` into an object of the test's namespace."""
         return self.client.patch(resource, name, patch, namespace=self.namespace, subresource=subresource)
 
-    def merge(self, resource: Resource, name: str, patch: Object, *, subresource: str | None = None) -> Answer:
-        """Send a merge patch and return the answer, error or not."""
+    def merge(self, resource: Resource, name: str, patch: KubeObject, *, subresource: str | None = None) -> Answer:
+        """Send a merge patch and return its response, also an error."""
         return self.send("PATCH", self.path(resource, name, subresource), patch, content_type=MERGE_PATCH)
 
     def names(self, resource: Resource, *, labels: str | None = None, fields: str | None = None) -> list[str]:
-        """Return the names that a list of the test's namespace has, in its order."""
-        found = self.client.list(resource, namespace=self.namespace, labels=labels, fields=fields)
-        return [each["metadata"]["name"] for each in found.items]
+        """Return the names in a list of the test's namespace, in its order."""
+        listed = self.client.list(resource, namespace=self.namespace, labels=labels, fields=fields)
+        return [obj["metadata"]["name"] for obj in listed.items]
 
-    def configmap(self, name: str, *, labels: Mapping[str, str] | None = None, **data: str) -> Object:
-        """Create a ConfigMap: the plainest object that there is."""
+    def configmap(self, name: str, *, labels: Mapping[str, str] | None = None, **data: str) -> KubeObject:
+        """Create a ConfigMap."""
         return self.create(CONFIGMAPS, {"metadata": {"name": name, "labels": dict(labels or {})}, "data": data})
 
 
-def pod(name: str, **metadata: Any) -> Object:
+def pod(name: str, **metadata: Any) -> KubeObject:
     """Return the smallest valid Pod."""
     return {"metadata": {"name": name, **metadata}, "spec": {"containers": [{"name": "main", "image": "none"}]}}
 
 
-def job(name: str, **spec: Any) -> Object:
+def job(name: str, **spec: Any) -> KubeObject:
     """Return the smallest valid Job."""
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]}}
     return {"metadata": {"name": name}, "spec": {"template": template, **spec}}
 
 
-def jobset(name: str, **spec: Any) -> Object:
+def jobset(name: str, **spec: Any) -> KubeObject:
     """Return the smallest valid JobSet."""
     return {"metadata": {"name": name}, "spec": {"replicatedJobs": [{"name": "node", "template": job("")}], **spec}}
 
 
-def trainjob(name: str, **spec: Any) -> Object:
+def trainjob(name: str, **spec: Any) -> KubeObject:
     """Return the smallest valid TrainJob."""
     return {"metadata": {"name": name}, "spec": {"runtimeRef": {"name": "torch-distributed"}, **spec}}

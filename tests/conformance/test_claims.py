@@ -1,4 +1,4 @@
-"""PersistentVolumeClaims at the API: defaults, protection, refusals, and what kubectl shows."""
+"""PersistentVolumeClaims in the API: defaults, protection, validation, and kubectl's columns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api.claims import PROTECTION
-from jupyter_trainjob.api.resources import PERSISTENTVOLUMECLAIMS, Object
+from jupyter_trainjob.api.kinds.claims import PROTECTION
+from jupyter_trainjob.api.resources import PERSISTENTVOLUMECLAIMS, KubeObject
 from jupyter_trainjob.kube.client import MERGE_PATCH
 
 from .server import Answer, Server
 
-GOOD: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+GOOD: KubeObject = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 
 
 def created(server: Server, **spec: Any) -> Answer:
@@ -25,16 +25,16 @@ def created(server: Server, **spec: Any) -> Answer:
     return server.send("POST", server.path(PERSISTENTVOLUMECLAIMS), claim)
 
 
-def patched(server: Server, fields: Object, part: str = "") -> Answer:
+def patched(server: Server, fields: KubeObject, part: str = "") -> Answer:
     path = server.path(PERSISTENTVOLUMECLAIMS, "data") + (f"/{part}" if part else "")
     return server.send("PATCH", path, fields, content_type=MERGE_PATCH)
 
 
-def test_a_claim_begins_pending_and_protected(server: Server) -> None:
-    made = created(server).body
-    assert made["spec"]["volumeMode"] == "Filesystem"
-    assert made["metadata"]["finalizers"] == [PROTECTION]
-    assert made["status"] == {"phase": "Pending"}
+def test_claim_is_created_pending_and_protected(server: Server) -> None:
+    stored = created(server).body
+    assert stored["spec"]["volumeMode"] == "Filesystem"
+    assert stored["metadata"]["finalizers"] == [PROTECTION]
+    assert stored["status"] == {"phase": "Pending"}
 
 
 REFUSED = {
@@ -51,7 +51,7 @@ REFUSED = {
         "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes",
     ),
     "no size": ({"resources": {}}, "spec.resources[storage]: Required value"),
-    "a size of nothing": (
+    "a size of zero": (
         {"resources": {"requests": {"storage": "0"}}},
         'spec.resources[storage]: Invalid value: "0": must be greater than zero',
     ),
@@ -63,13 +63,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("spec", "message"), REFUSED.values(), ids=list(REFUSED))
-def test_what_a_claim_must_not_be(server: Server, spec: Object, message: str) -> None:
+def test_invalid_claims_are_rejected(server: Server, spec: KubeObject, message: str) -> None:
     answer = created(server, **spec)
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
     assert message in answer.body["message"]
 
 
-def test_a_claim_gets_its_volume_once_and_is_fixed_otherwise(server: Server) -> None:
+def test_claim_is_immutable_except_for_its_first_volume(server: Server) -> None:
     created(server)
     assert patched(server, {"spec": {"accessModes": ["ReadWriteMany"]}}).status == 422
     assert patched(server, {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}).status == 422
@@ -79,7 +79,7 @@ def test_a_claim_gets_its_volume_once_and_is_fixed_otherwise(server: Server) -> 
     assert "spec: Forbidden: spec is immutable after creation except" in answer.body["message"]
 
 
-def test_a_claim_waits_for_who_protects_it(server: Server) -> None:
+def test_protected_claim_is_not_removed(server: Server) -> None:
     created(server)
     path = server.path(PERSISTENTVOLUMECLAIMS, "data")
     assert server.send("DELETE", path).status == 200

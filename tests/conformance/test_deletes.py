@@ -1,6 +1,6 @@
-"""Deleting: at once, after finalizers, after a grace period, or not at all when a precondition fails.
+"""Deletion: immediate, with finalizers, with a grace period, and with preconditions.
 
-What owned objects do is the garbage collector's work, which no bare API server has.
+Owned objects are deleted by the garbage collector, which a bare API server lacks.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import pytest
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, SECRETS, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, SECRETS, TRAINJOBS, KubeObject
 
 from .server import Server, pod, trainjob
 
 
-def delete(server: Server, name: str, **options: object) -> tuple[int, Object]:
+def delete(server: Server, name: str, **options: object) -> tuple[int, KubeObject]:
     """Delete a ConfigMap with DeleteOptions."""
     answer = server.send("DELETE", server.path(CONFIGMAPS, name), options or None)
     return answer.status, answer.body
@@ -23,7 +23,7 @@ def is_there(server: Server, name: str) -> bool:
     return server.client.find(CONFIGMAPS, name, namespace=server.namespace) is not None
 
 
-def test_a_deleted_object_is_gone_and_its_name_free(server: Server) -> None:
+def test_deleted_object_can_be_recreated(server: Server) -> None:
     first = server.configmap("a")
     status, body = delete(server, "a")
     assert status == 200
@@ -34,30 +34,30 @@ def test_a_deleted_object_is_gone_and_its_name_free(server: Server) -> None:
     assert server.configmap("a")["metadata"]["uid"] != first["metadata"]["uid"]
 
 
-def test_deleting_what_is_not_there_is_not_found(server: Server) -> None:
+def test_deleting_a_missing_object_is_not_found(server: Server) -> None:
     with pytest.raises(errors.NotFound):
         server.client.delete(CONFIGMAPS, "absent", namespace=server.namespace)
 
 
 def test_a_delete_for_another_uid_conflicts(server: Server) -> None:
-    made = server.configmap("a")
+    configmap = server.configmap("a")
     with pytest.raises(errors.Conflict):
         server.client.delete(CONFIGMAPS, "a", namespace=server.namespace, uid="another")
     assert is_there(server, "a")
-    server.client.delete(CONFIGMAPS, "a", namespace=server.namespace, uid=made["metadata"]["uid"])
+    server.client.delete(CONFIGMAPS, "a", namespace=server.namespace, uid=configmap["metadata"]["uid"])
     assert not is_there(server, "a")
 
 
 def test_a_delete_of_an_old_version_conflicts(server: Server) -> None:
-    made = server.configmap("a")
+    configmap = server.configmap("a")
     changed = server.patch(CONFIGMAPS, "a", {"data": {"k": "v"}})
-    status, body = delete(server, "a", preconditions={"resourceVersion": made["metadata"]["resourceVersion"]})
+    status, body = delete(server, "a", preconditions={"resourceVersion": configmap["metadata"]["resourceVersion"]})
     assert (status, body["reason"]) == (409, "Conflict")
     status, _ = delete(server, "a", preconditions={"resourceVersion": changed["metadata"]["resourceVersion"]})
     assert status == 200
 
 
-def test_finalizers_hold_an_object_until_the_last_is_removed(server: Server) -> None:
+def test_object_is_removed_with_its_last_finalizer(server: Server) -> None:
     server.create(TRAINJOBS, {**trainjob("t"), "metadata": {"name": "t", "finalizers": ["x.org/one", "x.org/two"]}})
     server.client.delete(TRAINJOBS, "t", namespace=server.namespace)
     held = server.get(TRAINJOBS, "t")["metadata"]
@@ -70,7 +70,7 @@ def test_finalizers_hold_an_object_until_the_last_is_removed(server: Server) -> 
     assert server.client.find(TRAINJOBS, "t", namespace=server.namespace) is None
 
 
-def test_the_time_of_deletion_is_set_once(server: Server) -> None:
+def test_deletion_timestamp_is_set_once(server: Server) -> None:
     server.create(CONFIGMAPS, {"metadata": {"name": "a", "finalizers": ["x.org/one"]}})
     status, body = delete(server, "a")
     assert status == 200
@@ -83,21 +83,21 @@ def test_the_time_of_deletion_is_set_once(server: Server) -> None:
     assert server.get(CONFIGMAPS, "a")["metadata"]["deletionTimestamp"]
 
 
-def test_a_dying_object_gets_no_new_finalizers(server: Server) -> None:
+def test_finalizers_cannot_be_added_during_deletion(server: Server) -> None:
     server.create(CONFIGMAPS, {"metadata": {"name": "a", "finalizers": ["x.org/one"]}})
     delete(server, "a")
     answer = server.merge(CONFIGMAPS, "a", {"metadata": {"finalizers": ["x.org/one", "x.org/two"]}})
     assert (answer.status, answer.body["reason"]) in {(422, "Invalid"), (403, "Forbidden")}
 
 
-def test_a_dying_objects_name_is_still_taken(server: Server) -> None:
+def test_name_is_in_use_until_the_object_is_removed(server: Server) -> None:
     server.create(CONFIGMAPS, {"metadata": {"name": "a", "finalizers": ["x.org/one"]}})
     delete(server, "a")
     with pytest.raises(errors.AlreadyExists):
         server.configmap("a")
 
 
-def test_a_deletion_is_a_new_generation(server: Server) -> None:
+def test_deletion_increments_the_generation(server: Server) -> None:
     server.create(TRAINJOBS, {**trainjob("t"), "metadata": {"name": "t", "finalizers": ["x.org/one"]}})
     server.client.delete(TRAINJOBS, "t", namespace=server.namespace)
     assert server.get(TRAINJOBS, "t")["metadata"]["generation"] == 2
@@ -106,7 +106,9 @@ def test_a_deletion_is_a_new_generation(server: Server) -> None:
 @pytest.mark.parametrize(
     ("policy", "finalizer"), [("Foreground", "foregroundDeletion"), ("Orphan", "orphan")], ids=["foreground", "orphan"]
 )
-def test_the_server_adds_the_collectors_finalizer(server: Server, policy: str, finalizer: str) -> None:
+def test_propagation_policy_adds_the_finalizer_of_the_garbage_collector(
+    server: Server, policy: str, finalizer: str
+) -> None:
     server.configmap("a")
     server.client.delete(CONFIGMAPS, "a", namespace=server.namespace, propagation=policy)
     metadata = server.get(CONFIGMAPS, "a")["metadata"]
@@ -116,27 +118,27 @@ def test_the_server_adds_the_collectors_finalizer(server: Server, policy: str, f
     assert not is_there(server, "a")
 
 
-def test_the_policy_may_be_given_in_the_query(server: Server) -> None:
+def test_propagation_policy_may_be_a_query_parameter(server: Server) -> None:
     server.configmap("a")
     answer = server.send("DELETE", server.path(CONFIGMAPS, "a"), query={"propagationPolicy": "Foreground"})
     assert answer.status == 200
     assert server.get(CONFIGMAPS, "a")["metadata"]["finalizers"] == ["foregroundDeletion"]
 
 
-def test_an_unknown_policy_is_invalid(server: Server) -> None:
+def test_unknown_propagation_policy_is_invalid(server: Server) -> None:
     server.configmap("a")
     status, _ = delete(server, "a", propagationPolicy="Sideways")
     assert status == 422
     assert is_there(server, "a")
 
 
-def test_background_deletion_takes_the_object_at_once(server: Server) -> None:
+def test_background_deletion_removes_the_object_at_once(server: Server) -> None:
     server.configmap("a")
     server.client.delete(CONFIGMAPS, "a", namespace=server.namespace, propagation="Background")
     assert not is_there(server, "a")
 
 
-def test_delete_collection_takes_what_the_selector_chooses(server: Server) -> None:
+def test_delete_collection_removes_selected_objects(server: Server) -> None:
     for name, tier in (("a", "x"), ("b", "x"), ("c", "y")):
         server.configmap(name, labels={"tier": tier})
     server.create(SECRETS, {"metadata": {"name": "s", "labels": {"tier": "x"}}})
@@ -152,8 +154,8 @@ def test_a_collection_cannot_be_deleted_across_namespaces(server: Server) -> Non
     assert server.send("DELETE", CONFIGMAPS.path()).status == 405
 
 
-def bound(server: Server, name: str) -> Object:
-    """Create a pod that a node has."""
+def bound(server: Server, name: str) -> KubeObject:
+    """Create a pod that is bound to a node."""
     server.create(PODS, pod(name))
     binding = {
         "apiVersion": "v1",
@@ -165,13 +167,13 @@ def bound(server: Server, name: str) -> Object:
     return server.get(PODS, name)
 
 
-def test_an_unbound_pod_goes_at_once(server: Server) -> None:
+def test_unbound_pod_is_removed_at_once(server: Server) -> None:
     server.create(PODS, pod("p"))
     server.client.delete(PODS, "p", namespace=server.namespace)
     assert server.client.find(PODS, "p", namespace=server.namespace) is None
 
 
-def test_a_bound_pod_stays_for_its_grace_period_until_its_node_deletes_it(server: Server) -> None:
+def test_bound_pod_is_removed_when_its_node_deletes_it(server: Server) -> None:
     bound(server, "p")
     answer = server.send("DELETE", server.path(PODS, "p"))
     assert answer.body["kind"] == "Pod"
@@ -183,7 +185,7 @@ def test_a_bound_pod_stays_for_its_grace_period_until_its_node_deletes_it(server
     assert server.client.find(PODS, "p", namespace=server.namespace) is None
 
 
-def test_a_grace_period_can_be_chosen_and_only_be_shortened(server: Server) -> None:
+def test_grace_period_can_only_be_shortened(server: Server) -> None:
     bound(server, "p")
     server.client.delete(PODS, "p", namespace=server.namespace, grace_seconds=20)
     assert server.get(PODS, "p")["metadata"]["deletionGracePeriodSeconds"] == 20
@@ -193,14 +195,14 @@ def test_a_grace_period_can_be_chosen_and_only_be_shortened(server: Server) -> N
     assert server.get(PODS, "p")["metadata"]["deletionGracePeriodSeconds"] == 5
 
 
-def test_a_finished_pod_goes_at_once(server: Server) -> None:
+def test_finished_pod_is_removed_at_once(server: Server) -> None:
     bound(server, "p")
     server.patch(PODS, "p", {"status": {"phase": "Succeeded"}}, subresource="status")
     server.client.delete(PODS, "p", namespace=server.namespace)
     assert server.client.find(PODS, "p", namespace=server.namespace) is None
 
 
-def test_a_finalizer_holds_a_pod_after_its_grace_period(server: Server) -> None:
+def test_pod_with_a_finalizer_stays_after_its_grace_period(server: Server) -> None:
     server.create(PODS, pod("p", finalizers=["x.org/one"]))
     server.client.delete(PODS, "p", namespace=server.namespace, grace_seconds=0)
     assert server.get(PODS, "p")["metadata"]["deletionTimestamp"]
@@ -208,7 +210,7 @@ def test_a_finalizer_holds_a_pod_after_its_grace_period(server: Server) -> None:
     assert server.client.find(PODS, "p", namespace=server.namespace) is None
 
 
-def test_a_namespace_that_is_deleted_takes_no_new_objects(server: Server) -> None:
+def test_terminating_namespace_rejects_new_objects(server: Server) -> None:
     server.configmap("a")
     answer = server.send("DELETE", NAMESPACES.path(None, server.namespace))
     assert answer.status == 200

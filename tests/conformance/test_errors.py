@@ -1,4 +1,4 @@
-"""What is outside of the profile, and who may come in: every refusal is a Status that says so."""
+"""Errors of unsupported requests and of missing credentials, as Status objects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, TRAINJOBS
-from jupyter_trainjob.kube import config
+from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.transport import Request
 
 from .server import Answer, Server, trainjob
 
 
 def is_failure(answer: Answer, code: int, reason: str) -> bool:
-    """Whether an answer is a whole Status with this code and reason."""
+    """Return whether a response is a complete Status with this code and reason."""
     body = answer.body
     return (
         answer.status == body.get("code") == code
@@ -43,7 +43,7 @@ def test_an_unknown_subresource_is_404(server: Server) -> None:
 @pytest.mark.parametrize(
     ("method", "named"), [("PUT", False), ("PATCH", False), ("POST", True)], ids=["put all", "patch all", "post one"]
 )
-def test_a_method_that_the_path_does_not_have_is_405(server: Server, method: str, *, named: bool) -> None:
+def test_unsupported_method_of_a_path_is_405(server: Server, method: str, *, named: bool) -> None:
     server.configmap("a")
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
     content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -67,7 +67,7 @@ def test_a_strategic_merge_patch_of_a_custom_kind_is_415(server: Server) -> None
     assert is_failure(answer, 415, "UnsupportedMediaType")
 
 
-def test_several_violations_come_as_several_causes(server: Server) -> None:
+def test_each_violation_is_a_cause(server: Server) -> None:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Bad", "labels": {"bad key": "x"}}}
     answer = server.send("POST", server.path(CONFIGMAPS), body)
     assert is_failure(answer, 422, "Invalid")
@@ -75,19 +75,19 @@ def test_several_violations_come_as_several_causes(server: Server) -> None:
     assert answer.body["message"].startswith('ConfigMap "Bad" is invalid: [')
 
 
-def test_yaml_is_accepted_as_a_body(server: Server) -> None:
+def test_yaml_body_is_accepted(server: Server) -> None:
     text = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: |\n    two\n    lines\n"
     answer = server.send("POST", server.path(CONFIGMAPS), text, content_type="application/yaml")
     assert answer.status == 201
     assert answer.body["data"] == {"k": "two\nlines\n"}
 
 
-def test_a_body_of_more_than_three_mebibytes_is_413(server: Server) -> None:
+def test_body_over_three_mebibytes_is_413(server: Server) -> None:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "x" * (3 << 20)}}
     assert server.send("POST", server.path(CONFIGMAPS), body).status == 413
 
 
-def test_the_version_is_one_that_clients_accept(server: Server) -> None:
+def test_server_version_is_accepted_by_clients(server: Server) -> None:
     version = server.send("GET", "/version").body
     assert version["major"] == "1"
     assert int(version["minor"].rstrip("+")) >= 29
@@ -95,32 +95,32 @@ def test_the_version_is_one_that_clients_accept(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/livez"])
-def test_health_is_told_in_plain_text(server: Server, path: str) -> None:
+def test_health_endpoints_are_plain_text(server: Server, path: str) -> None:
     answer = server.send("GET", path)
     assert (answer.status, answer.body) == (200, {"text": "ok"})
 
 
 def test_discovery_lists_every_kind_with_its_verbs(server: Server) -> None:
     assert "v1" in server.send("GET", "/api").body["versions"]
-    groups = {each["name"]: each for each in server.send("GET", "/apis").body["groups"]}
+    groups = {entry["name"]: entry for entry in server.send("GET", "/apis").body["groups"]}
     assert groups["trainer.kubeflow.org"]["preferredVersion"]["groupVersion"] == "trainer.kubeflow.org/v1alpha1"
     assert {"batch", "jobset.x-k8s.io"} <= set(groups)
     assert server.send("GET", "/apis/batch").body["kind"] == "APIGroup"
     listed = server.send("GET", "/apis/trainer.kubeflow.org/v1alpha1").body
     assert (listed["kind"], listed["groupVersion"]) == ("APIResourceList", "trainer.kubeflow.org/v1alpha1")
-    resources = {each["name"]: each for each in listed["resources"]}
+    resources = {entry["name"]: entry for entry in listed["resources"]}
     job = resources["trainjobs"]
     assert (job["kind"], job["namespaced"], job["singularName"]) == ("TrainJob", True, "trainjob")
     wanted = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
     assert wanted <= set(job["verbs"])
     assert set(resources["trainjobs/status"]["verbs"]) >= {"get", "patch", "update"}
     assert resources["clustertrainingruntimes"]["namespaced"] is False
-    core = {each["name"]: each for each in server.send("GET", "/api/v1").body["resources"]}
+    core = {entry["name"]: entry for entry in server.send("GET", "/api/v1").body["resources"]}
     assert core["pods"]["shortNames"] == ["po"]
     assert {"pods/log", "pods/status", "pods/binding", "namespaces", "nodes", "secrets", "events"} <= set(core)
 
 
-def test_a_client_that_wants_a_table_gets_one(server: Server) -> None:
+def test_table_is_returned_on_request(server: Server) -> None:
     server.create(TRAINJOBS, trainjob("t"))
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
     for resource, name in ((TRAINJOBS, "t"), (NAMESPACES, server.namespace)):
@@ -139,14 +139,14 @@ with_a_socket = pytest.mark.parametrize("server", ["embedded-http", "kubernetes"
 
 def connect(server: Server) -> http.client.HTTPSConnection:
     assert server.kubeconfig
-    where = urlsplit(config.transport(kubeconfig=server.kubeconfig).server)
+    where = urlsplit(kubeconfig_file.load_transport(kubeconfig=server.kubeconfig).server)
     assert where.hostname
     return http.client.HTTPSConnection(where.hostname, where.port, context=ssl._create_unverified_context(), timeout=60)
 
 
 @with_a_socket
 @pytest.mark.parametrize("token", [None, "wrong", "x" * 5000], ids=["none", "wrong", "long"])
-def test_without_the_token_nobody_gets_in(server: Server, token: str | None) -> None:
+def test_token_is_required(server: Server, token: str | None) -> None:
     connection = connect(server)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     connection.request("GET", PODS.path("default"), headers=headers)
@@ -160,7 +160,7 @@ def test_without_the_token_nobody_gets_in(server: Server, token: str | None) -> 
 
 
 @with_a_socket
-def test_the_servers_certificate_is_that_of_the_kubeconfig(server: Server) -> None:
+def test_server_certificate_is_verified_by_the_kubeconfig(server: Server) -> None:
     assert server.client.list(NAMESPACES).items  # a certificate of anybody else raises
     connection = connect(server)
     strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=60)

@@ -1,4 +1,4 @@
-"""The real server itself: which Go builds it, and that nothing of it outlives its last user."""
+"""The test control plane itself: the Go that builds it, and the end of its processes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
+
 from .kube import build, control_plane
 
 
 def go(folder: Path, version: str) -> Path:
-    """Make a program that says that it is this version of Go."""
+    """Create a program that reports this version of Go."""
     folder.mkdir()
     program = folder / "go"
     program.write_text(f"#!/bin/sh\necho go version go{version} linux/amd64\n")
@@ -23,7 +25,7 @@ def go(folder: Path, version: str) -> Path:
     return program
 
 
-def test_a_go_on_the_path_is_taken_if_it_is_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_on_the_path_is_used_if_it_is_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new, old = go(tmp_path / "new", "1.99.1"), go(tmp_path / "old", "1.9.3")
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "none"))
     monkeypatch.setenv("PATH", f"{new.parent}:/usr/bin:/bin")
@@ -35,15 +37,15 @@ def test_a_go_on_the_path_is_taken_if_it_is_new_enough(tmp_path: Path, monkeypat
     assert build.find_go() == str(new)
 
 
-def test_the_cache_follows_xdg_and_the_pinned_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_depends_on_xdg_and_the_pinned_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = build.cache_folder()
+    folder = build.KUBERNETES.cache_folder()
     assert folder.parent == tmp_path / "jupyter-trainjob" / "kube"
     assert build.kubernetes_version().startswith("v1.")
 
 
-def test_the_control_plane_ends_with_its_last_user_even_if_that_is_killed(programs: Path, tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+def test_control_plane_ends_with_its_last_user_even_if_it_is_killed(programs: Path, tmp_path: Path) -> None:
+    root = ROOT
     program = (
         "import sys, pathlib; from tests.conformance.kube import control_plane as c\n"
         "with c.share(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])) as kubeconfig:\n"
@@ -76,7 +78,7 @@ def test_the_control_plane_ends_with_its_last_user_even_if_that_is_killed(progra
 
 
 def ended(folder: Path, *, within: float) -> bool:
-    """Whether the keeper gives up its lock, which it holds until both servers have ended."""
+    """Return whether the keeper releases its lock, which it does when both servers have ended."""
     deadline = time.monotonic() + within
     with (folder / "keeper").open("wb") as lock:
         while True:

@@ -1,4 +1,4 @@
-"""A real kubectl against each server: what a user types works the same on both."""
+"""Commands of a real kubectl have the same effect on each server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jupyter_trainjob.api.resources import (
     JOBSETS,
     PODS,
     TRAINJOBS,
-    Object,
+    KubeObject,
     Resource,
     owner_reference,
 )
@@ -31,27 +31,27 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def manifest(resource: Resource, obj: Object) -> str:
+def manifest(resource: Resource, obj: KubeObject) -> str:
     text: str = yaml.safe_dump({"apiVersion": resource.api_version, "kind": resource.kind, **obj})
     return text
 
 
 @KINDS
-def test_create_get_and_delete(server: Server, kubectl: Kubectl, resource: Resource, obj: Object) -> None:
+def test_create_get_and_delete(server: Server, kubectl: Kubectl, resource: Resource, obj: KubeObject) -> None:
     created = kubectl("create", "--filename=-", stdin=manifest(resource, obj))
-    assert created.stdout.strip() == f"{_said(resource)}/x created"
+    assert created.stdout.strip() == f"{_kubectl_name(resource)}/x created"
     table = kubectl("get", resource.plural).stdout.splitlines()
     assert table[0].split()[0] == "NAME"
     assert table[1].split()[0] == "x"
-    assert kubectl("get", resource.plural, "--output=name").stdout.strip() == f"{_said(resource)}/x"
+    assert kubectl("get", resource.plural, "--output=name").stdout.strip() == f"{_kubectl_name(resource)}/x"
     read = json.loads(kubectl("get", resource.singular, "x", "--output=json").stdout)
     assert read["spec"] == server.get(resource, "x")["spec"]
     deleted = kubectl("delete", resource.singular, "x", "--cascade=background", "--wait=true", "--timeout=60s")
-    assert deleted.stdout.startswith(f'{_said(resource)} "x" deleted')
+    assert deleted.stdout.startswith(f'{_kubectl_name(resource)} "x" deleted')
     assert server.client.find(resource, "x", namespace=server.namespace) is None
 
 
-def _said(resource: Resource) -> str:
+def _kubectl_name(resource: Resource) -> str:
     return f"{resource.singular}.{resource.group}" if resource.group else resource.singular
 
 
@@ -78,8 +78,8 @@ def test_apply_on_the_clients_side_creates_and_changes(server: Server, kubectl: 
 
 def test_apply_of_a_kubernetes_kind_uses_a_strategic_merge(server: Server, kubectl: Kubectl) -> None:
     labelled = {**pod("p"), "metadata": {"name": "p", "labels": {"a": "b"}}}
-    for obj, said in ((pod("p"), "created"), (labelled, "configured")):
-        assert kubectl("apply", "--filename=-", stdin=manifest(PODS, obj)).stdout.strip() == f"pod/p {said}"
+    for obj, verb in ((pod("p"), "created"), (labelled, "configured")):
+        assert kubectl("apply", "--filename=-", stdin=manifest(PODS, obj)).stdout.strip() == f"pod/p {verb}"
     assert server.get(PODS, "p")["metadata"]["labels"] == {"a": "b"}
 
 
@@ -103,19 +103,36 @@ def test_get_by_selector_and_in_all_namespaces(server: Server, kubectl: Kubectl)
         server.create(PODS, pod(name, labels={"name": name, "of": server.namespace}))
     assert kubectl("get", "pods", "--selector=name in (b,c)", "--output=name").stdout == "pod/b\n"
     assert kubectl("get", "po", "--field-selector=metadata.name=a", "--output=name").stdout == "pod/a\n"
-    wide = kubectl("get", "pods", "--all-namespaces", f"--selector=of={server.namespace}", "--output=wide").stdout
-    assert [line.split()[:2] for line in wide.splitlines()[1:]] == [[server.namespace, "a"], [server.namespace, "b"]]
+    table = kubectl("get", "pods", "--all-namespaces", f"--selector=of={server.namespace}", "--output=wide").stdout
+    assert [line.split()[:2] for line in table.splitlines()[1:]] == [[server.namespace, "a"], [server.namespace, "b"]]
 
 
-def test_what_is_not_there_is_said_in_kubectls_words(server: Server, kubectl: Kubectl) -> None:
+def test_explain_shows_the_fields_of_a_trainjob(server: Server, kubectl: Kubectl) -> None:
+    shown = kubectl("explain", "trainjob.spec.trainer", "--recursive").stdout
+    assert {"numNodes\t<integer>", "resourcesPerNode\t<Object>"} <= {line.strip() for line in shown.splitlines()}
+    assert "restartPolicy\t<string>" in kubectl("explain", "pod.spec").stdout
+    assert "resourceVersion\t<string>" in kubectl("explain", "trainjob.metadata").stdout
+
+
+def test_debug_ends_without_a_panic(server: Server, kubectl: Kubectl) -> None:
+    server.create(PODS, pod("p"))
+    done = kubectl("debug", "p", "--image=none", "--quiet", check=False)
+    assert "panic" not in done.stderr
+    if server.name == "embedded-http":
+        assert "ephemeral containers are disabled for this cluster" in done.stderr
+
+
+def test_missing_objects_have_kubectls_message(server: Server, kubectl: Kubectl) -> None:
     done = kubectl("get", "trainjob", "absent", check=False)
     assert done.stderr.strip() == ('Error from server (NotFound): trainjobs.trainer.kubeflow.org "absent" not found')
     assert "doesn't have a resource type" in kubectl("get", "nonsense", check=False).stderr
 
 
 def test_describe_shows_an_object_with_its_events(server: Server, kubectl: Kubectl) -> None:
-    made = server.create(TRAINJOBS, trainjob("t"))
-    about = {key: value for key, value in owner_reference(made).items() if key in {"apiVersion", "kind", "name", "uid"}}
+    created = server.create(TRAINJOBS, trainjob("t"))
+    about = {
+        key: value for key, value in owner_reference(created).items() if key in {"apiVersion", "kind", "name", "uid"}
+    }
     event = {
         "metadata": {"name": "t.1"},
         "involvedObject": {**about, "namespace": server.namespace},
@@ -156,14 +173,14 @@ def test_wait_for_a_condition(server: Server, kubectl: Kubectl) -> None:
 
 def test_get_watch_follows(server: Server, kubectl: Kubectl) -> None:
     server.create(TRAINJOBS, trainjob("t"))
-    seen = kubectl("get", "trainjobs", "--watch", "--output=name", "--request-timeout=1s", check=False).stdout
-    assert seen.splitlines()[0] == "trainjob.trainer.kubeflow.org/t"
+    output = kubectl("get", "trainjobs", "--watch", "--output=name", "--request-timeout=1s", check=False).stdout
+    assert output.splitlines()[0] == "trainjob.trainer.kubeflow.org/t"
 
 
 def test_server_side_apply_is_refused_or_works_but_never_half(server: Server, kubectl: Kubectl) -> None:
     done = kubectl("apply", "--server-side", "--filename=-", stdin=manifest(TRAINJOBS, trainjob("t")), check=False)
-    there = server.client.find(TRAINJOBS, "t", namespace=server.namespace) is not None
-    assert there is (done.returncode == 0)
+    exists = server.client.find(TRAINJOBS, "t", namespace=server.namespace) is not None
+    assert exists is (done.returncode == 0)
     if server.name == "embedded-http":
         assert "Server-side apply not available on the server" in done.stderr
 

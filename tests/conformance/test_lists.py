@@ -1,4 +1,4 @@
-"""Lists: one consistent view of a collection, whole or in pieces, chosen by selectors."""
+"""Lists: consistency, pages and selectors."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ def test_a_list_has_kind_version_and_items(server: Server) -> None:
     server.create(TRAINJOBS, trainjob("t"))
     body = server.send("GET", server.path(TRAINJOBS)).body
     assert (body["kind"], body["apiVersion"]) == ("TrainJobList", "trainer.kubeflow.org/v1alpha1")
-    assert [each["metadata"]["name"] for each in body["items"]] == ["t"]
+    assert [item["metadata"]["name"] for item in body["items"]] == ["t"]
     assert int(body["metadata"]["resourceVersion"]) > 0
 
 
-def test_an_empty_list_is_a_list(server: Server) -> None:
+def test_empty_list_has_kind_version_and_no_items(server: Server) -> None:
     body = server.send("GET", server.path(SECRETS)).body
     assert (body["kind"], body["items"]) == ("SecretList", [])
     assert int(body["metadata"]["resourceVersion"]) > 0
 
 
-def test_items_come_in_the_order_of_their_names(server: Server) -> None:
+def test_items_are_ordered_by_name(server: Server) -> None:
     for name in ("b", "c", "a", "a-1", "a.0"):
         server.configmap(name)
     assert server.names(CONFIGMAPS) == ["a", "a-1", "a.0", "b", "c"]
 
 
-def test_a_list_across_namespaces_has_the_objects_of_all(server: Server) -> None:
+def test_list_across_namespaces_has_the_objects_of_all(server: Server) -> None:
     other = f"z-{server.namespace}"
     server.client.create(NAMESPACES, {"metadata": {"name": other}})
     mark = {"mark": server.namespace}
     server.configmap("a", labels=mark)
     server.client.create(CONFIGMAPS, {"metadata": {"name": "b", "labels": mark}}, namespace=other)
-    found = server.client.list(CONFIGMAPS, labels=f"mark={server.namespace}").items
-    assert [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found] == [
+    items = server.client.list(CONFIGMAPS, labels=f"mark={server.namespace}").items
+    assert [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items] == [
         (server.namespace, "a"),
         (other, "b"),
     ]
 
 
-def test_the_version_of_a_list_is_the_newest_that_it_contains(server: Server) -> None:
+def test_version_of_a_list_is_at_least_the_newest_that_it_contains(server: Server) -> None:
     first = server.configmap("a")
     before = server.client.list(CONFIGMAPS, namespace=server.namespace)
     second = server.configmap("b")
@@ -53,10 +53,10 @@ def test_the_version_of_a_list_is_the_newest_that_it_contains(server: Server) ->
     assert int(before.resource_version) < int(second["metadata"]["resourceVersion"]) <= int(after.resource_version)
 
 
-def test_versions_grow_over_all_kinds(server: Server) -> None:
+def test_versions_increase_across_kinds(server: Server) -> None:
     versions = [
-        int(each["metadata"]["resourceVersion"])
-        for each in (
+        int(created["metadata"]["resourceVersion"])
+        for created in (
             server.configmap("a"),
             server.create(SECRETS, {"metadata": {"name": "a"}}),
             server.create(TRAINJOBS, trainjob("a")),
@@ -66,7 +66,7 @@ def test_versions_grow_over_all_kinds(server: Server) -> None:
     assert versions == sorted(set(versions))
 
 
-def test_a_list_is_one_view_while_others_write(server: Server) -> None:
+def test_list_is_one_snapshot_during_writes(server: Server) -> None:
     # Each round writes a before b: no list may show b ahead of a.
     for name in ("a", "b"):
         server.configmap(name, round="0")
@@ -119,14 +119,14 @@ def labelled(server: Server) -> Server:
         ("", "abcd"),
     ],
 )
-def test_a_label_selector_chooses(labelled: Server, selector: str, expected: str) -> None:
+def test_label_selector_filters(labelled: Server, selector: str, expected: str) -> None:
     assert "".join(labelled.names(CONFIGMAPS, labels=selector)) == expected
 
 
 @pytest.mark.parametrize(
     "selector", ["tier in front", "tier in (", "=x", "a b", "tier=bad value", "!", "bad key in (a)"]
 )
-def test_a_bad_label_selector_is_a_bad_request(server: Server, selector: str) -> None:
+def test_invalid_label_selector_is_a_bad_request(server: Server, selector: str) -> None:
     answer = server.send("GET", server.path(CONFIGMAPS), query={"labelSelector": selector})
     assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
 
@@ -141,7 +141,7 @@ def test_a_bad_label_selector_is_a_bad_request(server: Server, selector: str) ->
         ("metadata.namespace=elsewhere", ""),
     ],
 )
-def test_a_field_selector_chooses_by_name_and_namespace(server: Server, selector: str, expected: str) -> None:
+def test_field_selector_filters_by_name_and_namespace(server: Server, selector: str, expected: str) -> None:
     server.configmap("a")
     server.configmap("b")
     server.create(TRAINJOBS, trainjob("a"))
@@ -173,7 +173,7 @@ def test_an_unknown_field_in_a_selector_is_a_bad_request(server: Server) -> None
         assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
 
 
-def test_a_list_in_pieces_is_the_view_of_its_first_piece(server: Server) -> None:
+def test_pages_of_a_list_show_the_version_of_the_first_page(server: Server) -> None:
     for name in "abcde":
         server.configmap(name)
     names: list[str] = []
@@ -182,7 +182,7 @@ def test_a_list_in_pieces_is_the_view_of_its_first_piece(server: Server) -> None
     pieces = 0
     while True:
         body = server.send("GET", server.path(CONFIGMAPS), query=query).body
-        names += [each["metadata"]["name"] for each in body["items"]]
+        names += [item["metadata"]["name"] for item in body["items"]]
         versions.add(body["metadata"]["resourceVersion"])
         pieces += 1
         if pieces == 1:
@@ -195,7 +195,7 @@ def test_a_list_in_pieces_is_the_view_of_its_first_piece(server: Server) -> None
     assert (pieces, len(versions)) == (3, 1)
 
 
-def test_a_limit_that_is_not_reached_gives_no_continue_token(server: Server) -> None:
+def test_unreached_limit_gives_no_continue_token(server: Server) -> None:
     server.configmap("a")
     body = server.send("GET", server.path(CONFIGMAPS), query={"limit": "500"}).body
     assert len(body["items"]) == 1
@@ -208,15 +208,15 @@ def test_a_forged_continue_token_is_a_bad_request(server: Server) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "0"])
-def test_a_list_at_any_version_has_what_was_written(server: Server, version: str) -> None:
+def test_list_at_any_version_includes_written_objects(server: Server, version: str) -> None:
     server.configmap("a")
     answer = server.send("GET", server.path(CONFIGMAPS), query={"resourceVersion": version})
     assert answer.status == 200
     # "0" may be served from a cache that is behind, but never from nothing.
-    assert [each["metadata"]["name"] for each in answer.body["items"]] in (["a"], [])
+    assert [item["metadata"]["name"] for item in answer.body["items"]] in (["a"], [])
 
 
 def test_a_list_not_older_than_a_version_contains_its_write(server: Server) -> None:
     version = server.configmap("a")["metadata"]["resourceVersion"]
     answer = server.send("GET", server.path(CONFIGMAPS), query={"resourceVersion": version})
-    assert [each["metadata"]["name"] for each in answer.body["items"]] == ["a"]
+    assert [item["metadata"]["name"] for item in answer.body["items"]] == ["a"]

@@ -1,4 +1,4 @@
-"""Logs of pods, by our client and by kubectl. Only the embedded server: a bare real one has no node to ask."""
+"""Pod logs, read by the client and by kubectl; only on the embedded server, as a bare real one has no kubelet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with_a_socket = pytest.mark.parametrize("server", ["embedded-http"], indirect=Tr
 
 @pytest.fixture
 def ran(server: Server) -> Server:
-    """Return the server with a pod that a node has run to its end."""
+    """Return the server with a pod that has ended on a node."""
     server.create(PODS, pod("p"))
     binding = {
         "apiVersion": "v1",
@@ -34,7 +34,7 @@ def ran(server: Server) -> Server:
 
 
 @everywhere
-def test_the_client_reads_lines(ran: Server) -> None:
+def test_client_reads_lines(ran: Server) -> None:
     for follow in (False, True):
         stream = ran.client.logs("p", namespace=ran.namespace, follow=follow)
         assert list(stream) == [b"first", b"second"]

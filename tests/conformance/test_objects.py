@@ -1,4 +1,4 @@
-"""Creating and reading objects: what the server adds, what it keeps, and what it refuses."""
+"""Creation and reading of objects: server-set fields, stored fields, and validation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_resource_version_must_not_be_set_on_create(server: Server) -> None:
     assert "resourceVersion" in answer.body["message"]
 
 
-def test_creating_a_name_twice_is_refused_as_already_exists(server: Server) -> None:
+def test_existing_name_is_already_exists(server: Server) -> None:
     server.configmap("a")
     with pytest.raises(errors.AlreadyExists) as caught:
         server.configmap("a")
@@ -88,7 +88,7 @@ def test_the_same_name_may_exist_once_per_namespace_and_kind(server: Server) -> 
     assert len(uids) == 2
 
 
-def test_generate_name_makes_a_new_name_of_the_prefix_each_time(server: Server) -> None:
+def test_generate_name_creates_a_new_name_each_time(server: Server) -> None:
     names = {server.create(CONFIGMAPS, {"metadata": {"generateName": "run-"}})["metadata"]["name"] for _ in range(5)}
     assert len(names) == 5
     assert all(re.fullmatch(r"run-[a-z0-9]{5}", name) for name in names)
@@ -103,7 +103,7 @@ def test_an_object_needs_a_name_or_a_prefix(server: Server) -> None:
 @pytest.mark.parametrize(
     "name", ["Upper", "under_score", "-leading", "trailing-", "a..b", "x" * 254, "sp ace", "ünicode"]
 )
-def test_a_bad_name_is_invalid(server: Server, name: str) -> None:
+def test_invalid_name_is_rejected(server: Server, name: str) -> None:
     answer = server.send(
         "POST", server.path(CONFIGMAPS), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
     )
@@ -114,7 +114,7 @@ def test_a_bad_name_is_invalid(server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "0", "a.b-c.d0", "x" * 253])
-def test_a_good_name_is_accepted(server: Server, name: str) -> None:
+def test_valid_name_is_accepted(server: Server, name: str) -> None:
     server.configmap(name)
 
 
@@ -128,7 +128,7 @@ def test_a_good_name_is_accepted(server: Server, name: str) -> None:
     ],
     ids=["a label's key", "a label's value", "a long label", "an annotation's key"],
 )
-def test_bad_labels_and_annotations_are_invalid(server: Server, metadata: dict[str, object], field: str) -> None:
+def test_invalid_labels_and_annotations_are_rejected(server: Server, metadata: dict[str, object], field: str) -> None:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", **metadata}}
     answer = server.send("POST", server.path(CONFIGMAPS), body)
     assert answer.status == 422
@@ -159,7 +159,7 @@ def test_a_body_that_is_no_object_is_a_bad_request(server: Server, body: bytes) 
     assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
 
 
-def test_a_dry_run_answers_as_if_but_stores_nothing(server: Server) -> None:
+def test_dry_run_returns_the_object_and_stores_nothing(server: Server) -> None:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "1"}}
     dry = {"dryRun": "All"}
     answer = server.send("POST", server.path(CONFIGMAPS), body, query=dry)
@@ -180,7 +180,7 @@ def test_a_dry_run_answers_as_if_but_stores_nothing(server: Server) -> None:
     assert server.send("POST", server.path(CONFIGMAPS), body, query={"dryRun": "Some"}).status in {400, 422}
 
 
-def test_owner_references_are_kept_as_they_are(server: Server) -> None:
+def test_owner_references_are_stored_unchanged(server: Server) -> None:
     owner = server.configmap("owner")
     reference = {
         "apiVersion": "v1",
@@ -237,7 +237,7 @@ def test_an_immutable_secret_keeps_its_data(server: Server) -> None:
     assert server.merge(SECRETS, "s", {"metadata": {"labels": {"a": "b"}}}).status == 200
 
 
-def test_an_event_is_kept_and_found_by_what_it_is_about(server: Server) -> None:
+def test_events_can_be_selected_by_involved_object(server: Server) -> None:
     about = {"kind": "TrainJob", "name": "j", "namespace": server.namespace, "uid": "u-1"}
     event = {
         "metadata": {"name": "j.1"},
@@ -271,7 +271,7 @@ def test_an_events_object_must_be_of_its_namespace(server: Server) -> None:
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
 
 
-def test_a_headless_service_is_recorded(server: Server) -> None:
+def test_headless_service_is_stored(server: Server) -> None:
     service = {
         "metadata": {"name": "j"},
         "spec": {"clusterIP": "None", "selector": {"a": "b"}, "publishNotReadyAddresses": True},
@@ -282,7 +282,7 @@ def test_a_headless_service_is_recorded(server: Server) -> None:
     assert created["spec"]["publishNotReadyAddresses"] is True
 
 
-def test_only_one_of_many_who_create_the_same_name_succeeds(server: Server) -> None:
+def test_one_of_concurrent_creates_of_a_name_succeeds(server: Server) -> None:
     answers: list[int] = []
     barrier = threading.Barrier(8)
 
@@ -305,9 +305,9 @@ def test_kinds_with_a_spec_start_at_generation_1_and_others_have_none(server: Se
     assert "generation" not in server.configmap("c")["metadata"]
 
 
-def test_jobs_and_pods_get_the_defaults_that_their_controllers_rely_on(server: Server) -> None:
-    made = server.create(JOBS, job("j"))
-    spec = made["spec"]
+def test_jobs_and_pods_get_the_defaults_that_controllers_need(server: Server) -> None:
+    created = server.create(JOBS, job("j"))
+    spec = created["spec"]
     assert {key: spec[key] for key in ("parallelism", "completions", "backoffLimit", "completionMode", "suspend")} == {
         "parallelism": 1,
         "completions": 1,
@@ -315,10 +315,10 @@ def test_jobs_and_pods_get_the_defaults_that_their_controllers_rely_on(server: S
         "completionMode": "NonIndexed",
         "suspend": False,
     }
-    assert spec["selector"]["matchLabels"] == {"batch.kubernetes.io/controller-uid": made["metadata"]["uid"]}
+    assert spec["selector"]["matchLabels"] == {"batch.kubernetes.io/controller-uid": created["metadata"]["uid"]}
     labels = spec["template"]["metadata"]["labels"]
     assert labels["batch.kubernetes.io/job-name"] == labels["job-name"] == "j"
-    assert labels["batch.kubernetes.io/controller-uid"] == labels["controller-uid"] == made["metadata"]["uid"]
+    assert labels["batch.kubernetes.io/controller-uid"] == labels["controller-uid"] == created["metadata"]["uid"]
     pod_spec = server.create(PODS, pod("p"))["spec"]
     assert pod_spec["restartPolicy"] == "Always"
     assert pod_spec["terminationGracePeriodSeconds"] == 30
@@ -327,5 +327,5 @@ def test_jobs_and_pods_get_the_defaults_that_their_controllers_rely_on(server: S
     assert container["terminationMessagePolicy"] == "File"
 
 
-def test_a_pod_starts_as_pending(server: Server) -> None:
+def test_new_pod_is_pending(server: Server) -> None:
     assert server.create(PODS, pod("p"))["status"]["phase"] == "Pending"

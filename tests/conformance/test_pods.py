@@ -1,10 +1,10 @@
-"""Pods beyond what every object can do: binding, immutability, environment of the status, logs that are not there."""
+"""Pods: binding, immutability, the status subresource, and logs without a node."""
 
 from __future__ import annotations
 
 import pytest
 
-from jupyter_trainjob.api.resources import PODS, Object
+from jupyter_trainjob.api.resources import PODS, KubeObject
 
 from .server import Answer, Server, pod
 
@@ -19,14 +19,14 @@ def bind(server: Server, name: str, node: str) -> Answer:
     return server.send("POST", server.path(PODS, name, "binding"), binding)
 
 
-def test_binding_gives_a_pod_its_node_and_says_that_it_is_scheduled(server: Server) -> None:
+def test_binding_sets_the_node_and_the_scheduled_condition(server: Server) -> None:
     server.create(PODS, pod("p"))
     answer = bind(server, "p", "n1")
     assert (answer.status, answer.body["kind"], answer.body["status"]) == (201, "Status", "Success")
     bound = server.get(PODS, "p")
     assert bound["spec"]["nodeName"] == "n1"
-    scheduled = [each for each in bound["status"]["conditions"] if each["type"] == "PodScheduled"]
-    assert [each["status"] for each in scheduled] == ["True"]
+    scheduled = [condition for condition in bound["status"]["conditions"] if condition["type"] == "PodScheduled"]
+    assert [condition["status"] for condition in scheduled] == ["True"]
 
 
 def test_a_pod_is_bound_once(server: Server) -> None:
@@ -36,11 +36,11 @@ def test_a_pod_is_bound_once(server: Server) -> None:
     assert server.get(PODS, "p")["spec"]["nodeName"] == "n1"
 
 
-def test_binding_what_is_not_there_is_not_found(server: Server) -> None:
+def test_binding_a_missing_pod_is_not_found(server: Server) -> None:
     assert bind(server, "absent", "n1").status == 404
 
 
-def test_a_dying_pod_is_not_bound(server: Server) -> None:
+def test_pod_being_deleted_cannot_be_bound(server: Server) -> None:
     server.create(PODS, pod("p", finalizers=["x.org/one"]))
     server.client.delete(PODS, "p", namespace=server.namespace)
     assert bind(server, "p", "n1").status == 409
@@ -56,7 +56,7 @@ def test_a_dying_pod_is_not_bound(server: Server) -> None:
     ],
     ids=["node", "restart policy", "hostname", "command"],
 )
-def test_the_spec_of_a_pod_is_immutable(server: Server, change: Object) -> None:
+def test_the_spec_of_a_pod_is_immutable(server: Server, change: KubeObject) -> None:
     server.create(PODS, pod("p"))
     answer = server.merge(PODS, "p", {"spec": change})
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
@@ -76,7 +76,7 @@ def test_the_spec_of_a_pod_is_immutable(server: Server, change: Object) -> None:
     ],
     ids=["no container", "a container's name", "a name twice", "a restart policy", "a mount of no volume"],
 )
-def test_a_bad_pod_is_invalid_and_the_field_is_named(server: Server, spec: Object, field: str) -> None:
+def test_invalid_pod_is_rejected_with_the_field(server: Server, spec: KubeObject, field: str) -> None:
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
     answer = server.send("POST", server.path(PODS), body)
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
@@ -93,7 +93,7 @@ def test_resources_of_a_container_must_be_quantities_and_limits_become_requests(
     assert server.send("POST", server.path(PODS), wrong).status in {400, 422}
 
 
-def test_the_status_of_a_pod_is_the_nodes_to_write(server: Server) -> None:
+def test_status_of_a_pod_is_written_through_its_subresource(server: Server) -> None:
     server.create(PODS, pod("p"))
     bind(server, "p", "n1")
     terminated = {"exitCode": 1, "reason": "Error", "message": "why", "startedAt": "2026-01-01T00:00:00Z"}
@@ -117,7 +117,7 @@ def test_the_status_of_a_pod_is_the_nodes_to_write(server: Server) -> None:
     assert {key: state[key] for key in terminated} == terminated
 
 
-def test_the_log_of_a_pod_that_is_not_there_is_not_found(server: Server) -> None:
+def test_log_of_a_missing_pod_is_not_found(server: Server) -> None:
     assert server.send("GET", server.path(PODS, "absent", "log")).status == 404
 
 

@@ -1,4 +1,4 @@
-"""What scheduling rests on, at the API: priority classes, pod groups, and what pods say about nodes."""
+"""Scheduling in the API: priority classes, pod groups, node selection, and kubectl's node commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api.resources import NODES, PODGROUPS, PODS, PRIORITYCLASSES, Object
+from jupyter_trainjob.api.resources import NODES, PODGROUPS, PODS, PRIORITYCLASSES, KubeObject
 from jupyter_trainjob.kube.client import MERGE_PATCH
 
 from .server import Answer, Server, pod
@@ -18,12 +18,12 @@ Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 SYSTEM = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
-def priority_class(server: Server, name: str = "", **fields: Any) -> Object:
-    """Return a class whose name no other test has: classes are not namespaced."""
+def priority_class(server: Server, name: str = "", **fields: Any) -> KubeObject:
+    """Return a class with a unique name, because classes are not namespaced."""
     return {"metadata": {"name": f"{server.namespace}{name}"}, "value": 7, **fields}
 
 
-def sent(server: Server, obj: Object) -> Answer:
+def sent(server: Server, obj: KubeObject) -> Answer:
     whole = {"apiVersion": PRIORITYCLASSES.api_version, "kind": PRIORITYCLASSES.kind, **obj}
     return server.send("POST", PRIORITYCLASSES.path(), whole)
 
@@ -41,15 +41,15 @@ def priority(answer: Answer) -> tuple[Any, ...]:
     return spec.get("priorityClassName"), spec["priority"], spec["preemptionPolicy"]
 
 
-def test_a_class_gets_its_defaults(server: Server) -> None:
-    made = sent(server, priority_class(server)).body
-    assert (made["value"], made["preemptionPolicy"]) == (7, "PreemptLowerPriority")
-    assert "globalDefault" not in made
-    assert made["metadata"]["generation"] == 1
+def test_priority_class_gets_its_defaults(server: Server) -> None:
+    stored = sent(server, priority_class(server)).body
+    assert (stored["value"], stored["preemptionPolicy"]) == (7, "PreemptLowerPriority")
+    assert "globalDefault" not in stored
+    assert stored["metadata"]["generation"] == 1
     assert sent(server, {"metadata": {"name": f"{server.namespace}-zero"}}).body["value"] == 0
 
 
-def test_the_systems_classes_are_there_and_stay(server: Server) -> None:
+def test_system_priority_classes_exist_and_cannot_be_deleted(server: Server) -> None:
     for name, value in SYSTEM.items():
         assert server.client.get(PRIORITYCLASSES, name)["value"] == value
         refused = server.send("DELETE", PRIORITYCLASSES.path(name=name))
@@ -81,18 +81,18 @@ def test_the_systems_classes_are_there_and_stay(server: Server) -> None:
         ),
     ],
 )
-def test_a_bad_class_is_refused(server: Server, fields: Object, field: str, message: str) -> None:
+def test_invalid_priority_class_is_rejected(server: Server, fields: KubeObject, field: str, message: str) -> None:
     refused = sent(server, {**priority_class(server), **fields})
     assert refused.status == 422
     causes = {cause["field"]: cause["message"] for cause in refused.body["details"]["causes"]}
     assert causes == {field: message}
 
 
-def test_a_classs_value_is_a_number(server: Server) -> None:
+def test_value_of_a_priority_class_is_an_integer(server: Server) -> None:
     assert sent(server, priority_class(server, value="many")).status in {400, 422}
 
 
-def test_what_a_class_means_cannot_be_changed(server: Server) -> None:
+def test_priority_class_is_immutable(server: Server) -> None:
     name = sent(server, priority_class(server)).body["metadata"]["name"]
 
     def change(**fields: Any) -> Answer:
@@ -105,8 +105,8 @@ def test_what_a_class_means_cannot_be_changed(server: Server) -> None:
 
 
 def test_a_pod_gets_the_priority_of_its_class(server: Server) -> None:
-    made = priority_class(server, preemptionPolicy="Never")
-    name = sent(server, made).body["metadata"]["name"]
+    urgent = priority_class(server, preemptionPolicy="Never")
+    name = sent(server, urgent).body["metadata"]["name"]
     assert priority(created(server, priorityClassName=name)) == (name, 7, "Never")
 
 
@@ -134,30 +134,30 @@ def test_a_pod_without_a_class_has_priority_0(server: Server) -> None:
         ),
     ],
 )
-def test_a_priority_that_no_class_gives_is_forbidden(server: Server, spec: Object, why: str) -> None:
+def test_priority_without_a_class_is_forbidden(server: Server, spec: KubeObject, why: str) -> None:
     refused = created(server, **spec)
     assert (refused.status, refused.body["message"]) == (403, f'pods "p" is forbidden: {why}')
 
 
-def test_a_pod_keeps_its_priority_when_it_is_replaced_without_one(server: Server) -> None:
-    made = created(server).body
-    spec = {name: value for name, value in made["spec"].items() if name not in {"priority", "preemptionPolicy"}}
-    made["metadata"]["labels"] = {"a": "b"}
-    replaced = server.send("PUT", server.path(PODS, "p"), {**made, "spec": spec})
+def test_put_without_a_priority_keeps_it(server: Server) -> None:
+    stored = created(server).body
+    spec = {name: value for name, value in stored["spec"].items() if name not in {"priority", "preemptionPolicy"}}
+    stored["metadata"]["labels"] = {"a": "b"}
+    replaced = server.send("PUT", server.path(PODS, "p"), {**stored, "spec": spec})
     assert (replaced.status, replaced.body["spec"]["priority"]) == (200, 0)
 
 
-def test_a_pod_group_is_held_against_its_schema(server: Server) -> None:
+def test_pod_group_is_validated(server: Server) -> None:
     spec = {"minMember": 2, "minResources": {"cpu": "500m", "memory": 1}, "scheduleTimeoutSeconds": 30}
-    made = server.create(PODGROUPS, {"metadata": {"name": "g"}, "spec": {**spec, "unknown": 1}})
-    assert (made["spec"], made["metadata"]["generation"]) == (spec, 1)
+    group = server.create(PODGROUPS, {"metadata": {"name": "g"}, "spec": {**spec, "unknown": 1}})
+    assert (group["spec"], group["metadata"]["generation"]) == (spec, 1)
     for wrong in ({"minMember": 0}, {"minResources": {"cpu": "much"}}, {"scheduleTimeoutSeconds": "soon"}):
         assert server.merge(PODGROUPS, "g", {"spec": wrong}).status == 422
     phase = server.patch(PODGROUPS, "g", {"status": {"phase": "Running", "running": 2}}, subresource="status")
     assert (phase["status"], phase["metadata"]["generation"]) == ({"phase": "Running", "running": 2}, 1)
 
 
-def requiring(*terms: Object) -> Object:
+def requiring(*terms: KubeObject) -> KubeObject:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}}
 
 
@@ -183,13 +183,13 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
             {"affinity": requiring({"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]})},
             f"{TERMS}[0].matchExpressions[0].values",
             "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-            id="Exists has none",
+            id="Exists with values",
         ),
         pytest.param(
             {"affinity": requiring({"matchExpressions": [{"key": "a", "operator": "Foo"}]})},
             f"{TERMS}[0].matchExpressions[0].operator",
             'Invalid value: "Foo": not a valid selector operator',
-            id="an operator is known",
+            id="an unknown operator",
         ),
         pytest.param(
             {"affinity": requiring({"matchFields": [{"key": "x", "operator": "In", "values": ["a"]}]})},
@@ -208,19 +208,19 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
             {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
             "spec.tolerations[0].operator",
             "Invalid value: \"b\": value must be empty when `operator` is 'Exists'",
-            id="a toleration of any value names none",
+            id="a toleration with Exists and a value",
         ),
         pytest.param(
             {"tolerations": [{"key": "a", "operator": "Foo"}]},
             "spec.tolerations[0].operator",
             'Unsupported value: "Foo": supported values: "Equal", "Exists"',
-            id="a toleration's operator is known",
+            id="a toleration with an unknown operator",
         ),
         pytest.param(
             {"tolerations": [{"key": "a", "effect": "Bar"}]},
             "spec.tolerations[0].effect",
             'Unsupported value: "Bar": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
-            id="a toleration's effect is known",
+            id="a toleration with an unknown effect",
         ),
         pytest.param(
             {"tolerations": [{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 3}]},
@@ -230,7 +230,7 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
         ),
     ],
 )
-def test_what_a_pod_says_about_nodes_is_checked(server: Server, spec: Object, field: str, message: str) -> None:
+def test_node_selection_of_a_pod_is_validated(server: Server, spec: KubeObject, field: str, message: str) -> None:
     refused = created(server, **spec)
     assert refused.status == 422
     causes = [cause for cause in refused.body["details"]["causes"] if cause["field"] == field]
@@ -238,13 +238,13 @@ def test_what_a_pod_says_about_nodes_is_checked(server: Server, spec: Object, fi
 
 
 @pytest.mark.parametrize("server", ["embedded-http", "kubernetes"], indirect=True)
-def test_kubectl_knows_them_by_their_short_names_and_columns(server: Server, kubectl: Kubectl) -> None:
+def test_kubectl_uses_their_short_names_and_columns(server: Server, kubectl: Kubectl) -> None:
     name = sent(server, priority_class(server)).body["metadata"]["name"]
     lines = [line.split() for line in kubectl("get", "pc").stdout.splitlines()]
     assert lines[0] == ["NAME", "VALUE", "GLOBAL-DEFAULT", "AGE", "PREEMPTIONPOLICY"]
-    found = {line[0]: line for line in lines[1:]}
-    assert found[name][1:3] == ["7", "false"]
-    assert found["system-node-critical"][1:3] == ["2000001000", "false"]
+    rows = {line[0]: line for line in lines[1:]}
+    assert rows[name][1:3] == ["7", "false"]
+    assert rows["system-node-critical"][1:3] == ["2000001000", "false"]
     group = {"apiVersion": PODGROUPS.api_version, "kind": "PodGroup", "metadata": {"name": "g"}}
     kubectl("create", "--filename=-", stdin=json.dumps({**group, "spec": {"minMember": 3}}))
     lines = [line.split() for line in kubectl("get", "pg").stdout.splitlines()]
@@ -257,13 +257,13 @@ def test_kubectl_taints_labels_and_cordons_a_node(server: Server, kubectl: Kubec
     name = f"node-{server.namespace}"
     server.client.create(NODES, {"metadata": {"name": name}, "spec": {}})
 
-    def taints() -> list[Object]:
-        return [each for each in server.client.get(NODES, name)["spec"].get("taints", []) if each["key"] == "kept"]
+    def taints() -> list[KubeObject]:
+        return [taint for taint in server.client.get(NODES, name)["spec"].get("taints", []) if taint["key"] == "kept"]
 
     kubectl("taint", "nodes", name, "kept=yes:NoSchedule")
     assert taints() == [{"key": "kept", "value": "yes", "effect": "NoSchedule"}]
     kubectl("taint", "nodes", name, "kept=yes:NoExecute")
-    assert {each["effect"] for each in taints()} == {"NoSchedule", "NoExecute"}
+    assert {taint["effect"] for taint in taints()} == {"NoSchedule", "NoExecute"}
     kubectl("taint", "nodes", name, "kept-")
     assert taints() == []
     kubectl("label", "node", name, "disk=ssd")

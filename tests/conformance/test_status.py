@@ -1,10 +1,10 @@
-"""The status subresource: who writes the spec cannot touch the status, and the other way round."""
+"""The status subresource: writes to the object ignore the status, and writes to the status the rest."""
 
 from __future__ import annotations
 
 import pytest
 
-from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, JOBSETS, NODES, PODS, TRAINJOBS, Object, Resource
+from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, JOBSETS, NODES, PODS, TRAINJOBS, KubeObject, Resource
 
 from .server import Server, job, jobset, pod, trainjob
 
@@ -17,13 +17,13 @@ CONDITION = {
 }
 
 
-def test_a_status_given_on_create_is_dropped(server: Server) -> None:
+def test_status_is_dropped_on_create(server: Server) -> None:
     created = server.create(TRAINJOBS, {**trainjob("t"), "status": {"conditions": [CONDITION]}})
     assert not created.get("status")
     assert "active" not in server.create(JOBS, {**job("j"), "status": {"active": 7}})["status"]
 
 
-def test_a_patch_of_the_object_leaves_the_status_alone(server: Server) -> None:
+def test_patch_of_the_object_does_not_change_the_status(server: Server) -> None:
     server.create(TRAINJOBS, trainjob("t"))
     server.patch(TRAINJOBS, "t", {"status": {"conditions": [CONDITION]}}, subresource="status")
     change = {"spec": {"suspend": True}, "status": {"conditions": []}}
@@ -31,7 +31,7 @@ def test_a_patch_of_the_object_leaves_the_status_alone(server: Server) -> None:
     assert server.get(TRAINJOBS, "t")["spec"]["suspend"] is True
 
 
-def test_a_patch_of_the_status_leaves_spec_and_generation_alone(server: Server) -> None:
+def test_patch_of_the_status_does_not_change_spec_and_generation(server: Server) -> None:
     before = server.create(TRAINJOBS, trainjob("t"))
     change = {"spec": {"suspend": True}, "status": {"conditions": [CONDITION]}}
     after = server.patch(TRAINJOBS, "t", change, subresource="status")
@@ -41,7 +41,7 @@ def test_a_patch_of_the_status_leaves_spec_and_generation_alone(server: Server) 
     assert int(after["metadata"]["resourceVersion"]) > int(before["metadata"]["resourceVersion"])
 
 
-def test_a_patch_of_a_custom_status_leaves_the_metadata_alone(server: Server) -> None:
+def test_patch_of_a_custom_status_does_not_change_the_metadata(server: Server) -> None:
     server.create(TRAINJOBS, {**trainjob("t"), "metadata": {"name": "t", "labels": {"a": "b"}}})
     change = {
         "metadata": {"labels": {"a": "c"}, "annotations": {"x.org/y": "z"}},
@@ -52,24 +52,24 @@ def test_a_patch_of_a_custom_status_leaves_the_metadata_alone(server: Server) ->
     assert "annotations" not in metadata
 
 
-def test_a_put_of_the_object_and_one_of_the_status_write_their_half_each(server: Server) -> None:
-    made = server.create(TRAINJOBS, trainjob("t"))
-    both = {**made, "spec": {**made["spec"], "suspend": True}, "status": {"conditions": [CONDITION]}}
+def test_put_of_the_object_and_of_its_status_write_separate_parts(server: Server) -> None:
+    created = server.create(TRAINJOBS, trainjob("t"))
+    both = {**created, "spec": {**created["spec"], "suspend": True}, "status": {"conditions": [CONDITION]}}
     half = server.send("PUT", server.path(TRAINJOBS, "t"), both).body
     assert half["spec"]["suspend"] is True
     assert not half.get("status")
     both["metadata"] = half["metadata"]
-    both["spec"] = made["spec"]
+    both["spec"] = created["spec"]
     whole = server.send("PUT", server.path(TRAINJOBS, "t", "status"), both).body
     assert whole["spec"]["suspend"] is True
     assert whole["status"]["conditions"] == [CONDITION]
 
 
 def test_a_stale_version_conflicts_for_the_status_too(server: Server) -> None:
-    made = server.create(TRAINJOBS, trainjob("t"))
+    created = server.create(TRAINJOBS, trainjob("t"))
     server.patch(TRAINJOBS, "t", {"spec": {"suspend": True}})
     change = {
-        "metadata": {"resourceVersion": made["metadata"]["resourceVersion"]},
+        "metadata": {"resourceVersion": created["metadata"]["resourceVersion"]},
         "status": {"conditions": [CONDITION]},
     }
     assert server.merge(TRAINJOBS, "t", change, subresource="status").status == 409
@@ -85,7 +85,7 @@ def test_a_stale_version_conflicts_for_the_status_too(server: Server) -> None:
     ids=["Pod", "Job", "JobSet"],
 )
 def test_controllers_of_every_kind_can_patch_the_status(
-    server: Server, resource: Resource, obj: Object, status: Object
+    server: Server, resource: Resource, obj: KubeObject, status: KubeObject
 ) -> None:
     server.create(resource, obj)
     patched = server.patch(resource, "x", {"status": status}, subresource="status")
@@ -95,7 +95,7 @@ def test_controllers_of_every_kind_can_patch_the_status(
     assert read.body == server.get(resource, "x")
 
 
-def test_a_nodes_status_holds_its_capacity(server: Server) -> None:
+def test_status_of_a_node_has_its_capacity(server: Server) -> None:
     name = f"node-{server.namespace}"
     server.client.create(NODES, {"metadata": {"name": name}})
     capacity = {"cpu": "4", "memory": "8Gi", "pods": "110"}
@@ -111,5 +111,5 @@ def test_a_kind_without_a_status_has_no_such_subresource(server: Server) -> None
     assert server.merge(CONFIGMAPS, "a", {"status": {}}, subresource="status").status == 404
 
 
-def test_the_status_of_nothing_is_not_found(server: Server) -> None:
+def test_status_of_a_missing_object_is_not_found(server: Server) -> None:
     assert server.merge(TRAINJOBS, "absent", {"status": {}}, subresource="status").status == 404

@@ -1,15 +1,16 @@
-"""TrainJobs and their neighbours, as a server that knows their definitions treats them: schema, defaults, pruning."""
+"""TrainJobs, runtimes and JobSets in the API: schema, defaults and pruning."""
 
 from __future__ import annotations
 
 import pytest
+from kubeflow_trainer_api import models
 
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     JOBSETS,
     TRAININGRUNTIMES,
     TRAINJOBS,
-    Object,
+    KubeObject,
 )
 
 from .server import Server, job, jobset, trainjob
@@ -26,14 +27,24 @@ def test_the_smallest_trainjob_gets_its_defaults(server: Server) -> None:
     }
 
 
-def test_defaults_do_not_override_what_was_given(server: Server) -> None:
-    given = {
+def test_resources_of_the_kubeflow_sdk_are_accepted(server: Server) -> None:
+    # TrainerClient turns resources_per_node={"cpu": 1} into this model, which writes 1.0.
+    amounts = {"cpu": models.IoK8sApimachineryPkgApiResourceQuantity(1)}
+    resources = models.IoK8sApiCoreV1ResourceRequirements(limits=amounts, requests=amounts)
+    trainer = models.TrainerV1alpha1Trainer(numNodes=2, resourcesPerNode=resources).to_dict()
+    assert trainer["resourcesPerNode"]["limits"] == {"cpu": 1.0}
+    stored = server.create(TRAINJOBS, trainjob("t", trainer=trainer))["spec"]["trainer"]
+    assert repr(stored["resourcesPerNode"]["limits"]["cpu"]) == "1"
+
+
+def test_defaults_do_not_override_given_values(server: Server) -> None:
+    explicit = {
         "suspend": True,
         "managedBy": "kueue.x-k8s.io/multikueue",
         "runtimeRef": {"name": "mine", "apiGroup": "trainer.kubeflow.org", "kind": "TrainingRuntime"},
     }
-    spec = server.create(TRAINJOBS, trainjob("t", **given))["spec"]
-    assert {key: spec[key] for key in given} == given
+    spec = server.create(TRAINJOBS, trainjob("t", **explicit))["spec"]
+    assert {key: spec[key] for key in explicit} == explicit
 
 
 @pytest.mark.parametrize(
@@ -53,7 +64,7 @@ def test_defaults_do_not_override_what_was_given(server: Server) -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, str) else "",
 )
-def test_a_trainjob_that_breaks_its_schema_is_invalid(server: Server, spec: Object, field: str) -> None:
+def test_trainjob_that_violates_its_schema_is_invalid(server: Server, spec: KubeObject, field: str) -> None:
     body = {"apiVersion": TRAINJOBS.api_version, "kind": "TrainJob", **trainjob("t")}
     merged = {**body["spec"], **spec}
     body["spec"] = {key: value for key, value in merged.items() if value is not None}
@@ -66,12 +77,12 @@ def test_a_trainjob_that_breaks_its_schema_is_invalid(server: Server, spec: Obje
 
 
 @pytest.mark.parametrize("uri", ["", "hf://org/model", "s3://bucket/path"])
-def test_a_good_storage_uri_is_accepted(server: Server, uri: str) -> None:
+def test_valid_storage_uri_is_accepted(server: Server, uri: str) -> None:
     server.create(TRAINJOBS, trainjob("t", initializer={"model": {"storageUri": uri}}))
 
 
 @pytest.mark.parametrize(
-    ("given", "change"),
+    ("spec", "change"),
     [
         ({}, {"runtimeRef": {"name": "other"}}),
         ({}, {"managedBy": "kueue.x-k8s.io/multikueue"}),
@@ -82,8 +93,8 @@ def test_a_good_storage_uri_is_accepted(server: Server, uri: str) -> None:
     ],
     ids=["runtimeRef", "managedBy", "numNodes", "command", "initializer", "deadline"],
 )
-def test_what_defines_a_trainjob_is_immutable(server: Server, given: Object, change: Object) -> None:
-    server.create(TRAINJOBS, trainjob("t", **given))
+def test_trainjob_spec_is_immutable(server: Server, spec: KubeObject, change: KubeObject) -> None:
+    server.create(TRAINJOBS, trainjob("t", **spec))
     answer = server.merge(TRAINJOBS, "t", {"spec": change})
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
     assert "field is immutable" in answer.body["message"]
@@ -120,7 +131,7 @@ def test_quantities_of_a_trainjob_are_kept_as_written(server: Server) -> None:
     assert created["spec"]["trainer"]["resourcesPerNode"] == resources
 
 
-def test_a_trainjobs_status_takes_conditions_and_jobs_and_refuses_half_ones(server: Server) -> None:
+def test_trainjob_status_rejects_incomplete_conditions_and_jobs(server: Server) -> None:
     server.create(TRAINJOBS, trainjob("t"))
     condition = {
         "type": "Complete",
@@ -140,21 +151,21 @@ def test_a_trainjobs_status_takes_conditions_and_jobs_and_refuses_half_ones(serv
         assert server.merge(TRAINJOBS, "t", {"status": half}, subresource="status").status == 422
 
 
-def test_a_name_of_a_trainjob_follows_the_rules_of_names(server: Server) -> None:
+def test_name_of_a_trainjob_is_validated(server: Server) -> None:
     body = {"apiVersion": TRAINJOBS.api_version, "kind": "TrainJob", **trainjob("Bad_Name")}
     answer = server.send("POST", server.path(TRAINJOBS), body)
     assert answer.status == 422
     assert "metadata.name" in {cause["field"] for cause in answer.body["details"]["causes"]}
 
 
-RUNTIME: Object = {
+RUNTIME: KubeObject = {
     "mlPolicy": {"numNodes": 1, "torch": {"numProcPerNode": "auto"}},
     "template": {"spec": {"replicatedJobs": [{"name": "node", "template": job("")}]}},
 }
 
 
-def test_runtimes_exist_per_namespace_and_for_all(server: Server) -> None:
-    metadata: Object = {"labels": {"trainer.kubeflow.org/framework": "torch"}}
+def test_runtimes_are_namespaced_or_cluster_wide(server: Server) -> None:
+    metadata: KubeObject = {"labels": {"trainer.kubeflow.org/framework": "torch"}}
     created = server.create(TRAININGRUNTIMES, {"metadata": {**metadata, "name": "r"}, "spec": RUNTIME})
     assert created["spec"]["mlPolicy"]["numNodes"] == 1
     name = f"r-{server.namespace}"
@@ -164,7 +175,7 @@ def test_runtimes_exist_per_namespace_and_for_all(server: Server) -> None:
     server.client.delete(CLUSTERTRAININGRUNTIMES, name)
 
 
-def test_a_runtime_has_one_framework(server: Server) -> None:
+def test_runtime_with_two_frameworks_is_invalid(server: Server) -> None:
     both = {**RUNTIME, "mlPolicy": {"numNodes": 1, "torch": {}, "mpi": {"runLauncherAsNode": True}}}
     body = {
         "apiVersion": TRAININGRUNTIMES.api_version,
@@ -177,7 +188,7 @@ def test_a_runtime_has_one_framework(server: Server) -> None:
     assert "only one of torch, mpi, jax, xgboost and flux can be set" in answer.body["message"]
 
 
-def test_a_jobset_keeps_its_jobs_and_their_number(server: Server) -> None:
+def test_replicated_jobs_of_a_jobset_are_immutable(server: Server) -> None:
     replicated = {"name": "node", "replicas": 2, "template": job("")}
     created = server.create(JOBSETS, jobset("j", replicatedJobs=[replicated]))
     assert created["spec"]["replicatedJobs"][0]["replicas"] == 2
@@ -186,5 +197,5 @@ def test_a_jobset_keeps_its_jobs_and_their_number(server: Server) -> None:
     assert server.patch(JOBSETS, "j", change)["spec"]["suspend"] is True
 
 
-def test_a_jobset_without_replicas_has_one(server: Server) -> None:
+def test_replicas_of_a_jobset_default_to_one(server: Server) -> None:
     assert server.create(JOBSETS, jobset("j"))["spec"]["replicatedJobs"][0]["replicas"] == 1

@@ -1,4 +1,4 @@
-"""Changing objects: merge patch, JSON patch and PUT, and what happens when two change the same."""
+"""Updates of objects by merge patch, JSON patch and PUT, and conflicts between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, SERVICES, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, SERVICES, TRAINJOBS, KubeObject
 
 from .server import JSON_PATCH, Server, job, trainjob
 
@@ -34,14 +34,14 @@ def test_a_patch_returns_what_it_stored(server: Server) -> None:
     assert int(after["metadata"]["resourceVersion"]) > int(before["metadata"]["resourceVersion"])
 
 
-def test_a_patch_of_what_is_not_there_is_not_found(server: Server) -> None:
+def test_patch_of_a_missing_object_is_not_found(server: Server) -> None:
     with pytest.raises(errors.NotFound):
         server.patch(CONFIGMAPS, "absent", {"data": {}})
 
 
 def test_a_patch_with_the_current_version_succeeds_and_with_an_old_one_conflicts(server: Server) -> None:
-    made = server.configmap("a")
-    version = made["metadata"]["resourceVersion"]
+    configmap = server.configmap("a")
+    version = configmap["metadata"]["resourceVersion"]
     server.patch(CONFIGMAPS, "a", {"metadata": {"resourceVersion": version}, "data": {"k": "1"}})
     with pytest.raises(errors.Conflict) as caught:
         server.patch(CONFIGMAPS, "a", {"metadata": {"resourceVersion": version}, "data": {"k": "2"}})
@@ -69,12 +69,12 @@ def test_a_patch_of_the_uid_is_refused(server: Server) -> None:
     ],
     ids=["name", "namespace", "creation time", "generation", "deletion time"],
 )
-def test_identity_and_server_fields_do_not_change_by_patch(server: Server, metadata: Object, status: int) -> None:
-    made = server.create(TRAINJOBS, trainjob("a"))
+def test_identity_and_server_fields_do_not_change_by_patch(server: Server, metadata: KubeObject, status: int) -> None:
+    created = server.create(TRAINJOBS, trainjob("a"))
     assert server.merge(TRAINJOBS, "a", {"metadata": metadata}).status == status
     now = server.get(TRAINJOBS, "a")["metadata"]
     for key in ("name", "namespace", "uid", "creationTimestamp", "generation"):
-        assert now[key] == made["metadata"][key]
+        assert now[key] == created["metadata"][key]
     assert "deletionTimestamp" not in now
 
 
@@ -87,7 +87,7 @@ def test_labels_and_annotations_change_without_a_new_generation(server: Server) 
     assert server.merge(TRAINJOBS, "t", {"metadata": {"labels": {"bad key": "x"}}}).status == 422
 
 
-def test_a_change_of_the_spec_is_a_new_generation(server: Server) -> None:
+def test_change_of_the_spec_increments_the_generation(server: Server) -> None:
     server.create(TRAINJOBS, trainjob("t"))
     assert server.patch(TRAINJOBS, "t", {"spec": {"suspend": True}})["metadata"]["generation"] == 2
     assert server.patch(TRAINJOBS, "t", {"spec": {"suspend": True}})["metadata"]["generation"] == 2
@@ -97,7 +97,7 @@ def test_a_change_of_the_spec_is_a_new_generation(server: Server) -> None:
 
 def test_a_json_patch_adds_replaces_tests_moves_copies_and_removes(server: Server) -> None:
     server.configmap("a", one="1", two="2")
-    operations: list[Object] = [
+    operations: list[KubeObject] = [
         {"op": "test", "path": "/data/one", "value": "1"},
         {"op": "replace", "path": "/data/one", "value": "uno"},
         {"op": "add", "path": "/data/three", "value": "3"},
@@ -133,12 +133,12 @@ def test_a_json_patch_inserts_into_lists(server: Server) -> None:
     ],
     ids=["a test", "a replace", "a remove"],
 )
-def test_a_json_patch_that_does_not_fit_is_invalid_and_changes_nothing(server: Server, operation: Object) -> None:
-    made = server.configmap("a", one="1")
+def test_inapplicable_json_patch_is_invalid_and_changes_nothing(server: Server, operation: KubeObject) -> None:
+    configmap = server.configmap("a", one="1")
     operations = [{"op": "add", "path": "/data/two", "value": "2"}, operation]
     answer = server.send("PATCH", server.path(CONFIGMAPS, "a"), operations, content_type=JSON_PATCH)
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
-    assert server.get(CONFIGMAPS, "a") == made
+    assert server.get(CONFIGMAPS, "a") == configmap
 
 
 def test_a_patch_that_is_no_patch_is_a_bad_request(server: Server) -> None:
@@ -149,15 +149,15 @@ def test_a_patch_that_is_no_patch_is_a_bad_request(server: Server) -> None:
 
 
 def test_a_put_replaces_the_whole_object(server: Server) -> None:
-    made = server.configmap("a", labels={"x": "y"}, one="1")
+    configmap = server.configmap("a", labels={"x": "y"}, one="1")
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"two": "2"}}
-    body["metadata"] = {"name": "a", "resourceVersion": made["metadata"]["resourceVersion"]}
+    body["metadata"] = {"name": "a", "resourceVersion": configmap["metadata"]["resourceVersion"]}
     answer = server.send("PUT", server.path(CONFIGMAPS, "a"), body)
     assert answer.status == 200
     assert answer.body["data"] == {"two": "2"}
     assert "labels" not in answer.body["metadata"]
     for key in ("uid", "creationTimestamp"):
-        assert answer.body["metadata"][key] == made["metadata"][key]
+        assert answer.body["metadata"][key] == configmap["metadata"][key]
 
 
 def test_a_put_with_a_stale_version_conflicts(server: Server) -> None:
@@ -178,16 +178,19 @@ def test_a_put_without_a_version_overwrites_kubernetes_kinds_but_not_custom_ones
     assert "metadata.resourceVersion" in answer.body["message"]
 
 
-def test_a_put_must_be_about_the_object_of_its_path(server: Server) -> None:
-    made = server.configmap("a")
-    renamed = {**made, "metadata": {**made["metadata"], "name": "b"}}
+def test_put_of_another_object_than_that_of_the_path_is_rejected(server: Server) -> None:
+    configmap = server.configmap("a")
+    renamed = {**configmap, "metadata": {**configmap["metadata"], "name": "b"}}
     assert server.send("PUT", server.path(CONFIGMAPS, "a"), renamed).status == 400
-    assert server.send("PUT", server.path(CONFIGMAPS, "absent"), {**made, "metadata": {"name": "absent"}}).status == 404
+    assert (
+        server.send("PUT", server.path(CONFIGMAPS, "absent"), {**configmap, "metadata": {"name": "absent"}}).status
+        == 404
+    )
 
 
-def test_of_many_who_patch_the_same_version_exactly_one_wins(server: Server) -> None:
-    made = server.configmap("a", winner="")
-    version = made["metadata"]["resourceVersion"]
+def test_exactly_one_concurrent_patch_of_a_version_succeeds(server: Server) -> None:
+    configmap = server.configmap("a", winner="")
+    version = configmap["metadata"]["resourceVersion"]
     barrier = threading.Barrier(8)
     answers: dict[int, int] = {}
 
@@ -206,7 +209,7 @@ def test_of_many_who_patch_the_same_version_exactly_one_wins(server: Server) -> 
     assert server.get(CONFIGMAPS, "a")["data"] == {"winner": str(winner)}
 
 
-def test_of_many_who_patch_without_a_version_nobody_loses(server: Server) -> None:
+def test_concurrent_patches_without_a_version_all_succeed(server: Server) -> None:
     server.configmap("a")
     answers: list[int] = []
 
@@ -232,10 +235,23 @@ def test_a_strategic_merge_patch_merges_lists_by_their_keys(server: Server) -> N
         "PATCH", server.path(SERVICES, "s"), change, content_type="application/strategic-merge-patch+json"
     )
     assert answer.status == 200
-    assert [(each["name"], each["port"]) for each in answer.body["spec"]["ports"]] == [("c", 2)]
+    assert [(port["name"], port["port"]) for port in answer.body["spec"]["ports"]] == [("c", 2)]
 
 
-def test_a_jobs_template_is_immutable_and_its_parallelism_is_not(server: Server) -> None:
+def test_strategic_merge_patch_orders_elements_by_the_patch_and_the_object(server: Server) -> None:
+    server.create(
+        CONFIGMAPS, {"metadata": {"name": "s", "finalizers": ["example.com/a", "example.com/b", "example.com/c"]}}
+    )
+    change = {"metadata": {"finalizers": ["example.com/d", "example.com/b"]}}
+    answer = server.send(
+        "PATCH", server.path(CONFIGMAPS, "s"), change, content_type="application/strategic-merge-patch+json"
+    )
+    finalizers = [name.removeprefix("example.com/") for name in answer.body["metadata"]["finalizers"]]
+    assert finalizers == ["d", "a", "b", "c"]
+    server.merge(CONFIGMAPS, "s", {"metadata": {"finalizers": None}})
+
+
+def test_template_of_a_job_is_immutable_and_its_parallelism_is_mutable(server: Server) -> None:
     server.create(JOBS, job("j"))
     image = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "other"}]}}}}
     answer = server.merge(JOBS, "j", image)

@@ -1,6 +1,7 @@
-"""What a server refuses with 422, and what it fills in: the same objects, the same fields, on every server.
+"""Validation: the same objects give the same errors on every server.
 
-On a real API server the definitions' schemas and CEL rules decide; in the embedded one, `api.schema` and `api.rules`.
+On a real API server the definitions' schemas and CEL rules decide; in the embedded one, `api.schemas.schema` and
+`api.schemas.cel_rules`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api import runtimes
+from jupyter_trainjob.api.kinds import runtimes
 from jupyter_trainjob.api.resources import (
     CLUSTERTRAININGRUNTIMES,
     JOBS,
@@ -18,30 +19,30 @@ from jupyter_trainjob.api.resources import (
     PODS,
     TRAININGRUNTIMES,
     TRAINJOBS,
-    Object,
+    KubeObject,
     Resource,
 )
 
 from .server import Server, job, jobset, pod, trainjob
 
-CONTAINER: Object = {"name": "main", "image": "none"}
+CONTAINER: KubeObject = {"name": "main", "image": "none"}
 
 
-def patches(**pod_spec: Any) -> list[Object]:
+def patches(**pod_spec: Any) -> list[KubeObject]:
     """Return runtimePatches with one patch of the pods of the job `node`."""
     template = {"spec": {"template": {"spec": pod_spec}}}
     jobs = [{"name": "node", "template": template}]
     return [{"manager": "acme.io/test", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}]
 
 
-def runtime(ml_policy: Object | None = None, **jobset_spec: Any) -> Object:
+def runtime(ml_policy: KubeObject | None = None, **jobset_spec: Any) -> KubeObject:
     """Return a small valid TrainingRuntime."""
     spec = {"template": {"spec": {"replicatedJobs": [{"name": "node", "template": job("")}], **jobset_spec}}}
     return {"metadata": {"name": "mine"}, "spec": {"mlPolicy": ml_policy or {"numNodes": 1}, **spec}}
 
 
-def job_with(pod_spec: Object, **spec: Any) -> Object:
-    """Return a Job with this in its pods' spec."""
+def job_with(pod_spec: KubeObject, **spec: Any) -> KubeObject:
+    """Return a Job with these fields in its pods' spec."""
     whole = job("job", **spec)
     whole["spec"]["template"]["spec"] |= pod_spec
     return whole
@@ -180,6 +181,12 @@ REFUSED = [
     (JOBS, job("a", completionMode="Indexed", parallelism=2), "spec.completions", "an Indexed Job has completions"),
     (
         JOBS,
+        job("a", completionMode="Indexed", completions=10**6, parallelism=10**6),
+        "spec.parallelism",
+        "an Indexed Job has at most 100,000 pods at once",
+    ),
+    (
+        JOBS,
         job("a", podFailurePolicy={"rules": [{"action": "Count"}]}),
         "spec.podFailurePolicy.rules[0]",
         "a rule of a Job's failure policy is about something",
@@ -254,8 +261,8 @@ REFUSED = [
     ("resource", "obj", "field"),
     [pytest.param(resource, obj, field, id=f"{resource.kind}: {says}") for resource, obj, field, says in REFUSED],
 )
-def test_an_object_that_breaks_a_rule_is_refused_with_the_field(
-    server: Server, resource: Resource, obj: Object, field: str
+def test_invalid_object_is_rejected_with_the_field(
+    server: Server, resource: Resource, obj: KubeObject, field: str
 ) -> None:
     answer = server.send("POST", server.path(resource), _named(resource, obj))
     assert (answer.status, answer.body["reason"]) == (422, "Invalid"), answer.body
@@ -292,8 +299,8 @@ FIXED = [
     ("resource", "obj", "change", "field"),
     [pytest.param(*case[:4], id=f"{case[0].kind}: {case[4]}") for case in FIXED],
 )
-def test_what_is_fixed_cannot_be_changed(
-    server: Server, resource: Resource, obj: Object, change: Object, field: str
+def test_immutable_fields_cannot_be_changed(
+    server: Server, resource: Resource, obj: KubeObject, change: KubeObject, field: str
 ) -> None:
     created = server.create(resource, deepcopy(obj))
     answer = server.merge(resource, created["metadata"]["name"], {"spec": change})
@@ -326,13 +333,13 @@ CHANGEABLE = [
     ("resource", "obj", "change"),
     [pytest.param(*case[:3], id=f"{case[0].kind}: {case[3]}") for case in CHANGEABLE],
 )
-def test_what_is_not_fixed_can_be_changed(server: Server, resource: Resource, obj: Object, change: Object) -> None:
+def test_mutable_fields_can_be_changed(server: Server, resource: Resource, obj: KubeObject, change: KubeObject) -> None:
     created = server.create(resource, deepcopy(obj))
     answer = server.merge(resource, created["metadata"]["name"], {"spec": change})
     assert answer.status == 200, answer.body
 
 
-def test_a_status_is_held_against_its_schema(server: Server) -> None:
+def test_status_is_validated_against_its_schema(server: Server) -> None:
     server.create(TRAINJOBS, trainjob("a"))
     for status in (
         {"trainerStatus": {"progressPercentage": 101, "lastUpdatedTime": "2026-01-01T00:00:00Z"}},
@@ -349,93 +356,8 @@ def test_a_status_is_held_against_its_schema(server: Server) -> None:
     assert server.merge(TRAINJOBS, "a", {"status": good}, subresource="status").status == 200
 
 
-DEFAULTED = [
-    (
-        TRAINJOBS,
-        trainjob("a", unknown=1, trainer={"numNodes": None, "image": "x"}),
-        {
-            "runtimeRef": {
-                "name": "torch-distributed",
-                "apiGroup": "trainer.kubeflow.org",
-                "kind": "ClusterTrainingRuntime",
-            },
-            "managedBy": "trainer.kubeflow.org/trainjob-controller",
-            "suspend": False,
-            "trainer": {"image": "x"},
-        },
-        "a TrainJob",
-    ),
-    (
-        TRAININGRUNTIMES,
-        runtime({"mpi": {}}, failurePolicy={}, unknown=1),
-        {
-            "mlPolicy": {
-                "mpi": {
-                    "mpiImplementation": "OpenMPI",
-                    "numProcPerNode": 1,
-                    "runLauncherAsNode": False,
-                    "sshAuthMountPath": "/root/.ssh",
-                }
-            },
-            "template": {
-                "spec": {
-                    "failurePolicy": {"restartStrategy": "Recreate"},
-                    "replicatedJobs": [
-                        {
-                            "name": "node",
-                            "groupName": "default",
-                            "replicas": 1,
-                            "template": {"metadata": {"name": ""}, "spec": job("")["spec"]},
-                        }
-                    ],
-                }
-            },
-        },
-        "a TrainingRuntime",
-    ),
-]
-
-
-@pytest.mark.parametrize(("resource", "obj", "spec"), [pytest.param(*case[:3], id=case[3]) for case in DEFAULTED])
-def test_defaults_are_filled_in_and_unknown_fields_dropped(
-    server: Server, resource: Resource, obj: Object, spec: Object
-) -> None:
-    assert server.create(resource, deepcopy(obj))["spec"] == spec
-
-
-def test_a_job_and_its_pods_get_the_defaults_that_we_rely_on(server: Server) -> None:
-    spec = server.create(JOBS, job("a"))["spec"]
-    names = ("parallelism", "completions", "backoffLimit", "completionMode", "suspend", "podReplacementPolicy")
-    assert [spec[name] for name in names] == [1, 1, 6, "NonIndexed", False, "TerminatingOrFailed"]
-    uid = server.get(JOBS, "a")["metadata"]["uid"]
-    assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    assert spec["template"]["metadata"]["labels"] == {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": "a",
-        "controller-uid": uid,
-        "job-name": "a",
-    }
-    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30
-    assert spec["template"]["spec"]["containers"] == [
-        {
-            **CONTAINER,
-            "imagePullPolicy": "Always",
-            "resources": {},
-            "terminationMessagePath": "/dev/termination-log",
-            "terminationMessagePolicy": "File",
-        }
-    ]
-
-
-def test_a_pods_limits_are_its_requests_where_it_has_none(server: Server) -> None:
-    resources = {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "1"}}
-    made = {"metadata": {"name": "a"}, "spec": {"containers": [{**CONTAINER, "resources": resources}]}}
-    container = server.create(PODS, made)["spec"]["containers"][0]
-    assert container["resources"] == {**resources, "requests": {"cpu": "1", "memory": "1Gi"}}
-
-
-@pytest.mark.parametrize("shipped", runtimes.find(), ids=lambda each: str(each["metadata"]["name"]))
-def test_the_runtimes_that_we_ship_are_accepted(server: Server, shipped: Object) -> None:
+@pytest.mark.parametrize("shipped", runtimes.load_runtimes(), ids=lambda runtime: str(runtime["metadata"]["name"]))
+def test_shipped_runtimes_are_accepted(server: Server, shipped: KubeObject) -> None:
     whole = {
         **shipped,
         "metadata": {**shipped["metadata"], "name": f"{shipped['metadata']['name']}-{server.namespace}"},
@@ -443,5 +365,5 @@ def test_the_runtimes_that_we_ship_are_accepted(server: Server, shipped: Object)
     assert server.client.create(CLUSTERTRAININGRUNTIMES, whole)["spec"]["mlPolicy"] == shipped["spec"]["mlPolicy"]
 
 
-def _named(resource: Resource, obj: Object) -> Object:
+def _named(resource: Resource, obj: KubeObject) -> KubeObject:
     return {"apiVersion": resource.api_version, "kind": resource.kind, **deepcopy(obj)}

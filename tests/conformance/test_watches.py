@@ -1,4 +1,4 @@
-"""Watches: every change after a version, once and in order, as the selector of the watch sees it."""
+"""Watches: every change after a version, once, in order, and filtered by the selector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import islice
 import pytest
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import CONFIGMAPS, SECRETS, TRAINJOBS, Object, Resource
+from jupyter_trainjob.api.resources import CONFIGMAPS, SECRETS, TRAINJOBS, KubeObject, Resource
 from jupyter_trainjob.kube.client import WatchEvent
 from jupyter_trainjob.kube.transport import Request
 
@@ -52,11 +52,11 @@ def take(events: Iterator[WatchEvent], number: int) -> list[tuple[str, str]]:
 
 
 def version(server: Server) -> str:
-    """Return the version of now."""
+    """Return the current resource version."""
     return server.client.list(CONFIGMAPS, namespace=server.namespace).resource_version
 
 
-def test_a_watch_tells_every_change_after_its_version(server: Server) -> None:
+def test_watch_has_every_change_after_its_version(server: Server) -> None:
     server.configmap("before")
     since = version(server)
     server.configmap("a")
@@ -75,26 +75,26 @@ def test_changes_arrive_while_the_watch_runs(server: Server) -> None:
         assert time.monotonic() - started < 5
 
 
-def test_an_event_carries_the_object_as_a_get_returns_it(server: Server) -> None:
+def test_event_has_the_object_as_get_returns_it(server: Server) -> None:
     since = version(server)
-    made = server.create(TRAINJOBS, trainjob("t"))
+    created = server.create(TRAINJOBS, trainjob("t"))
     with watching(server, since=since, resource=TRAINJOBS) as events:
-        assert next(events).object == made == server.get(TRAINJOBS, "t")
+        assert next(events).object == created == server.get(TRAINJOBS, "t")
 
 
-def test_a_deleted_event_carries_the_last_state_at_the_version_of_the_deletion(server: Server) -> None:
-    made = server.configmap("a", k="v")
+def test_deleted_event_has_the_last_state_with_the_version_of_the_deletion(server: Server) -> None:
+    configmap = server.configmap("a", k="v")
     since = version(server)
     server.client.delete(CONFIGMAPS, "a", namespace=server.namespace)
     with watching(server, since=since) as events:
         deleted = next(events)
     assert deleted.type == "DELETED"
     assert deleted.object["data"] == {"k": "v"}
-    assert int(deleted.object["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
+    assert int(deleted.object["metadata"]["resourceVersion"]) > int(configmap["metadata"]["resourceVersion"])
 
 
 @pytest.mark.parametrize("since", ["0", ""])
-def test_a_watch_from_no_version_starts_with_what_there_is(server: Server, since: str) -> None:
+def test_watch_without_a_version_starts_with_existing_objects(server: Server, since: str) -> None:
     server.configmap("a")
     server.configmap("b")
     with watching(server, since=since) as events:
@@ -104,13 +104,13 @@ def test_a_watch_from_no_version_starts_with_what_there_is(server: Server, since
 
 
 def test_a_watch_from_the_version_of_an_object_starts_after_it(server: Server) -> None:
-    made = server.configmap("a")
+    configmap = server.configmap("a")
     server.configmap("b")
-    with watching(server, since=made["metadata"]["resourceVersion"]) as events:
+    with watching(server, since=configmap["metadata"]["resourceVersion"]) as events:
         assert take(events, 1) == [("ADDED", "b")]
 
 
-def test_a_watch_sees_its_own_kind_and_namespace_only(server: Server) -> None:
+def test_watch_has_events_of_its_kind_and_namespace_only(server: Server) -> None:
     since = version(server)
     server.create(SECRETS, {"metadata": {"name": "other-kind"}})
     server.client.create(CONFIGMAPS, {"metadata": {"generateName": "other-namespace-"}}, namespace="default")
@@ -119,18 +119,18 @@ def test_a_watch_sees_its_own_kind_and_namespace_only(server: Server) -> None:
         assert take(events, 1) == [("ADDED", "mine")]
 
 
-def test_a_watch_across_namespaces_sees_all(server: Server) -> None:
+def test_watch_across_namespaces_has_events_of_all(server: Server) -> None:
     mark = {"mark": server.namespace}
     watch = server.client.watch(
         CONFIGMAPS, resource_version=version(server), labels=f"mark={server.namespace}", timeout_seconds=PATIENCE
     )
     try:
         server.configmap("a", labels=mark)
-        made = server.client.create(
+        created = server.client.create(
             CONFIGMAPS, {"metadata": {"generateName": "b-", "labels": mark}}, namespace="default"
         )
         events = (event for event in watch if event.type != "BOOKMARK")
-        assert take(events, 2) == [("ADDED", "a"), ("ADDED", made["metadata"]["name"])]
+        assert take(events, 2) == [("ADDED", "a"), ("ADDED", created["metadata"]["name"])]
     finally:
         watch.close()
 
@@ -148,7 +148,7 @@ def test_an_object_that_starts_or_stops_matching_is_added_or_deleted(server: Ser
         assert [kind for kind, _ in take(events, 5)] == ["ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
 
 
-def test_an_object_that_stops_matching_is_told_as_it_was(server: Server) -> None:
+def test_object_that_stops_matching_has_its_old_value(server: Server) -> None:
     server.configmap("a", labels={"show": "yes"}, k="old")
     since = version(server)
     moved = server.patch(CONFIGMAPS, "a", {"metadata": {"labels": {"show": "no"}}, "data": {"k": "new"}})
@@ -169,16 +169,16 @@ def test_one_object_is_watched_by_its_name(server: Server) -> None:
         assert take(events, 2) == [("ADDED", "b"), ("MODIFIED", "b")]
 
 
-def test_a_write_that_changes_nothing_makes_no_event_and_no_version(server: Server) -> None:
-    made = server.configmap("a", k="v")
+def test_write_without_changes_creates_no_event_and_no_version(server: Server) -> None:
+    configmap = server.configmap("a", k="v")
     same = server.patch(CONFIGMAPS, "a", {"data": {"k": "v"}})
-    assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    assert same["metadata"]["resourceVersion"] == configmap["metadata"]["resourceVersion"]
     server.configmap("b")
-    with watching(server, since=made["metadata"]["resourceVersion"]) as events:
+    with watching(server, since=configmap["metadata"]["resourceVersion"]) as events:
         assert take(events, 1) == [("ADDED", "b")]
 
 
-def test_the_server_ends_a_watch_when_its_time_is_over(server: Server) -> None:
+def test_watch_ends_at_its_timeout(server: Server) -> None:
     started = time.monotonic()
     watch = server.client.watch(
         CONFIGMAPS, resource_version=version(server), namespace=server.namespace, timeout_seconds=1
@@ -188,7 +188,7 @@ def test_the_server_ends_a_watch_when_its_time_is_over(server: Server) -> None:
     assert 0.5 < time.monotonic() - started < 5
 
 
-def test_a_bookmark_holds_a_version_and_nothing_else(server: Server) -> None:
+def test_bookmark_has_only_a_version(server: Server) -> None:
     # Kubernetes sends one as the end of a watch with a timeout comes near.
     watch = server.client.watch(
         CONFIGMAPS, resource_version=version(server), namespace=server.namespace, timeout_seconds=3
@@ -206,14 +206,14 @@ def test_a_bookmark_holds_a_version_and_nothing_else(server: Server) -> None:
         assert ("ADDED", "later") in take(events, 1)
 
 
-def test_bookmarks_come_only_to_those_who_ask(server: Server) -> None:
+def test_bookmarks_are_sent_only_on_request(server: Server) -> None:
     query = {"watch": "true", "resourceVersion": version(server), "timeoutSeconds": "2"}
     response = server.transport.send(Request("GET", server.path(CONFIGMAPS), query, stream=True), timeout=30)
     assert response.read() == b""
     response.close()
 
 
-def test_a_forgotten_version_is_expired(server: Server) -> None:
+def test_compacted_version_is_expired(server: Server) -> None:
     with pytest.raises(errors.Expired) as caught:
         # The refusal may be the answer or the first event.
         with watching(server, since=server.forget(), resource=TRAINJOBS) as events:
@@ -228,16 +228,16 @@ def test_a_version_that_is_no_number_is_a_bad_request(server: Server) -> None:
     assert answer.body["kind"] == "Status"
 
 
-def test_a_watch_tells_200_writes_once_and_in_order(server: Server) -> None:
+def test_watch_has_200_writes_once_and_in_order(server: Server) -> None:
     since = version(server)
-    seen: list[Object] = []
+    objects: list[KubeObject] = []
     done = threading.Event()
 
     def watch() -> None:
         with watching(server, since=since) as events:
             for event in events:
-                seen.append(event.object)
-                if len(seen) == 200:
+                objects.append(event.object)
+                if len(objects) == 200:
                     break
         done.set()
 
@@ -252,13 +252,13 @@ def test_a_watch_tells_200_writes_once_and_in_order(server: Server) -> None:
         server.client.delete(CONFIGMAPS, f"c{number}", namespace=server.namespace)
     assert done.wait(PATIENCE)
     watcher.join()
-    versions = [int(each["metadata"]["resourceVersion"]) for each in seen]
+    versions = [int(obj["metadata"]["resourceVersion"]) for obj in objects]
     assert versions == sorted(set(versions))
-    assert set(written) <= {each["metadata"]["resourceVersion"] for each in seen}
-    assert [each["data"]["n"] for each in seen] == [*map(str, range(9)), "8"] * 20
+    assert set(written) <= {obj["metadata"]["resourceVersion"] for obj in objects}
+    assert [obj["data"]["n"] for obj in objects] == [*map(str, range(9)), "8"] * 20
 
 
-def test_writes_of_many_at_once_reach_every_watch_in_the_same_order(server: Server) -> None:
+def test_concurrent_writes_reach_every_watch_in_the_same_order(server: Server) -> None:
     since = version(server)
     threads = [
         threading.Thread(target=lambda n=n: [server.configmap(f"w{n}-{i}") for i in range(10)]) for n in range(4)
@@ -273,7 +273,7 @@ def test_writes_of_many_at_once_reach_every_watch_in_the_same_order(server: Serv
     assert len(set(first)) == 40
 
 
-def test_a_watch_can_be_asked_for_by_path_in_chunks_of_one_line_each(server: Server) -> None:
+def test_watch_parameter_streams_one_event_per_line(server: Server) -> None:
     query = {"watch": "1", "resourceVersion": version(server), "timeoutSeconds": str(PATIENCE)}
     response = server.transport.send(Request("GET", server.path(CONFIGMAPS), query, stream=True), timeout=30)
     try:

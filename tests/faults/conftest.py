@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster import launch
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import embedded_cluster
 
 
@@ -15,7 +15,7 @@ from tests.embedded import embedded_cluster
 def state(tmp_path: Path) -> Iterator[StateDir]:
     """An embedded cluster of the test's own, running."""
     with embedded_cluster(tmp_path / "state") as state:
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
         yield state
 
 

@@ -1,4 +1,4 @@
-"""A bare pod that waits for its test: it says how often it began, goes on when it is told to, and ends with code 5."""
+"""A bare pod that a test controls: it counts its starts, waits for a signal, and exits with code 5."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from jupyter_trainjob.api.resources import PODS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.cluster.agent.run import is_same
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.agent.containers.container_run import is_alive
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
 from tests.faults.strikes import Running, runs
 
@@ -26,7 +26,7 @@ sys.exit(5)
 
 
 class WaitingPod:
-    """Such a pod. `folder` is the test's."""
+    """A pod that waits for its test; `folder` is the test's."""
 
     def __init__(self, state: StateDir, folder: Path, name: str = "waiting") -> None:
         self.name = name
@@ -36,8 +36,8 @@ class WaitingPod:
         container = {"name": "main", "image": "none", "command": command, "workingDir": "/"}
         spec = {"restartPolicy": "Never", "containers": [container], "terminationGracePeriodSeconds": 2}
         client = context.connect().client
-        made = client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
-        self._box = state.agent / "pods" / made["metadata"]["uid"]
+        created = client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+        self._box = state.agent / "pods" / created["metadata"]["uid"]
         wait_for((self._folder / "starts").exists)
         wait_for(lambda: self.status().get("phase") == "Running")
         self.run: Running = next(run for run in runs(state) if run.folder.is_relative_to(self._box))
@@ -49,19 +49,19 @@ class WaitingPod:
 
     @property
     def lives(self) -> bool:
-        """Return whether its program runs."""
-        return is_same(self.run.pids["program"])
+        """Return whether the program is running."""
+        return is_alive(self.run.pids["program"])
 
     def status(self) -> Any:
-        """Return its status, as the API tells it."""
+        """Return its status from the API."""
         return context.connect().client.get(PODS, self.name, namespace="default").get("status") or {}
 
     def go(self) -> None:
-        """Let it end."""
+        """Make the program exit."""
         (self._folder / "go").touch()
 
     def ended(self) -> Any:
-        """Return how its container ended, once that is told."""
+        """Wait for the terminated state of its container and return it."""
         wait_for(lambda: self.status().get("phase") in {"Succeeded", "Failed"})
         return self.status()["containerStatuses"][0]["state"]["terminated"]
 

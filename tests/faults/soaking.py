@@ -1,4 +1,4 @@
-"""Rounds of jobs and faults, drawn from a seed: for a minute in a test, for hours in ``tests.soak``.
+"""Rounds of jobs and faults from a seed: a minute in a test, hours in ``tests.soak``.
 
 Every round sends a few jobs at once, kills some of what runs them with -9, and checks what the user gets: the right
 result, or an error that names the killed rank. Then it deletes them, floods the API server with requests, and looks
@@ -17,11 +17,11 @@ import psutil
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, JOBSETS, PODS, SECRETS, SERVICES, TRAINJOBS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.handle import TrainJob
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
-from jupyter_trainjob.cluster import launch
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.client.trainjob import TrainJob
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
 from tests.faults.strikes import DAEMON, FORK_SERVERS, PROGRAM, SHIM, Running, runs, strike
 
@@ -40,7 +40,7 @@ OBJECTS = (TRAINJOBS, JOBSETS, JOBS, PODS, SERVICES, SECRETS, CONFIGMAPS)
 
 @dataclass
 class Soak:
-    """What happened so far. `flood` is how many requests each round sends after its jobs."""
+    """Jobs, faults and findings so far; each round sends `flood` requests after its jobs."""
 
     state: StateDir
     chance: random.Random
@@ -56,8 +56,8 @@ class Soak:
     """The runs of this round by the pid of their program."""
 
     def round(self, number: int) -> None:
-        """Run some jobs with some faults, flood, and look what is left."""
-        jobs = [self._send(number * 10 + each) for each in range(self.chance.randint(1, 3))]
+        """Run jobs with faults, send many requests, and check what remains."""
+        jobs = [self._send(number * 10 + index) for index in range(self.chance.randint(1, 3))]
         time.sleep(self.chance.uniform(0, 1.0))
         may_fail = self._strike()
         for value, job in jobs:
@@ -70,11 +70,13 @@ class Soak:
         self._measure()
 
     def _send(self, value: int) -> tuple[int, TrainJob]:
-        options = Options(nodes=self.chance.randint(1, 3), runtime=self.chance.choice(["plain", "torch-distributed"]))
+        options = job_options(
+            nodes=self.chance.randint(1, 3), runtime=self.chance.choice(["plain", "torch-distributed"])
+        )
         return value, send(prepare_cell(CELL, {"value": value}, filename=f"Cell [{value}]", options=options))
 
     def _strike(self) -> set[str]:
-        """Kill one kind or several at once; return the jobs that may fail for it."""
+        """Kill processes of one kind or of several; return the jobs that may fail because of it."""
         self._note_runs()
         kinds = list(self.chance.choice(STRIKES))
         if self.chance.random() < 0.3:
@@ -89,7 +91,7 @@ class Soak:
         return may_fail
 
     def _judge(self, job: TrainJob, value: int, *, may_fail: bool, number: int) -> None:
-        """Check what the user gets of a job."""
+        """Check the outcome of a job."""
         try:
             result = job.result(timeout=RESULT_SECONDS)
         except errors.JobFailed as failed:
@@ -105,7 +107,7 @@ class Soak:
                 self.wrong.append(f"round {number}: result {result!r}, steps {steps}")
 
     def _flood(self, number: int) -> None:
-        """Send many requests and see that writes are not lost."""
+        """Send many requests and check that no write is lost."""
         if not self.flood:
             return
         client, namespace = context.connect().client, "default"
@@ -130,18 +132,18 @@ class Soak:
         self.seen.clear()
 
     def remains(self) -> list[str]:
-        """Return what is left of jobs that were deleted."""
+        """Return the remains of deleted jobs."""
         client = context.connect().client
-        found = [f"{kind.kind} {each['metadata']['name']}" for kind in OBJECTS for each in client.list(kind).items]
-        found += [f"processes of {run.folder}" for run in self.seen.values() if run.lives]
-        found += [f"folder {folder.name}" for folder in (self.state.agent / "pods").iterdir()]
+        remaining = [f"{kind.kind} {obj['metadata']['name']}" for kind in OBJECTS for obj in client.list(kind).items]
+        remaining += [f"processes of {run.folder}" for run in self.seen.values() if run.lives]
+        remaining += [f"folder {folder.name}" for folder in (self.state.agent / "pods").iterdir()]
         ports = self.state.agent / "ports.json"
         if ports.exists() and ports.read_text().strip() not in {"", "{}"}:
-            found.append(f"leased ports {ports.read_text()}")
-        return found
+            remaining.append(f"leased ports {ports.read_text()}")
+        return remaining
 
     def _measure(self) -> None:
-        daemon = launch.running(self.state)
+        daemon = launcher.running_daemon(self.state)
         if daemon is not None:
             process = psutil.Process(daemon.pid)
             self.memory.append(process.memory_info().rss)

@@ -1,6 +1,6 @@
-"""What a fault does to an embedded cluster: SIGKILL for its daemon, fork servers, shims and programs.
+"""Faults of an embedded cluster: SIGKILL for its daemon, fork servers, shims and programs.
 
-The agent is a part of the daemon and dies with it. A strike says whose pods it hit, so that a test knows who may fail.
+The agent runs in the daemon and ends with it. A strike returns the jobs that it hit, which may fail.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import psutil
 
-from jupyter_trainjob.cluster import launch
-from jupyter_trainjob.cluster.agent.run import is_same
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.agent.containers.container_run import is_alive
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import JOBSET_NAME
 from tests.embedded import kill_daemon
 
@@ -29,14 +29,14 @@ KINDS: Final = (DAEMON, FORK_SERVERS, SHIM, PROGRAM)
 
 @dataclass(frozen=True)
 class Running:
-    """A run of a container, by its folder."""
+    """A running container, identified by its folder."""
 
     folder: Path
     pids: dict[str, Any]
 
     @property
     def job(self) -> str:
-        """Return the name of the TrainJob that it belongs to, empty for a pod that has none."""
+        """Return the name of its TrainJob, empty for a pod without one."""
         with suppress(OSError, ValueError):
             pod = json.loads((self.folder.parents[2] / "pod.json").read_bytes())
             return str((pod["metadata"].get("labels") or {}).get(JOBSET_NAME, ""))
@@ -44,21 +44,21 @@ class Running:
 
     @property
     def lives(self) -> bool:
-        """Return whether any of its processes lives."""
-        return any(is_same(self.pids[who]) for who in (SHIM, PROGRAM))
+        """Return whether any of its processes is running."""
+        return any(is_alive(self.pids[process]) for process in (SHIM, PROGRAM))
 
-    def kill(self, who: str) -> bool:
-        """Kill its shim or its program; False if that is gone."""
-        if not is_same(self.pids[who]):
+    def kill(self, process: str) -> bool:
+        """Kill its shim or its program; return False if it has ended already."""
+        if not is_alive(self.pids[process]):
             return False
         with suppress(ProcessLookupError):
-            os.kill(self.pids[who]["pid"], signal.SIGKILL)
+            os.kill(self.pids[process]["pid"], signal.SIGKILL)
             return True
         return False
 
 
 def runs(state: StateDir) -> Iterator[Running]:
-    """Yield the runs that have begun and, as far as their folders say, not ended."""
+    """Yield the containers whose folders show a start and no end."""
     for file in sorted((state.agent / "pods").glob("*/run/*/*/pid.json")):
         if not file.with_name("exit.json").exists():
             with suppress(OSError, ValueError):
@@ -66,9 +66,9 @@ def runs(state: StateDir) -> Iterator[Running]:
 
 
 def strike(state: StateDir, kind: str, chance: random.Random) -> list[str] | None:
-    """Kill one of a kind; return the TrainJobs that may fail for it, None if there was nobody to kill."""
+    """Kill one process of a kind; return the TrainJobs that may fail because of it, or None without such a process."""
     if kind == DAEMON:
-        if launch.running(state) is None:
+        if launcher.running_daemon(state) is None:
             return None
         kill_daemon(state)
         return []
@@ -78,14 +78,14 @@ def strike(state: StateDir, kind: str, chance: random.Random) -> list[str] | Non
             with suppress(psutil.Error):
                 server.kill()
         return [] if servers else None
-    found = list(runs(state))
-    chance.shuffle(found)
-    return next(([run.job] for run in found if run.kill(kind)), None)
+    running = list(runs(state))
+    chance.shuffle(running)
+    return next(([run.job] for run in running if run.kill(kind)), None)
 
 
 def fork_servers(state: StateDir) -> Iterator[psutil.Process]:
     """Yield the daemon's children that warm pods are forked from."""
-    daemon = launch.running(state)
+    daemon = launcher.running_daemon(state)
     if daemon is None:
         return
     with suppress(psutil.Error):

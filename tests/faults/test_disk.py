@@ -1,4 +1,4 @@
-"""A disk that fills up while the cluster runs: clear refusals, nothing lost, and all is well when there is space."""
+"""A full disk while the cluster runs: refused writes, no lost data, and recovery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.cluster import launch
+from jupyter_trainjob.cluster.daemon import launcher
 from tests.embedded import embedded_cluster, kill_daemon, wait_for
 from tests.faults.pods import WaitingPod
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @contextmanager
 def full(disk: Path) -> Iterator[None]:
-    """Take all space of a disk."""
+    """Fill a disk."""
     ballast = disk / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
@@ -41,9 +41,9 @@ def write_until_refused() -> tuple[int, errors.TrainJobError]:
     raise AssertionError("the disk took everything")
 
 
-def test_a_full_disk_loses_nothing_and_recovers(small_disk: Path, tmp_path: Path) -> None:
+def test_full_disk_loses_no_acknowledged_write_and_recovers(small_disk: Path, tmp_path: Path) -> None:
     with embedded_cluster(small_disk / "state") as state:
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
         client = context.connect().client
         pod = WaitingPod(state, tmp_path)
         with full(small_disk):
@@ -54,17 +54,17 @@ def test_a_full_disk_loses_nothing_and_recovers(small_disk: Path, tmp_path: Path
             assert pod.lives
         client.create(CONFIGMAPS, {"metadata": {"name": "after"}}, namespace="default")
         kill_daemon(state)
-        launch.ensure(state)
-        names = {each["metadata"]["name"] for each in context.connect().client.list(CONFIGMAPS).items}
+        launcher.ensure_daemon(state)
+        names = {item["metadata"]["name"] for item in context.connect().client.list(CONFIGMAPS).items}
         assert {f"c{number}" for number in range(acknowledged)} | {"after"} <= names
         pod.go()
         assert pod.ended()["exitCode"] == 5
         pod.delete()
 
 
-def test_a_program_that_ends_on_a_full_disk_is_told_when_there_is_space(small_disk: Path, tmp_path: Path) -> None:
+def test_exit_on_a_full_disk_is_reported_when_there_is_space(small_disk: Path, tmp_path: Path) -> None:
     with embedded_cluster(small_disk / "state") as state:
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
         pod = WaitingPod(state, tmp_path)
         with full(small_disk):
             pod.go()

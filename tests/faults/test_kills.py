@@ -1,4 +1,4 @@
-"""kill -9 of each part while a program runs: it goes on unless it was hit itself, and its end is told right."""
+"""kill -9 of each process while a program runs: other programs continue, and each exit is reported correctly."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster import launch
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
 from tests.faults.pods import WaitingPod
 from tests.faults.soaking import Soak
@@ -21,13 +21,13 @@ SEED = int(os.environ.get("TRAINJOB_FAULT_SEED", "0")) or random.SystemRandom().
 
 
 @pytest.mark.parametrize("kinds", [[DAEMON], [FORK_SERVERS], [DAEMON, FORK_SERVERS]], ids=" and ".join)
-def test_a_program_does_not_notice_who_dies_around_it(state: StateDir, tmp_path: Path, kinds: list[str]) -> None:
+def test_program_survives_kills_of_daemon_and_fork_server(state: StateDir, tmp_path: Path, kinds: list[str]) -> None:
     wait_for(lambda: any(fork_servers(state)))
     pod = WaitingPod(state, tmp_path)
     for kind in reversed(kinds):
         assert strike(state, kind, random.Random(0)) == []
     assert pod.lives
-    launch.ensure(state)
+    launcher.ensure_daemon(state)
     assert pod.status()["phase"] == "Running"
     pod.go()
     assert pod.ended()["exitCode"] == 5
@@ -37,14 +37,14 @@ def test_a_program_does_not_notice_who_dies_around_it(state: StateDir, tmp_path:
 
 @pytest.mark.parametrize("with_daemon", [False, True], ids=["alone", "with the daemon"])
 @pytest.mark.parametrize(("kind", "reason"), [(SHIM, "ShimLost"), (PROGRAM, "Error")], ids=["shim", "program"])
-def test_a_program_that_is_hit_fails_with_the_reason(
+def test_killed_program_fails_with_the_reason(
     state: StateDir, tmp_path: Path, kind: str, reason: str, *, with_daemon: bool
 ) -> None:
     pod = WaitingPod(state, tmp_path)
     assert strike(state, kind, random.Random(0)) is not None
     if with_daemon:
         strike(state, DAEMON, random.Random(0))
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
     end = pod.ended()
     assert (end["exitCode"], end["reason"]) == (137, reason)
     wait_for(lambda: not pod.lives)
@@ -52,21 +52,21 @@ def test_a_program_that_is_hit_fails_with_the_reason(
     pod.delete()
 
 
-def test_a_program_that_ends_while_nobody_looks_is_told_right(state: StateDir, tmp_path: Path) -> None:
+def test_exit_while_no_daemon_runs_is_reported(state: StateDir, tmp_path: Path) -> None:
     pod = WaitingPod(state, tmp_path)
     strike(state, DAEMON, random.Random(0))
     pod.go()
     wait_for(lambda: not pod.lives)
-    launch.ensure(state)
+    launcher.ensure_daemon(state)
     assert pod.ended()["exitCode"] == 5
     pod.delete()
 
 
-def test_all_at_once(state: StateDir, tmp_path: Path) -> None:
+def test_pods_end_once_when_processes_of_every_kind_are_killed(state: StateDir, tmp_path: Path) -> None:
     pods = [WaitingPod(state, tmp_path, name) for name in ("a", "b")]
     for kind in (FORK_SERVERS, PROGRAM, SHIM, DAEMON):
         strike(state, kind, random.Random(1))
-    launch.ensure(state)
+    launcher.ensure_daemon(state)
     for pod in pods:
         pod.go()
     codes = {pod.ended()["exitCode"] for pod in pods}
@@ -78,8 +78,8 @@ def test_all_at_once(state: StateDir, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(SECONDS + 240)
-def test_a_seeded_schedule_of_faults(state: StateDir) -> None:
-    """TRAINJOB_FAULT_SEED repeats a schedule, TRAINJOB_FAULT_SECONDS makes it longer; hours are in ``tests.soak``."""
+def test_jobs_survive_a_seeded_schedule_of_faults(state: StateDir) -> None:
+    """TRAINJOB_FAULT_SEED repeats a schedule, and TRAINJOB_FAULT_SECONDS sets its length; see also ``tests.soak``."""
     print(f"seed {SEED}")
     soak = Soak(state, random.Random(SEED), flood=100)
     end, number = time.monotonic() + SECONDS, 0

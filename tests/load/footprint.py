@@ -1,7 +1,7 @@
-"""What an embedded cluster takes of its computer, and what many short jobs leave of that.
+"""Resources of an embedded cluster on its host, and what remains of them after many short jobs.
 
-``python -m tests.load.footprint 1000`` sends so many jobs, a few at a time, deletes each, and prints what there was
-after the first tenth and at the end. ``test_growth`` does the same with few.
+``python -m tests.load.footprint 1000`` runs 1000 jobs, a few at a time, deletes each, and prints the footprint
+after the first tenth and at the end. ``test_growth`` does the same with fewer jobs.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import psutil
 
 from jupyter_trainjob.api.resources import ALL, EVENTS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
-from jupyter_trainjob.cluster import launch
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import embedded_cluster, processes_of, wait_for
 
 AT_ONCE = 4
@@ -30,7 +30,7 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Footprint:
-    """What the daemon and its children hold, and what lies in the state folder."""
+    """Resources of the daemon and its children, and files in the state folder."""
 
     memory: int
     """MiB of the daemon itself."""
@@ -47,43 +47,46 @@ class Footprint:
 
 
 def footprint(state: StateDir) -> Footprint:
-    """Measure now."""
-    found = launch.running(state)
-    assert found is not None
-    daemon = psutil.Process(found.pid)
+    """Measure the footprint now."""
+    running = launcher.running_daemon(state)
+    assert running is not None
+    daemon = psutil.Process(running.pid)
     client = context.connect().client
     return Footprint(
         memory=daemon.memory_info().rss >> 20,
         descriptors=daemon.num_fds(),
         threads=daemon.num_threads(),
         processes=len(processes_of(state)),
-        ports=sum(each.status == psutil.CONN_LISTEN for each in daemon.net_connections()),
+        ports=sum(connection.status == psutil.CONN_LISTEN for connection in daemon.net_connections()),
         files=sum(1 for _ in state.root.rglob("*")),
         objects=sum(len(client.list(resource).items) for resource in ALL if resource != EVENTS),
     )
 
 
 def settled(state: StateDir, timeout: float = 30.0) -> Footprint:
-    """Measure until nothing goes any more (what was begun with a deletion ends soon after it)."""
-    seen: list[Footprint] = []
+    """Measure until the footprint no longer shrinks; deletions finish in the background."""
+    samples: list[Footprint] = []
 
     def steady() -> bool:
         time.sleep(0.3)
-        seen.append(footprint(state))
-        counts = [(each.descriptors, each.threads, each.processes, each.files, each.objects) for each in seen[-4:]]
+        samples.append(footprint(state))
+        counts = [
+            (sample.descriptors, sample.threads, sample.processes, sample.files, sample.objects)
+            for sample in samples[-4:]
+        ]
         return len(counts) == 4 and len(set(counts)) == 1
 
     with suppress(AssertionError):
         wait_for(steady, timeout)
-    return seen[-1]
+    return samples[-1]
 
 
 def run_jobs(count: int, *, nodes: int = 1, runtime: str = "plain") -> Counter[str]:
-    """Run short jobs and delete each; return how they ended."""
+    """Run short jobs and delete each; return their final states."""
 
     def one(number: int) -> str:
         cell = prepare_cell(
-            "value * 2", {"value": number}, filename="Cell [1]", options=Options(nodes=nodes, runtime=runtime)
+            "value * 2", {"value": number}, filename="Cell [1]", options=job_options(nodes=nodes, runtime=runtime)
         )
         job = send(cell)
         try:
@@ -96,10 +99,10 @@ def run_jobs(count: int, *, nodes: int = 1, runtime: str = "plain") -> Counter[s
 
 
 def main() -> None:
-    """Print what many jobs leave."""
+    """Print the growth of the footprint over many jobs."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory(prefix="trainjob-load-") as folder, embedded_cluster(Path(folder) / "s") as state:
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
         print("before:", settled(state), flush=True)
         began = time.monotonic()
         for part in range(10):

@@ -1,4 +1,4 @@
-"""Short jobs leave nothing: no process, thread, descriptor, port, file or object, and hardly any memory."""
+"""Short jobs leave no process, thread, descriptor, port, file or object, and hardly any memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from jupyter_trainjob.api.resources import PODS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.cluster import launch
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.daemon import launcher
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import embedded_cluster, wait_for
 from tests.load.footprint import run_jobs, settled
 
@@ -21,7 +21,7 @@ WARM_UP, JOBS, ROUNDS = 30, 30, 4
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[StateDir]:
     with embedded_cluster(tmp_path / "state") as state:
-        launch.ensure(state)
+        launcher.ensure_daemon(state)
         yield state
 
 
@@ -44,7 +44,7 @@ def test_short_jobs_leave_nothing(state: StateDir) -> None:
     assert grown[-1] <= 4, f"MiB by round of {JOBS} jobs: {grown}"
 
 
-def test_many_pods_at_once_all_end_well(state: StateDir) -> None:
+def test_concurrent_pods_all_succeed(state: StateDir) -> None:
     count = 40
     client = context.connect().client
     container = {"name": "node", "image": "none", "command": ["python", "-c", "import json"]}
@@ -53,7 +53,7 @@ def test_many_pods_at_once_all_end_well(state: StateDir) -> None:
         client.create(PODS, pod, namespace="default")
 
     def phases() -> list[str]:
-        return [(each.get("status") or {}).get("phase", "") for each in client.list(PODS).items]
+        return [(obj.get("status") or {}).get("phase", "") for obj in client.list(PODS).items]
 
     wait_for(lambda: set(phases()) <= {"Succeeded", "Failed"}, timeout=150)
     assert phases() == ["Succeeded"] * count

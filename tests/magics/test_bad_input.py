@@ -1,14 +1,18 @@
-"""What a user does wrong is said before anything is sent: what, why, and what to do."""
+"""Errors about wrong input are raised before anything is sent, with a cause and a remedy."""
 
 from __future__ import annotations
+
+import copy
+from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
 
+import jupyter_trainjob
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import SECRETS, TRAINJOBS
 from jupyter_trainjob.client import context
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from tests.magics.conftest import Shell
 
@@ -31,19 +35,26 @@ WRONG = {
     ),
     "a GPU where no node has any": ("%%trainjob --gpus 999 --runtime plain\n1", ["GPU", "Nothing was sent"]),
     "more nodes with a CPU each than there are CPUs": (
-        "%%trainjob --nodes 500 --cpus 1 --runtime plain\n1",
+        "%%trainjob --nodes 200 --cpus 1 --runtime plain\n1",
         ["do not fit", "at once", "Nothing was sent"],
     ),
     "processes of a runtime that starts one": (
         "%%trainjob --procs-per-node 2 --runtime plain\n1",
         ["torchrun", "--nodes"],
     ),
-    "a job that is not there": ("%trainjob show nothing", ["nothing", "There is"]),
+    "a missing job": ("%trainjob show nothing", ["nothing", "There is"]),
+    "a runtime written wrongly": ("%%trainjob --runtime plane\n1", ["plane", "Did you mean plain?"]),
+    "a context written wrongly": ("%%trainjob --context trainjob-locl\n1", ["Did you mean trainjob-local?"]),
+    "a cell magic with one %": ("%trainjob digits --nodes 2", ["%%trainjob digits --nodes 2", "two %"]),
+    "a line magic with two %": ("%%trainjob list", ["%trainjob list", "one %"]),
+    "an empty cell": ("%%trainjob digits --nodes 2", ["The cell is empty", "below the line"]),
+    "a blank cell": ("%%trainjob digits\n  \n", ["The cell is empty"]),
+    "the name of a builtin": ("%%trainjob print\n1", ["print", "print_job", "Nothing was sent"]),
 }
 
 
 @pytest.mark.parametrize(("source", "words"), WRONG.values(), ids=WRONG)
-def test_wrong_use_is_one_clear_line_and_nothing_is_sent(
+def test_usage_error_is_one_line_and_nothing_is_sent(
     cluster: StateDir, shell: Shell, source: str, words: list[str]
 ) -> None:
     client = context.connect().client
@@ -59,7 +70,7 @@ def test_wrong_use_is_one_clear_line_and_nothing_is_sent(
     assert set(names()) <= set(before)
 
 
-def test_a_value_that_cannot_travel_is_named_with_its_path(cluster: StateDir, shell: Shell) -> None:
+def test_unpicklable_value_is_named_with_its_path(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "import threading\n"
         "class Loader:\n    def __init__(self): self.lock = threading.Lock()\n"
@@ -70,34 +81,80 @@ def test_a_value_that_cannot_travel_is_named_with_its_path(cluster: StateDir, sh
         shell.run("%%trainjob\ndata.loader")
 
 
-def test_a_state_folder_that_cannot_be_written_says_how_to_move_it(
-    monkeypatch: pytest.MonkeyPatch, shell: Shell
-) -> None:
+def test_error_about_an_unwritable_state_folder_has_a_remedy(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
     monkeypatch.setenv(STATE_DIR_ENV, "/dev/null/state")
-    context.forget()
+    context.forget_connections()
     try:
         with pytest.raises(errors.ClusterError) as raised:
             shell.run("%%trainjob\n1")
     finally:
-        context.forget()
+        context.forget_connections()
     assert STATE_DIR_ENV in str(raised.value)
     assert "/dev/null/state" in str(raised.value)
 
 
-def test_help_is_complete_both_ways(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_option(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run("%%trainjob --help\n1")
-    asked = capsys.readouterr().out
+    help_text = capsys.readouterr().out
     shell.run("%trainjob?")
     pinned = capsys.readouterr().out
     options = (
         "nodes gpus cpus memory procs-per-node runtime image env deadline retries out context namespace wait dry-run"
     )
     for option in (f"--{name}" for name in options.split()):
-        assert option in asked
+        assert option in help_text
         assert option in pinned
 
 
-def test_a_cell_is_called_by_the_number_that_its_prompt_has(shell: Shell) -> None:
+def test_cell_with_the_help_option_only_prints_the_help(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run("%%trainjob --help")
+    alone = capsys.readouterr().out
+    assert "--nodes" in alone
+    shell.run("\n%%trainjob -h\n\n")
+    assert capsys.readouterr().out == alone
+
+
+def test_job_never_replaces_a_variable_that_is_no_job(cluster: StateDir, shell: Shell) -> None:
+    shell.run("model = {'weights': 1}")
+    with pytest.raises(UsageError, match=r"model is a variable of this notebook \(dict\).*model_job.*Nothing was sent"):
+        shell.run("%%trainjob model --runtime plain\n1")
+    assert shell.names["model"] == {"weights": 1}
+    shell.run("del model")
+    shell.run("%%trainjob model --runtime plain\n1")
+    shell.run("%%trainjob model --runtime plain --wait\n2")
+    assert shell.names["model"].result() == 2
+
+
+@pytest.mark.parametrize("source", ["%trainjob", "%trainjob --help"])
+def test_line_magic_without_a_command_prints_the_commands(
+    shell: Shell, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    shell.run(source)
+    output = capsys.readouterr().out
+    for word in ("list", "logs", "%%trainjob [", "--nodes"):
+        assert word in output
+
+
+@pytest.mark.parametrize("name", [None, "", " ", 7])
+def test_get_rejects_an_invalid_name(cluster: StateDir, name: Any) -> None:
+    with pytest.raises(errors.UsageError, match="is not the name of a job"):
+        jupyter_trainjob.get(name)
+
+
+def test_misspelt_name_suggests_the_nearest_job(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob digits --runtime plain\n1")
+    with pytest.raises(errors.UsageError, match=r"Did you mean digits\?"):
+        jupyter_trainjob.get("digist")
+
+
+def test_copy_of_a_handle_is_the_same_handle(cluster: StateDir, shell: Shell) -> None:
+    shell.run("%%trainjob copied --runtime plain\n1")
+    job = shell.names["copied"]
+    assert copy.copy(job) is job
+    assert copy.deepcopy({"jobs": [job]}) == {"jobs": [job]}
+
+
+def test_error_names_the_cell_by_the_number_of_its_prompt(shell: Shell) -> None:
     shell.run("first = 1")
     with pytest.raises(UsageError, match=r"Cell \[2\], line 2"):
         shell.run("%%trainjob\nx = (1,\ny = 2")

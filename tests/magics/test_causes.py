@@ -1,17 +1,17 @@
-"""Why jobs fail or hang, told of real ones on the embedded cluster."""
+"""Causes and remedies of failing and hanging jobs on the embedded cluster."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jupyter_trainjob.client.handle import TrainJob
-from jupyter_trainjob.client.options import Options
+from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
-from jupyter_trainjob.cluster.state import StateDir
-from jupyter_trainjob.worker.stall import SECONDS_ENV
+from jupyter_trainjob.client.trainjob import TrainJob
+from jupyter_trainjob.cluster.state.state_dir import StateDir
+from jupyter_trainjob.worker.monitoring.hang_watchdog import SECONDS_ENV
+from tests import needs
 from tests.embedded import wait_for
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -30,21 +30,21 @@ ENDS = {
 
 
 def start(cell: str, **options: Any) -> TrainJob:
-    return send(prepare_cell(cell, {}, filename="Cell [1]", options=replace(Options(), **options)))
+    return send(prepare_cell(cell, {}, filename="Cell [1]", options=job_options(**options)))
 
 
 @pytest.mark.parametrize(("cell", "options", "headline", "remedy"), ENDS.values(), ids=ENDS)
-def test_a_failure_has_a_cause_and_a_remedy(cell: str, options: dict[str, Any], headline: str, remedy: str) -> None:
+def test_failure_has_a_cause_and_a_remedy(cell: str, options: dict[str, Any], headline: str, remedy: str) -> None:
     job = start(cell, **options)
     job.wait(timeout=60)
-    found = job.snapshot().failure
-    assert found is not None
-    assert headline in found.headline
-    assert remedy in found.remedy
+    failure = job.snapshot().failure
+    assert failure is not None
+    assert headline in failure.headline
+    assert remedy in failure.remedy
 
 
-def test_a_rank_that_hangs_is_named_with_its_line_while_the_others_wait(cluster: StateDir) -> None:
-    pytest.importorskip("torch")
+def test_hanging_rank_is_named_with_its_line(cluster: StateDir) -> None:
+    needs.module("torch")
     cell = (
         "import time, torch, torch.distributed as dist\n"
         "dist.init_process_group('gloo')\n"
@@ -58,7 +58,7 @@ def test_a_rank_that_hangs_is_named_with_its_line_while_the_others_wait(cluster:
     job.delete()
 
 
-def test_the_stack_of_a_rank_whose_native_code_keeps_the_interpreter_is_in_its_log(cluster: StateDir) -> None:
+def test_stack_of_a_rank_in_native_code_is_in_its_log(cluster: StateDir) -> None:
     cell = "import ctypes\nctypes.PyDLL(None).sleep(4)\n"
     job = start(cell, env={SECONDS_ENV: "1"})
     job.wait(timeout=60)

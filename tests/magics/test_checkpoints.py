@@ -1,4 +1,4 @@
-"""Checkpoints and files on a real embedded cluster: they outlive pods, and a fork goes on from them."""
+"""Checkpoints and files on an embedded cluster: resumed, restarted and forked jobs read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
 from tests.magics.conftest import Shell
 
@@ -29,15 +29,15 @@ for step in range(first, last + 1):
 """
 
 
-def test_a_stopped_job_goes_on_and_a_fork_from_where_one_says(cluster: StateDir, shell: Shell, tmp_path: Path) -> None:
+def test_resumed_job_and_fork_start_from_their_checkpoint(cluster: StateDir, shell: Shell, tmp_path: Path) -> None:
     shell.run("last = 20")
     shell.run(CELL.format(options="", then="time.sleep(300 if step == 20 else 0)"))
     job = shell.names["steps"]
-    wait_for(lambda: (seen := job.snapshot().checkpoint) is not None and seen.step == 20)
+    wait_for(lambda: (checkpoint := job.snapshot().checkpoint) is not None and checkpoint.step == 20)
     job.stop()
     job.resume()
     assert job.snapshot().checkpoint.name == "step-20"
-    wait_for(lambda: job.status() is State.RUNNING)
+    wait_for(lambda: job.status() == State.RUNNING)
     forked = job.fork(from_step=10, last=15, nodes=1)
     assert forked.result(timeout=60) == (10, 15)
     assert forked.snapshot().nodes == 1
@@ -46,17 +46,17 @@ def test_a_stopped_job_goes_on_and_a_fork_from_where_one_says(cluster: StateDir,
     assert forked.files["first.txt"].save(tmp_path).read_text() == "10"
     again = forked.fork(last=12)
     assert again.result(timeout=60) == (10, 12)
-    place = cluster.jobs / "default"
-    assert sorted(path.name for path in (place / again.name / "checkpoints").iterdir()) == ["step-10"]
+    folder = cluster.jobs / "default"
+    assert sorted(path.name for path in (folder / again.name / "checkpoints").iterdir()) == ["step-10"]
     again.delete()
-    wait_for(lambda: not (place / again.name).exists())
-    assert (place / forked.name / "checkpoints" / "step-10").read_text() == "10"
+    wait_for(lambda: not (folder / again.name).exists())
+    assert (folder / forked.name / "checkpoints" / "step-10").read_text() == "10"
     assert len(job.files) == 0
     assert "written nothing" in repr(job.files)
     job.delete()
 
 
-def test_a_job_that_is_tried_again_finds_its_checkpoints(cluster: StateDir, shell: Shell) -> None:
+def test_restarted_job_finds_its_checkpoints(cluster: StateDir, shell: Shell) -> None:
     shell.run("last = 20")
     crash = "if step == 10 and first == 0 and os.environ['JOB_COMPLETION_INDEX'] == '0': os._exit(3)"
     shell.run(CELL.format(options="--retries 1", then=crash))
@@ -66,7 +66,7 @@ def test_a_job_that_is_tried_again_finds_its_checkpoints(cluster: StateDir, shel
 def test_stopping_a_job_without_a_checkpoint_warns(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob bare --runtime plain\nimport time\ntime.sleep(300)")
     job = shell.names["bare"]
-    wait_for(lambda: job.status() is State.RUNNING)
+    wait_for(lambda: job.status() == State.RUNNING)
     with pytest.warns(errors.NoCheckpoint, match="has written no checkpoint"):
         job.stop()
     job.delete()

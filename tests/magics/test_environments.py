@@ -1,4 +1,4 @@
-"""Kernels of several environments on one daemon: each job runs in the Python of the kernel that sent it."""
+"""Kernels of several Python environments that share one daemon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -26,19 +27,19 @@ print(*jupyter_trainjob.submit(seen).result(timeout=90))
 
 
 def environment(folder: Path, version: str) -> Path:
-    """Make an environment with a package of its own version; all others are those of the tests."""
+    """Create an environment with its own version of one package; the others are those of the tests."""
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "flavour.py").write_text(f"__version__ = {version!r}\n")
     here = [path for path in sys.path if path.endswith("site-packages")]
-    (packages / "tests.pth").write_text("\n".join([*here, str(Path(__file__).parents[2])]))
+    (packages / "tests.pth").write_text("\n".join([*here, str(ROOT)]))
     launcher = folder / "bin" / "torchrun"
     launcher.write_text(f"#!{folder}/bin/python\nfrom torch.distributed.run import main\nmain()\n")
     launcher.chmod(0o755)
     return folder / "bin" / "python"
 
 
-def test_each_job_runs_in_the_environment_of_its_kernel(cluster: StateDir, tmp_path: Path) -> None:
+def test_job_runs_in_the_environment_of_its_kernel(cluster: StateDir, tmp_path: Path) -> None:
     for version in ("1.0", "2.0"):
         python = environment(tmp_path / version, version)
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Ctrl-C while a cell waits: the cell lets go and the job goes on; a second one stops the job."""
+"""Ctrl-C while a cell waits: the first one detaches from the job, the second one stops it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 import jupyter_trainjob
-from jupyter_trainjob.client.jobs import look
+from jupyter_trainjob.client import interrupt
+from jupyter_trainjob.client.job_lookup import read_snapshot
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
+from tests.magics.conftest import Shell
 
-CELL = "%%trainjob patient --runtime plain --wait\nimport time\nfor i in range(200): time.sleep(0.05); report(step=i)"
+CELL = "%%trainjob halted --runtime plain --wait\nimport time\nfor i in range(200): time.sleep(0.05); report(step=i)"
 
 
 @pytest.fixture
@@ -29,79 +31,101 @@ def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
         yield manager, client
     finally:
         client.stop_channels()
+        client.context.destroy(linger=0)
         manager.shutdown_kernel(now=True)
 
 
 @pytest.mark.timeout(120)
-def test_ctrl_c_detaches_and_says_how_to_stop(
+def test_ctrl_c_detaches_and_prints_how_to_stop_the_job(
     cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient]
 ) -> None:
     manager, client = kernel
-    job = begun(client)
+    job = start_job(client)
     manager.interrupt_kernel()
-    said = "".join(printed(client))
-    assert f"Detached: {job.name} goes on" in said
-    assert f"%trainjob stop {job.name}" in said
-    assert job.status() is State.RUNNING
+    output = "".join(printed(client))
+    assert output.endswith(f"Interrupt again within 2 seconds to stop {job.name}.\n")
+    while (reply := client.get_shell_msg(timeout=60)["content"])["status"] == "ok":
+        pass  # The reply to a cell before.
+    assert (reply["status"], reply["ename"]) == ("error", "Detached"), "the cells below must not run"
+    assert f"%trainjob stop {job.name}" in reply["evalue"]
+    assert job.status() == State.RUNNING
+    job.delete()
+
+
+def test_ctrl_c_while_the_view_opens_ends_a_cell_that_waits(
+    cluster: StateDir, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jupyter_trainjob.widget.show.show", interrupted)
+    with pytest.raises(interrupt.Detached, match="keeps running"):
+        shell.run(CELL)
+    job = jupyter_trainjob.get("halted")
+    assert not job.status().finished
     job.delete()
 
 
 @pytest.mark.timeout(120)
-def test_a_second_ctrl_c_stops_the_job(cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
+def test_second_ctrl_c_stops_the_job(cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
     manager, client = kernel
-    job = begun(client)
+    job = start_job(client)
     manager.interrupt_kernel()
-    said = []
+    texts = []
     for text in printed(client):
-        said.append(text)
+        texts.append(text)
         if "Interrupt again" in text:
             manager.interrupt_kernel()
-    assert f"{job.name}: Stopped." in "".join(said)
-    assert look(job.name).state is State.STOPPED  # As the cluster has it: what is followed here may lag behind.
+    assert f"{job.name}: Stopped." in "".join(texts)
+    assert (
+        read_snapshot(job.name).state is State.STOPPED
+    )  # As the cluster has it: what is followed here may lag behind.
     job.delete()
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("waiting", ["patient.result()", "patient.wait()", "patient.results(timeout=100)"])
-def test_ctrl_c_in_a_cell_that_waits_says_the_same(
+@pytest.mark.parametrize("waiting", ["halted.result()", "halted.wait()", "halted.results(timeout=100)"])
+def test_ctrl_c_in_wait_and_result_detaches_from_the_job(
     cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient], waiting: str
 ) -> None:
     manager, client = kernel
-    job = begun(client, CELL.replace("--wait", ""))
+    job = start_job(client, CELL.replace("--wait", ""))
     client.execute(f"print('waiting')\n{waiting}\nprint('not reached')")
-    said, ended = [], ""
+    texts, ended = [], ""
     while not ended:
         message = client.get_iopub_msg(timeout=60)
         if message["msg_type"] == "stream":
-            said.append(message["content"]["text"])
-            if "waiting" in said[-1]:
+            texts.append(message["content"]["text"])
+            if "waiting" in texts[-1]:
                 manager.interrupt_kernel()
         if message["msg_type"] == "error":
             ended = message["content"]["ename"]
+            shown = message["content"]["traceback"]
     assert ended == "Detached"
-    assert f"Detached: {job.name} goes on" in "".join(said)
-    assert f"%trainjob show {job.name}" in "".join(said)
-    assert "not reached" not in "".join(said)
-    assert job.status() is State.RUNNING
+    remedies = f"`%trainjob stop {job.name}` stops it, `%trainjob show {job.name}` shows it."
+    assert shown == [f"Detached: {job.name} keeps running. {remedies}"]
+    assert "Interrupt again" in "".join(texts)
+    assert "not reached" not in "".join(texts)
+    assert job.status() == State.RUNNING
     job.delete()
 
 
-def begun(client: BlockingKernelClient, cell: str = CELL) -> jupyter_trainjob.TrainJob:
+def start_job(client: BlockingKernelClient, cell: str = CELL) -> jupyter_trainjob.TrainJob:
     """Send the cell, and return its job once it runs."""
     client.execute(cell)
-    wait_for(lambda: any(job.name.startswith("patient") for job in jupyter_trainjob.list_jobs()), timeout=60)
-    job = jupyter_trainjob.get("patient")
+    wait_for(lambda: any(job.name.startswith("halted") for job in jupyter_trainjob.list_jobs()), timeout=60)
+    job = jupyter_trainjob.get("halted")
     wait_for(lambda: (job.snapshot().step or 0) > 5, timeout=60)
     return job
 
 
 def printed(client: BlockingKernelClient) -> Iterator[str]:
-    """Yield what the cell prints, until it is over."""
+    """Yield the printed text of the cell until it has ended."""
     some = False
     while True:
         message = client.get_iopub_msg(timeout=60)
         if message["msg_type"] == "error":
-            raise AssertionError(message["content"])
+            assert message["content"]["ename"] == "Detached", message["content"]
         if message["msg_type"] == "stream":
             some = True
             yield message["content"]["text"]

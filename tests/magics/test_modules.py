@@ -1,4 +1,4 @@
-"""Modules beside the notebook and files travel with a job, as they were when it was sent."""
+"""Modules next to the notebook and files are sent with a job in their current state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from IPython.core.error import UsageError
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.magics.conftest import Shell
 
 pytestmark = pytest.mark.timeout(120)
@@ -30,8 +30,8 @@ def fails():
 
 
 @pytest.fixture
-def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a package, in which the notebook lies."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the notebook's folder, which contains a package."""
     (tmp_path / "own_helpers").mkdir()
     (tmp_path / "own_helpers" / "__init__.py").write_text(HELPER)
     (tmp_path / "own_helpers" / "words.txt").write_text("hello")
@@ -42,23 +42,25 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_package_travels_with_its_data_as_it_was(cluster: StateDir, shell: Shell, beside: Path) -> None:
+def test_package_is_sent_with_its_data_in_its_state_at_submission(
+    cluster: StateDir, shell: Shell, project: Path
+) -> None:
     shell.run("import own_helpers\nfrom own_helpers import Box, greeting")
     shell.run("%%trainjob first --runtime plain\n(greeting(), Box(3), own_helpers.__file__)")
-    (beside / "own_helpers" / "words.txt").write_text("changed")
-    said, box, path = shell.names["first"].result(timeout=60)
-    assert (said, type(box), box.value) == ("hello", shell.names["Box"], 3)
-    assert not path.startswith(str(beside))
+    (project / "own_helpers" / "words.txt").write_text("changed")
+    text, box, path = shell.names["first"].result(timeout=60)
+    assert (text, type(box), box.value) == ("hello", shell.names["Box"], 3)
+    assert not path.startswith(str(project))
     again = shell.names["first"].rerun()
     assert again.result(timeout=60)[0] == "hello"
 
 
-def test_a_module_that_only_the_cell_imports_travels(cluster: StateDir, shell: Shell, beside: Path) -> None:
+def test_module_imported_by_the_cell_only_is_sent(cluster: StateDir, shell: Shell, project: Path) -> None:
     shell.run("%%trainjob only --runtime plain --file table.csv\nfrom own_helpers import greeting\ngreeting()")
     assert shell.names["only"].result(timeout=60) == "hello"
 
 
-def test_a_traceback_shows_the_modules_own_lines(cluster: StateDir, shell: Shell, beside: Path) -> None:
+def test_traceback_shows_lines_of_a_sent_module(cluster: StateDir, shell: Shell, project: Path) -> None:
     shell.run("%%trainjob bad --runtime plain\nimport own_helpers\nown_helpers.fails()")
     with pytest.raises(ValueError, match="in the module") as raised:
         shell.names["bad"].result(timeout=60)
@@ -67,16 +69,14 @@ def test_a_traceback_shows_the_modules_own_lines(cluster: StateDir, shell: Shell
     assert last.line == 'raise ValueError("in the module")'
 
 
-def test_with_files_a_job_works_in_a_folder_that_holds_just_these(
-    cluster: StateDir, shell: Shell, beside: Path
-) -> None:
+def test_working_folder_of_a_job_has_the_sent_files_only(cluster: StateDir, shell: Shell, project: Path) -> None:
     shell.run("import os")
     cell = "sorted(os.listdir()), open('table.csv').read(), os.listdir('own_helpers')"
     shell.run(f"%%trainjob own --runtime plain --file table.csv --file own_helpers/words.txt\n{cell}")
     assert shell.names["own"].result(timeout=60) == (["own_helpers", "table.csv"], "1,2", ["words.txt"])
 
 
-def test_a_file_that_would_be_missing_is_named(cluster: StateDir, shell: Shell, beside: Path) -> None:
+def test_unsent_file_is_named_with_a_remedy(cluster: StateDir, shell: Shell, project: Path) -> None:
     with pytest.raises(UsageError, match=r"names table\.csv, which would be missing.*--file table\.csv"):
         shell.run("%%trainjob lost --runtime plain --file own_helpers\nopen('table.csv').read()")
     shell.run("def rows():\n    return open('table.csv').read()")
@@ -86,12 +86,12 @@ def test_a_file_that_would_be_missing_is_named(cluster: StateDir, shell: Shell, 
     assert shell.names["found"].result(timeout=60) == "1,2"
 
 
-def test_a_dry_run_lists_modules_and_files(
-    cluster: StateDir, shell: Shell, beside: Path, capsys: pytest.CaptureFixture[str]
+def test_dry_run_lists_modules_and_files(
+    cluster: StateDir, shell: Shell, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell.run("import numpy as np, own_helpers")
     shell.run("%%trainjob --dry-run --file table.csv\n(np.zeros(1), own_helpers.greeting())")
-    said = capsys.readouterr().out
-    assert "module own_helpers: 2 file(s)" in said
-    assert "file table.csv: 3 B" in said
-    assert "by name, where it runs: numpy " in said
+    output = capsys.readouterr().out
+    assert "module own_helpers: 2 file(s)" in output
+    assert "file table.csv: 3 B" in output
+    assert "by name, where it runs: numpy " in output

@@ -1,4 +1,4 @@
-"""What a cell can ask for beyond its nodes, on a real embedded cluster."""
+"""Job options and commands on an embedded cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PODS, TRAININGRUNTIMES
 from jupyter_trainjob.client import context
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import JOBSET_NAME
 from tests.embedded import wait_for
 from tests.magics.conftest import Shell
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
 ENDLESS = "import time\nfor step in range(10_000):\n    time.sleep(0.05)\n    report(step=step + 1)"
 
 
-def test_a_share_of_the_computer_reaches_the_pods(cluster: StateDir, shell: Shell) -> None:
+def test_resource_options_are_set_in_the_pods(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob small --runtime plain --cpus 0.5 --memory 300Mi --image my/image:1 --deadline 1h\n7")
     job = shell.names["small"]
     assert job.result(timeout=60) == 7
@@ -32,7 +32,7 @@ def test_a_share_of_the_computer_reaches_the_pods(cluster: StateDir, shell: Shel
     assert "activeDeadlineSeconds: 3600" in job.to_yaml()
 
 
-def test_ranks_of_several_processes_a_node_meet(cluster: StateDir, shell: Shell) -> None:
+def test_ranks_of_several_processes_per_node_form_one_group(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "%%trainjob crowd --nodes 2 --procs-per-node 2\n"
         "import torch, torch.distributed as dist\n"
@@ -47,9 +47,7 @@ def test_ranks_of_several_processes_a_node_meet(cluster: StateDir, shell: Shell)
     assert job.snapshot().ranks == 4
 
 
-def test_a_job_that_fails_once_is_started_again_and_its_copy_of_the_runtime_goes_with_it(
-    cluster: StateDir, shell: Shell
-) -> None:
+def test_job_with_retries_restarts_and_its_runtime_copy_is_deleted_with_it(cluster: StateDir, shell: Shell) -> None:
     shell.run("import pathlib, tempfile\nflag = pathlib.Path(tempfile.mkdtemp()) / 'tried'")
     shell.run(
         "%%trainjob second --runtime plain --retries 1\n"
@@ -69,14 +67,14 @@ def test_a_job_that_fails_once_is_started_again_and_its_copy_of_the_runtime_goes
     wait_for(lambda: client.find(TRAININGRUNTIMES, job.name, namespace="default") is None)
 
 
-def test_retries_that_are_used_up_are_told(cluster: StateDir, shell: Shell) -> None:
+def test_failure_after_all_retries_names_their_number(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob never --runtime plain --retries 1\nraise ValueError('always')")
     with pytest.raises(ValueError, match="always") as raised:
         shell.names["never"].result(timeout=60)
-    assert "That was after 1 restart." in raised.value.__notes__[0]  # type: ignore[attr-defined]
+    assert "that was after 1 restart." in raised.value.__notes__[0]  # type: ignore[attr-defined]
 
 
-def test_a_job_that_passes_its_deadline_fails_and_says_so(cluster: StateDir, shell: Shell) -> None:
+def test_job_beyond_its_deadline_fails_with_the_reason(cluster: StateDir, shell: Shell) -> None:
     shell.run(f"%%trainjob late --runtime plain --deadline 2s\n{ENDLESS}")
     job = shell.names["late"]
     with pytest.raises(errors.JobFailed, match="longer than its deadline of 2s"):
@@ -84,7 +82,7 @@ def test_a_job_that_passes_its_deadline_fails_and_says_so(cluster: StateDir, she
     assert any(event["object"].startswith("Pod/") for event in job.events()), "told though the JobSet is gone"
 
 
-def test_a_stopped_job_goes_on_and_a_job_that_is_over_does_not(
+def test_stopped_job_can_be_resumed_and_a_finished_one_cannot(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell.run(f"%%trainjob pausing --runtime plain\n{ENDLESS}")
@@ -96,10 +94,12 @@ def test_a_stopped_job_goes_on_and_a_job_that_is_over_does_not(
     capsys.readouterr()
     shell.run("%trainjob resume pausing")
     assert job.name in capsys.readouterr().out
-    wait_for(lambda: job.status() is State.RUNNING, timeout=60)
+    wait_for(lambda: job.status() == State.RUNNING, timeout=60)
     wait_for(lambda: len(job.metrics()["step"]) > before, timeout=60)
+    restarts = job.snapshot().restarts
     job.resume()
-    assert job.status() is State.RUNNING, "resuming what runs changes nothing"
+    wait_for(lambda: job.status() == State.RUNNING, timeout=60)  # The last steps of the stopped pod may have come late.
+    assert job.snapshot().restarts == restarts, "resuming what runs changes nothing"
     shell.run("%%trainjob short --runtime plain\n1")
     shell.names["short"].wait(timeout=60)
     with pytest.raises(errors.UsageError, match="Complete"):
@@ -107,7 +107,9 @@ def test_a_stopped_job_goes_on_and_a_job_that_is_over_does_not(
     job.delete()
 
 
-def test_events_and_runtimes_are_tables(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_events_and_runtimes_are_printed_as_tables(
+    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
     shell.run("%%trainjob told --runtime plain\n1")
     shell.names["told"].wait(timeout=60)
     capsys.readouterr()
@@ -117,7 +119,7 @@ def test_events_and_runtimes_are_tables(cluster: StateDir, shell: Shell, capsys:
     assert "torch-distributed" in capsys.readouterr().out
 
 
-def test_a_decorated_function_is_a_job_when_it_is_called(cluster: StateDir, shell: Shell) -> None:
+def test_call_of_a_decorated_function_is_a_job(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "from jupyter_trainjob import trainjob\n"
         "@trainjob(runtime='plain', nodes=2)\n"
@@ -129,7 +131,7 @@ def test_a_decorated_function_is_a_job_when_it_is_called(cluster: StateDir, shel
     assert shell.names["factorial"].function(0) == 1
 
 
-def test_use_says_where_jobs_go(
+def test_use_prints_and_sets_the_cluster_of_jobs(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
@@ -143,9 +145,9 @@ def test_use_says_where_jobs_go(
         jupyter_trainjob.list_jobs()
 
 
-def test_the_doctor_finds_the_daemon(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_finds_the_daemon(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     context.connect().client.list(PODS)
     shell.run("%trainjob doctor")
-    said = capsys.readouterr().out
-    assert str(cluster.log) in said
-    assert "✓ daemon" in said
+    output = capsys.readouterr().out
+    assert str(cluster.log) in output
+    assert "✓ daemon" in output

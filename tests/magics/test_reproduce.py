@@ -1,12 +1,12 @@
-"""A job run again on this computer: the same numbers on every rank, its record, its details, and the command."""
+"""Reruns of a job on this computer: equal random numbers, the record, the details, and the command."""
 
 from __future__ import annotations
 
 import pytest
 
 from jupyter_trainjob.cli.main import main
-from jupyter_trainjob.client.jobs import get
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.client.queries import get
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.magics.conftest import Shell
 
 pytestmark = pytest.mark.timeout(180)
@@ -16,7 +16,7 @@ import numpy as np
 (random.random(), float(np.random.rand()), lr)"""
 
 
-def test_run_again_a_job_draws_the_same_numbers(
+def test_rerun_draws_the_same_random_numbers(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell.run("lr = 0.01")
@@ -34,10 +34,10 @@ def test_run_again_a_job_draws_the_same_numbers(
     assert again.record["seed"] == first.record["seed"]
 
     shell.run(f"%trainjob details {again.name}")
-    said = capsys.readouterr().out
-    assert "0.01" in said
-    assert str(first.record["seed"]) in said
-    assert f"{first.name} at " in said
+    output = capsys.readouterr().out
+    assert "0.01" in output
+    assert str(first.record["seed"]) in output
+    assert f"{first.name} at " in output
 
     shell.run(CELL)
     assert shell.names["drawn"].results() != numbers, "a new job has a seed of its own"

@@ -1,4 +1,4 @@
-"""What comes back from real jobs on the embedded cluster: of every rank, of any size, and nothing that is not whole."""
+"""Results of jobs on the embedded cluster: of every rank, of any size, and errors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from IPython.core.error import UsageError
 import jupyter_trainjob
 from jupyter_trainjob import errors
 from jupyter_trainjob.cli.main import main
-from jupyter_trainjob.client import context, folder
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.client import context
+from jupyter_trainjob.client.results import job_folder
+from jupyter_trainjob.client.trainjob import live_job
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
 from tests.magics.conftest import Shell
 
 pytestmark = pytest.mark.timeout(120)
 
 
-def test_every_rank_sends_its_value(cluster: StateDir, shell: Shell) -> None:
+def test_results_have_the_value_of_every_rank(cluster: StateDir, shell: Shell) -> None:
     shell.run("class Shard:\n    def __init__(self, number): self.number = number")
     shell.run(
         "%%trainjob shards --nodes 3 --runtime plain --out text\n"
@@ -34,7 +36,7 @@ def test_every_rank_sends_its_value(cluster: StateDir, shell: Shell) -> None:
     assert job.out == {"text": "of rank 0"}
 
 
-def test_a_rank_without_a_value_fails_nobody_but_who_asks_for_it(cluster: StateDir, shell: Shell) -> None:
+def test_missing_value_of_a_rank_raises_only_when_it_is_read(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "%%trainjob mixed --nodes 3 --runtime plain\n"
         "import os\n"
@@ -50,7 +52,7 @@ def test_a_rank_without_a_value_fails_nobody_but_who_asks_for_it(cluster: StateD
         sum(values)
 
 
-def test_large_values_of_all_ranks_come_by_the_jobs_folder(cluster: StateDir, shell: Shell) -> None:
+def test_large_values_of_all_ranks_are_read_from_the_jobs_folder(cluster: StateDir, shell: Shell) -> None:
     shell.run("import numpy as np\nbig = np.arange(5_000_000)")
     shell.run(
         "%%trainjob large --nodes 2 --runtime plain --out twice\n"
@@ -64,9 +66,9 @@ def test_large_values_of_all_ranks_come_by_the_jobs_folder(cluster: StateDir, sh
     assert (first["twice"] == shell.names["big"] * 2).all()
     assert (second["rank"], second["sum"]) == (1, shell.names["big"].sum())
     again = jupyter_trainjob.get(job.name)
-    (place,) = cluster.jobs.glob(f"*/{job.name}")
-    assert sorted(path.name for path in place.iterdir()) == ["captures", "results"]
-    file = place / "results" / "rank-0"
+    (folder,) = cluster.jobs.glob(f"*/{job.name}")
+    assert sorted(path.name for path in folder.iterdir()) == ["captures", "results"]
+    file = folder / "results" / "rank-0"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
@@ -76,12 +78,10 @@ def test_large_values_of_all_ranks_come_by_the_jobs_folder(cluster: StateDir, sh
     with pytest.raises(errors.NoResult, match="cannot be read"):
         again.result()
     job.delete()
-    wait_for(lambda: not place.exists())
+    wait_for(lambda: not folder.exists())
 
 
-def test_what_could_not_be_sent_leaves_no_file(
-    cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rejected_cell_leaves_no_draft(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run("big = bytes(20_000_000)\nlines = (line for line in 'ab')\nboth = [big, lines]")
     with pytest.raises(UsageError, match=re.escape("both[1]")):
         shell.run("%%trainjob never --runtime plain\nboth")
@@ -90,7 +90,7 @@ def test_what_could_not_be_sent_leaves_no_file(
     assert list(cluster.jobs.glob(".*")) == []
 
 
-def test_lines_are_chosen_by_what_they_say(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_are_filtered_by_pattern(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run(
         "%%trainjob talks --nodes 2 --runtime plain\n"
         "import os\n"
@@ -107,11 +107,11 @@ def test_lines_are_chosen_by_what_they_say(cluster: StateDir, shell: Shell, caps
     assert capsys.readouterr().out == "ERROR: disk 0\n"
     assert main(["logs", job.name, "--rank", "1", "--regex", "--pattern", "^l.*25"]) == 0
     assert capsys.readouterr().out == "Loss 0.25\n"
-    with pytest.raises(errors.UsageError, match="no regular expression"):
+    with pytest.raises(errors.UsageError, match="not a valid regular expression"):
         job.logs(pattern="(", regex=True)
 
 
-def test_the_folder_of_a_job_can_be_read_and_nothing_beyond(cluster: StateDir, shell: Shell) -> None:
+def test_files_of_a_job_exclude_paths_outside_of_its_folder(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "%%trainjob writes --runtime plain\n"
         "import os, pathlib\n"
@@ -122,11 +122,11 @@ def test_the_folder_of_a_job_can_be_read_and_nothing_beyond(cluster: StateDir, s
     )
     job = shell.names["writes"]
     job.result(60)
-    found = folder.of(context.connect(), job._trainjob)
-    assert found is not None
-    assert {path: entry.size for path, entry in found.list("output").items()} == {"output/a.txt": 2}
-    with found.read("output/a.txt") as file:
+    folder = job_folder.find_job_folder(context.connect(), live_job(job).trainjob)
+    assert folder is not None
+    assert {path: entry.size for path, entry in folder.list("output").items()} == {"output/a.txt": 2}
+    with folder.read("output/a.txt") as file:
         assert file.read().decode() == "é"
     for path in ("../../daemon.json", "output/link"):
         with pytest.raises(PermissionError):
-            found.read(path)
+            folder.read(path)

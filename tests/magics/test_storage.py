@@ -1,4 +1,4 @@
-"""Jobs whose folder is one of ``--storage``: a claim, and a folder behind a URL."""
+"""Jobs with ``--storage``: a claim, and a folder behind a URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import PERSISTENTVOLUMECLAIMS
 from jupyter_trainjob.client.context import connect
 from jupyter_trainjob.client.submit import submit
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
 
 LARGE = b"x" * 17_000_000
@@ -46,8 +46,8 @@ def endless() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_claim_holds_what_restarts_go_on_from(cluster: StateDir) -> None:
-    with pytest.raises(errors.UsageError, match="no PersistentVolumeClaim disk in namespace default: there is none"):
+def test_claim_keeps_checkpoints_for_restarts(cluster: StateDir) -> None:
+    with pytest.raises(errors.UsageError, match="no PersistentVolumeClaim disk in namespace default: it has none"):
         submit(train, LARGE, 0.1, nodes=2, runtime="plain", storage="pvc://disk")
     claim = {
         "apiVersion": "v1",
@@ -61,8 +61,9 @@ def test_a_claim_holds_what_restarts_go_on_from(cluster: StateDir) -> None:
 
     job = submit(train, LARGE, 0.1, nodes=2, runtime="plain", retries=1, storage="pvc://disk/team")
     assert job.results() == [(["step-1", "step-2"], len(LARGE), 0.1)] * 2
+    not_readable = f"The files of {job.name} are in the PersistentVolumeClaim disk, in team/{job.name}"
     for ask in (lambda: len(job.files), lambda: job.fork(from_step=1)):
-        with pytest.raises(errors.UsageError, match=f"lies in the PersistentVolumeClaim disk, in team/{job.name}"):
+        with pytest.raises(errors.UsageError, match=not_readable):
             ask()
     refused = submit(large, runtime="plain", storage="pvc://disk")
     with pytest.raises(errors.JobFailed, match="no folder that the notebook can read"):
@@ -70,13 +71,13 @@ def test_a_claim_holds_what_restarts_go_on_from(cluster: StateDir) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_url_holds_what_restarts_results_files_and_forks_need(cluster: StateDir, tmp_path: Path) -> None:
+def test_url_storage_has_checkpoints_results_and_files(cluster: StateDir, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/bucket"
     job = submit(train, LARGE, kwargs={"lr": 0.1}, nodes=2, runtime="plain", retries=1, storage=url)
     assert job.results() == [(["step-1", "step-2"], len(LARGE), 0.1)] * 2
     assert job.files["model.txt"].read_text() == "hello"
     assert job.files["model.txt"].save(tmp_path).read_text() == "hello"
-    with pytest.raises(errors.UsageError, match="no checkpoint of step 7: there are those of 1, 2"):
+    with pytest.raises(errors.UsageError, match="no checkpoint of step 7: available are steps 1, 2"):
         job.fork(from_step=7)
     forks = {("step-1",): job.fork(from_step=1, lr=5.0), ("step-1", "step-2"): job.fork(lr=5.0)}
     big = submit(large, runtime="plain", storage=url)
@@ -89,5 +90,5 @@ def test_a_url_holds_what_restarts_results_files_and_forks_need(cluster: StateDi
     stopped.stop()
     with pytest.raises(errors.JobStopped):
         stopped.wait()
-    kept = tmp_path / "bucket" / stopped.name / "checkpoints" / "step-4"
-    wait_for(kept.is_file)
+    checkpoint = tmp_path / "bucket" / stopped.name / "checkpoints" / "step-4"
+    wait_for(checkpoint.is_file)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import embedded_cluster
 
 

@@ -1,8 +1,7 @@
-"""The fifth notebook: a rank of its job is killed, and the job goes on from the checkpoint that it had written."""
+"""The fifth notebook: a job whose rank is killed continues from its checkpoint."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -10,19 +9,20 @@ import psutil
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_trainjob.client.jobs import get
-from jupyter_trainjob.cluster.state import StateDir
-from jupyter_trainjob.worker.folder import entries
+from jupyter_trainjob.client.queries import get
+from jupyter_trainjob.cluster.state.state_dir import StateDir
+from jupyter_trainjob.worker.storage.job_dirs import list_checkpoints
 from tests.embedded import wait_for
 from tests.faults.strikes import PROGRAM, runs
+from tests.paths import ROOT
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "05-checkpoints.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "05-checkpoints.ipynb"
 ENOUGH = 3
 """Checkpoints, before a rank is killed."""
 
 
 @pytest.mark.timeout(180)
-def test_a_job_whose_rank_is_killed_goes_on_from_its_checkpoint(cluster: StateDir) -> None:
+def test_job_with_a_killed_rank_continues_from_its_checkpoint(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
     with client.setup_kernel():
@@ -31,7 +31,7 @@ def test_a_job_whose_rank_is_killed_goes_on_from_its_checkpoint(cluster: StateDi
             if "sent" in cell.metadata.get("tags", ()):
                 name = get("digits").name
                 written = cluster.jobs / "default" / name / "checkpoints"
-                wait_for(lambda: len(list(entries(written))) >= ENOUGH, timeout=90)  # noqa: B023 - at once
+                wait_for(lambda: len(list(list_checkpoints(written))) >= ENOUGH, timeout=90)  # noqa: B023 - at once
                 _rank(cluster, name).kill()
 
     outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
@@ -39,16 +39,16 @@ def test_a_job_whose_rank_is_killed_goes_on_from_its_checkpoint(cluster: StateDi
     assert ENOUGH <= begin < 60
     assert known > 0.9
     assert "epoch-060.pt" in _shown(outputs, "snapshot().checkpoint")
-    said = str(get("digits").logs())
-    assert f"begins at epoch {begin}\n" in said
+    log = str(get("digits").logs())
+    assert f"begins at epoch {begin}\n" in log
 
 
 def _rank(state: StateDir, job: str) -> psutil.Process:
-    """Return the process of one rank of the job: the program of a pod, or the last that it started."""
+    """Return the process of one rank: the pod's program, or the last child that it started."""
     programs = [psutil.Process(run.pids[PROGRAM]["pid"]) for run in runs(state) if run.job == job]
     assert len(programs) == 2
     return [programs[-1], *programs[-1].children(recursive=True)][-1]
 
 
 def _shown(outputs: dict[str, Any], part: str) -> str:
-    return str(next(found for source, found in outputs.items() if part in source)[-1]["data"]["text/plain"])
+    return str(next(output for source, output in outputs.items() if part in source)[-1]["data"]["text/plain"])

@@ -1,4 +1,4 @@
-"""Whatever works in the notebook works in a job, and gives the same value: by a corpus of cells, in real kernels."""
+"""Cells of the corpus give the same value in the notebook and in a job, in real kernels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import embedded_cluster
-from tests.notebooks.corpus import beside, cells, classes, data, enums, frames, functions, hooks, objects, training
+from tests.notebooks.corpus import (
+    cells,
+    classes,
+    data,
+    enums,
+    frames,
+    functions,
+    hooks,
+    local_modules,
+    modules,
+    objects,
+    training,
+)
 from tests.notebooks.corpus.case import Case
 from tests.notebooks.corpus.environments import environment
 from tests.notebooks.corpus.kernel import CellError, Kernel, started
@@ -19,7 +31,7 @@ TOPICS: dict[str, dict[str, Case]] = {
     "classes": classes.CASES,
     "data": data.CASES,
     "cells": cells.CASES,
-    "beside": beside.CASES,
+    "local_modules": {**local_modules.CASES, **modules.CASES},
     "enums": enums.CASES,
     "hooks": hooks.CASES,
     "objects": objects.CASES,
@@ -52,37 +64,39 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
         yield state
 
 
-def test_there_are_enough_of_them() -> None:
+def test_corpus_has_a_minimum_size() -> None:
     assert sum(map(len, TOPICS.values())) >= LEAST
     assert sum(map(len, SUBSET.values())) >= 30
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("topic", TOPICS)
-def test_the_notebook_and_the_job_agree(cluster: StateDir, tmp_path: Path, topic: str) -> None:
+def test_notebook_and_job_give_equal_values(cluster: StateDir, tmp_path: Path, topic: str) -> None:
     with started(tmp_path) as kernel:
-        problems = [found for name, case in TOPICS[topic].items() if (found := _problem(kernel, name, case))]
+        problems = [problem for name, case in TOPICS[topic].items() if (problem := _problem(kernel, name, case))]
     assert not problems, "\n".join(problems)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("version", OTHERS)
-def test_they_agree_in_other_versions_of_python(cluster: StateDir, tmp_path: Path, version: str) -> None:
+def test_notebook_and_job_give_equal_values_in_other_python_versions(
+    cluster: StateDir, tmp_path: Path, version: str
+) -> None:
     python = environment(tmp_path / "environment", version, packages=NEEDED)
     (tmp_path / "place").mkdir()
     with started(tmp_path / "place", python=python) as kernel:
         problems = [
-            found
+            problem
             for topic in SUBSET.values()
             for name, case in topic.items()
-            if (found := _problem(kernel, name, case))
+            if (problem := _problem(kernel, name, case))
         ]
     assert not problems, "\n".join(problems)
 
 
 def _problem(kernel: Kernel, name: str, case: Case) -> str:
     try:
-        found = kernel.difference(case)
+        difference = kernel.difference(case)
     except CellError as error:
-        found = str(error)
-    return f"{name}: {found}" if found else ""
+        difference = str(error)
+    return f"{name}: {difference}" if difference else ""

@@ -1,24 +1,23 @@
-"""The second notebook: its kernel is restarted while the job runs, and the job is picked up with its whole history."""
+"""The second notebook: its kernel restarts while the job runs, and the job is opened with its whole history."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import nbformat
 import pytest
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
-from jupyter_trainjob.client.jobs import get
+from jupyter_trainjob.client.queries import get
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.embedded import wait_for
+from tests.paths import ROOT
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "02-kernel-restart.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "02-kernel-restart.ipynb"
 
 
 @pytest.mark.timeout(180)
-def test_a_job_outlives_its_kernel_with_its_whole_history(cluster: StateDir) -> None:
+def test_job_is_opened_after_a_kernel_restart_with_its_whole_history(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
     with client.setup_kernel():
@@ -35,16 +34,16 @@ def test_a_job_outlives_its_kernel_with_its_whole_history(cluster: StateDir) -> 
             client.execute_cell(cell, later)
 
     outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
-    result = next(found for source, found in outputs.items() if source.endswith("longer.result()"))
+    result = next(output for source, output in outputs.items() if source.endswith("longer.result()"))
     assert result[-1]["data"]["text/plain"] == "'arrived'"
     ranks, first, last, count = eval(
-        next(found for source, found in outputs.items() if "len(metrics" in source)[-1]["data"]["text/plain"]
+        next(output for source, output in outputs.items() if "len(metrics" in source)[-1]["data"]["text/plain"]
     )
     assert (ranks, first, last, count) == ([0, 1], 1, 300, 600)
-    printed = next(found for source, found in outputs.items() if "longer.logs()" in source)[-1]["text"]
+    printed = next(output for source, output in outputs.items() if "longer.logs()" in source)[-1]["text"]
     assert [line for line in printed.splitlines() if line.startswith("0 |")] == [
         "0 | step 100",
         "0 | step 200",
         "0 | step 300",
     ]
-    assert job.status() is State.COMPLETE
+    assert job.status() == State.COMPLETE

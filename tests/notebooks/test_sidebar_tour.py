@@ -1,21 +1,21 @@
-"""The sixth notebook: a tour of the sidebar, whose cells make what the list then shows."""
+"""The sixth notebook: a tour of the sidebar, whose cells create the jobs that it shows."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
+from tests.paths import ROOT
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "06-sidebar.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "06-sidebar.ipynb"
 
 
 @pytest.mark.timeout(120)
-def test_the_tour_makes_what_it_tells_of(cluster: StateDir) -> None:
+def test_tour_creates_the_jobs_that_it_describes(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(notebook, timeout=90, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
 
@@ -26,6 +26,6 @@ def test_the_tour_makes_what_it_tells_of(cluster: StateDir) -> None:
     for _ in range(200):
         loss *= 0.9
     assert float(of("tour.result()").outputs[-1].data["text/plain"]) == pytest.approx(loss)
-    assert "QUEUED" in of("second.status()").outputs[-1].data["text/plain"]
+    assert "Queued" in of("second.status()").outputs[-1].data["text/plain"]
     shown = "".join(output.get("text", "") for output in of("%trainjob list").outputs)
     assert all(name in shown for name in ("tour-", "first-", "second-")), shown

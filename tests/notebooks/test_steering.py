@@ -1,34 +1,29 @@
-"""The third notebook: shares of a node, retries, deadlines, stop and resume, and what it says about each."""
+"""The third notebook: resource limits, retries, deadlines, stop and resume."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_trainjob.client.jobs import list_jobs
+from jupyter_trainjob.client.queries import list_jobs
 from jupyter_trainjob.client.snapshot import State
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
+from tests.paths import ROOT
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03-steering.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "03-steering.ipynb"
 
 
 @pytest.mark.timeout(180)
-def test_a_job_is_bounded_tried_again_stopped_and_resumed(cluster: StateDir) -> None:
+def test_job_is_limited_restarted_stopped_and_resumed(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(
-        notebook,
-        timeout=120,
-        allow_error_names=["UsageError"],
-        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
-    ).execute()
-    said = {cell.source: _text(cell) for cell in notebook.cells if cell.cell_type == "code"}
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    outputs = {cell.source: _text(cell) for cell in notebook.cells if cell.cell_type == "code"}
 
     def of(part: str) -> str:
-        return next(text for source, text in said.items() if part in source)
+        return next(text for source, text in outputs.items() if part in source)
 
     assert "isolation" in of("%trainjob doctor")
     assert "torch-distributed" in of("%trainjob runtimes")
@@ -43,12 +38,12 @@ def test_a_job_is_bounded_tried_again_stopped_and_resumed(cluster: StateDir) -> 
 
 
 def _text(cell: Any) -> str:
-    found = []
+    texts = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            found.append(output.text)
+            texts.append(output.text)
         elif output.output_type == "error":
-            found.append(output.evalue)
+            texts.append(output.evalue)
         else:
-            found.append(output.data.get("text/plain", ""))
-    return "\n".join(found)
+            texts.append(output.data.get("text/plain", ""))
+    return "\n".join(texts)

@@ -1,19 +1,19 @@
-"""The fourth notebook: what of a job is seen in the cell, and what of it a saved notebook keeps."""
+"""The fourth notebook: the view of a job in the cell, and what a saved notebook keeps of it."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_trainjob.cluster.state import StateDir
+from jupyter_trainjob.cluster.state.state_dir import StateDir
+from tests.paths import ROOT
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "04-watching.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "04-watching.ipynb"
 JOB = "application/vnd.jupyter-trainjob.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 FORMS = {JOB, WIDGET, "text/html", "text/plain"}
@@ -22,7 +22,7 @@ MOST = 200_000
 
 
 @pytest.mark.timeout(180)
-def test_jobs_are_watched_compared_and_sent_again(cluster: StateDir) -> None:
+def test_jobs_are_watched_compared_and_rerun(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     cells = {cell.source: cell for cell in notebook.cells if cell.cell_type == "code"}
@@ -41,12 +41,12 @@ def test_jobs_are_watched_compared_and_sent_again(cluster: StateDir) -> None:
         assert len(json.dumps(view)) <= MOST
         assert "data:image/svg+xml;base64," in view["text/html"]
     assert "ZeroDivisionError" in states["faulty"]["text/html"]
-    (raised,) = of("faulty.result()").outputs
+    raised = of("faulty.result()").outputs[-1]
     assert raised.ename == "ZeroDivisionError"
     shown = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(raised.traceback))
     assert "----> 4 share = 100 // (3 - int(os.environ" in shown
-    assert "Rank 3 of 4 failed first" in shown
-    assert of("again.result()").outputs[0].data["text/plain"] == "True"
+    assert "rank 3 (of 0–3) failed first" in shown
+    assert of("again.result()").outputs[-1].data["text/plain"] == "True"
     assert of("to_magic").outputs[0].text.startswith("%%trainjob gentle --nodes 4 --runtime plain")
     assert "gentle-" in _view(of("panel()"))["text/plain"]
     assert _view(of("%trainjob show"))[JOB]["name"].startswith("gentle-")

@@ -1,4 +1,4 @@
-"""Where a job was sent from, as a page can open it."""
+"""The notebook and the cell that sent a job."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.server import origin
+from jupyter_trainjob.server import cell_origin
 
 
 @pytest.fixture
@@ -20,23 +20,25 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("named", "path"),
+    ("recorded", "path"),
     [
         pytest.param("root/deep/train.ipynb", "deep/train.ipynb", id="a notebook below the server's folder"),
-        pytest.param("link/deep/train.ipynb", "deep/train.ipynb", id="one that is reached by another way"),
-        pytest.param("root/gone.ipynb", "", id="one that is gone"),
-        pytest.param("other.ipynb", "", id="one that lies elsewhere"),
-        pytest.param("root/../other.ipynb", "", id="one that pretends to lie there"),
+        pytest.param("link/deep/train.ipynb", "deep/train.ipynb", id="a symbolic link to the notebook"),
+        pytest.param("root/gone.ipynb", "", id="a deleted notebook"),
+        pytest.param("other.ipynb", "", id="a notebook outside the root"),
+        pytest.param("root/../other.ipynb", "", id="a path that leaves the root"),
     ],
 )
-def test_the_notebook_is_named_as_the_server_calls_it(root: Path, named: str, path: str) -> None:
-    said = origin.placed({"notebook": f"{root.parent}/{named}", "cell": {"source": "train()"}}, root=root)
-    assert (said["notebook"], said["source"], bool(said["why"])) == (path, "train()", path == "")
+def test_notebook_path_is_relative_to_the_root_folder(root: Path, recorded: str, path: str) -> None:
+    origin = cell_origin.origin_json(
+        {"notebook": f"{root.parent}/{recorded}", "cell": {"source": "train()"}}, root=root
+    )
+    assert (origin["notebook"], origin["source"], bool(origin["why"])) == (path, "train()", path == "")
 
 
-def test_a_job_that_no_notebook_sent_says_so(root: Path) -> None:
-    assert origin.placed({}, root=root) == {"notebook": "", "source": "", "why": origin.UNKNOWN}
+def test_job_without_a_record_has_no_notebook(root: Path) -> None:
+    assert cell_origin.origin_json({}, root=root) == {"notebook": "", "source": "", "why": cell_origin.UNKNOWN}
 
 
-def test_a_server_without_a_folder_shows_none(root: Path) -> None:
-    assert origin.below(root / "deep" / "train.ipynb", None) == ""
+def test_server_without_a_root_folder_has_no_path(root: Path) -> None:
+    assert cell_origin.relative_path(root / "deep" / "train.ipynb", None) == ""

@@ -1,4 +1,4 @@
-"""The routes of the extension: what they answer, and whom they refuse."""
+"""The routes of the extension: their replies, errors and permissions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from tornado.httpclient import HTTPClientError
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS, Object
-from jupyter_trainjob.client.handle import TrainJob
-from jupyter_trainjob.cluster.apiserver.responses import refusal
+from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS, KubeObject
+from jupyter_trainjob.client.context import use
+from jupyter_trainjob.client.trainjob import TrainJob
+from jupyter_trainjob.cluster.apiserver.responses import error_response
+from jupyter_trainjob.constants import CONTEXT_ENV
 from tests.server.cluster import AWAY, NAME, Cluster
 
 Fetch = Callable[..., Awaitable[Any]]
@@ -32,17 +34,15 @@ async def post(jp_fetch: Fetch, route: str, body: Any) -> Any:
     return json.loads(answer.body)
 
 
-async def refused(asked: Awaitable[Any]) -> tuple[int, str]:
+async def error_of(response: Awaitable[Any]) -> tuple[int, str]:
     with pytest.raises(HTTPClientError) as caught:
-        await asked
+        await response
     assert caught.value.response is not None
     return caught.value.code, json.loads(caught.value.response.body)["message"]
 
 
 @pytest.mark.parametrize("route", [*GETS, *POSTS])
-async def test_who_is_not_logged_in_is_refused(
-    jp_serverapp: Any, http_server_client: Any, jp_base_url: str, route: str
-) -> None:
+async def test_routes_need_a_login(jp_serverapp: Any, http_server_client: Any, jp_base_url: str, route: str) -> None:
     method = "POST" if route in POSTS else "GET"
     with pytest.raises(HTTPClientError) as caught:
         await http_server_client.fetch(
@@ -54,29 +54,29 @@ async def test_who_is_not_logged_in_is_refused(
     assert caught.value.code == 403
 
 
-class ReadsOnly(AllowAllAuthorizer):
-    """Lets everybody look, and nobody change anything of ours."""
+class ReadOnly(AllowAllAuthorizer):
+    """Allows users to read jobs only."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
         return resource != "trainjob" or action == "read"
 
 
-class TestWhoMayOnlyLook:
+class TestReadPermissionOnly:
     @pytest.fixture
     def jp_server_config(self) -> dict[str, Any]:
-        return {"ServerApp": {"jpserver_extensions": {"jupyter_trainjob": True}, "authorizer_class": ReadsOnly}}
+        return {"ServerApp": {"jpserver_extensions": {"jupyter_trainjob": True}, "authorizer_class": ReadOnly}}
 
-    async def test_changes_nothing(self, jp_fetch: Fetch) -> None:
+    async def test_changes_are_refused(self, jp_fetch: Fetch) -> None:
         for route in POSTS:
-            code, message = await refused(post(jp_fetch, route, {}))
+            code, message = await error_of(post(jp_fetch, route, {}))
             assert code == 403
             assert "not authorized to write on resource: trainjob" in message
         assert (await get(jp_fetch, "clusters"))["clusters"]
 
 
-async def test_clusters_are_listed_and_none_is_started(jp_fetch: Fetch, state_folder: Any) -> None:
-    found = (await get(jp_fetch, "clusters"))["clusters"]
-    assert found[0] == {
+async def test_listing_clusters_starts_none(jp_fetch: Fetch, state_folder: Any) -> None:
+    reply = (await get(jp_fetch, "clusters"))["clusters"]
+    assert reply[0] == {
         "name": "trainjob-local",
         "place": "this computer",
         "embedded": True,
@@ -88,54 +88,62 @@ async def test_clusters_are_listed_and_none_is_started(jp_fetch: Fetch, state_fo
 
 
 @pytest.mark.parametrize("route", ["namespaces", "capacity", "runtimes"])
-async def test_a_context_that_there_is_not_and_one_that_is_away(jp_fetch: Fetch, cluster: Cluster, route: str) -> None:
-    code, message = await refused(get(jp_fetch, route, context="none"))
+async def test_unknown_context_is_an_error_and_an_unreachable_cluster_is_not(
+    jp_fetch: Fetch, cluster: Cluster, route: str
+) -> None:
+    code, message = await error_of(get(jp_fetch, route, context="none"))
     assert code == 400
-    assert "none" in message or "No cluster to talk to" in message
-    cluster.away = True
-    assert await refused(get(jp_fetch, route, context=NAME)) == (502, AWAY)
+    assert "none" in message or "No cluster is configured" in message
+    cluster.unreachable = True
+    assert await get(jp_fetch, route, context=NAME) == {"away": AWAY}, "browsers log failed requests"
 
 
 async def test_namespaces(jp_fetch: Fetch, cluster: Cluster) -> None:
     cluster.client.create(NAMESPACES, {"metadata": {"name": "team"}})
-    found = await get(jp_fetch, "namespaces", context=NAME)
-    assert {"default", "team"} <= set(found["namespaces"])
-    assert found["why"] == ""
+    reply = await get(jp_fetch, "namespaces", context=NAME)
+    assert {"default", "team"} <= set(reply["namespaces"])
+    assert reply["why"] == ""
+    use(namespace="absent")
+    assert "absent" not in (await get(jp_fetch, "namespaces", context=NAME))["namespaces"]
 
 
-async def test_what_one_may_not_list_is_said_and_is_no_error(jp_fetch: Fetch, cluster: Cluster) -> None:
-    cluster.answers = lambda _: refusal(errors.ApiError.of(403, FORBIDDEN))
-    found = await get(jp_fetch, "namespaces", context=NAME)
-    assert found["namespaces"] == ["default"]
-    assert f"You may not list the namespaces of {NAME}: you cannot" in found["why"]
-    found = await get(jp_fetch, "capacity", context=NAME)
-    assert found["nodes"] == []
-    assert "You may not see what is free" in found["why"]
-    assert await refused(get(jp_fetch, "runtimes", context=NAME)) == (403, "you cannot")
+async def test_forbidden_lists_have_the_reason(jp_fetch: Fetch, cluster: Cluster) -> None:
+    cluster.respond = lambda _: error_response(errors.ApiError.of(403, FORBIDDEN))
+    reply = await get(jp_fetch, "namespaces", context=NAME)
+    assert reply["namespaces"] == ["default"]
+    assert f"You may not list the namespaces of {NAME}: you cannot" in reply["why"]
+    reply = await get(jp_fetch, "capacity", context=NAME)
+    assert reply["nodes"] == []
+    assert "You may not see what is free" in reply["why"]
+    assert await error_of(get(jp_fetch, "runtimes", context=NAME)) == (403, "you cannot")
 
 
-async def test_credentials_that_have_expired_are_told_as_that(jp_fetch: Fetch, cluster: Cluster) -> None:
+async def test_expired_credentials_are_reported(jp_fetch: Fetch, cluster: Cluster) -> None:
     status = {**FORBIDDEN, "code": 401, "reason": "Unauthorized", "message": "Unauthorized"}
-    cluster.answers = lambda _: refusal(errors.ApiError.of(401, status))
-    code, message = await refused(get(jp_fetch, "namespaces", context=NAME))
-    assert code == 502, "the page's own login is well"
+    cluster.respond = lambda _: error_response(errors.ApiError.of(401, status))
+    reply = await get(jp_fetch, "namespaces", context=NAME)
+    assert "log in again, as for kubectl" in reply["away"]
+    code, message = await error_of(get(jp_fetch, "metrics/default/digits", context=NAME))
+    assert code == 502, "401 would mean the login of the Jupyter server"
     assert "log in again, as for kubectl" in message
 
 
-async def test_capacity_is_what_pods_leave(jp_fetch: Fetch, cluster: Cluster) -> None:
+async def test_capacity_is_reduced_by_the_requests_of_pods(jp_fetch: Fetch, cluster: Cluster) -> None:
     allocatable = {"cpu": "8", "memory": "16Gi", "nvidia.com/gpu": "4"}
-    made = cluster.client.create(
+    node = cluster.client.create(
         NODES, {"metadata": {"name": "a", "labels": {"nvidia.com/gpu.product": "H100"}}, "spec": {}}
     )
     status = {"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True"}]}
-    cluster.client.patch(NODES, made["metadata"]["name"], {"status": status}, subresource="status")
+    cluster.client.patch(NODES, node["metadata"]["name"], {"status": status}, subresource="status")
     requests = {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"}
     for name in ("one", "two"):
         container = {"name": "node", "image": "x", "command": ["true"], "resources": {"requests": requests}}
         spec = {"nodeName": "a", "containers": [container]}
         cluster.client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
-    modest = {"nodeName": "a", "containers": [{"name": "node", "image": "x", "command": ["true"]}]}
-    cluster.client.create(PODS, {"metadata": {"name": "modest"}, "spec": modest}, namespace="default")
+    for name, requests in (("modest", {}), ("of-a-device", {"nvidia.com/gpu": "1"})):
+        container = {"name": "node", "image": "x", "command": ["true"], "resources": {"requests": requests}}
+        spec = {"nodeName": "a", "containers": [container]}
+        cluster.client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
     cluster.client.patch(PODS, "two", {"status": {"phase": "Succeeded"}}, namespace="default", subresource="status")
     (node,) = (await get(jp_fetch, "capacity", context=NAME))["nodes"]
     assert node == {
@@ -143,87 +151,128 @@ async def test_capacity_is_what_pods_leave(jp_fetch: Fetch, cluster: Cluster) ->
         "ready": True,
         "cpu": [7.5, 8.0],
         "memory": [15 * 2**30, 16 * 2**30],
-        "gpus": [3.0, 4.0],
-        "unasked": 1,
+        "gpus": [2.0, 4.0],
+        "unasked": 2,
         "gpu": "H100",
     }
 
 
-async def test_metrics_of_a_job_that_is_not_there(jp_fetch: Fetch, cluster: Cluster) -> None:
-    code, message = await refused(get(jp_fetch, "metrics/default/nothing", context=NAME))
+async def test_metrics_of_an_unknown_job_are_not_found(jp_fetch: Fetch, cluster: Cluster) -> None:
+    code, message = await error_of(get(jp_fetch, "metrics/default/nothing", context=NAME))
     assert code == 404
     assert "nothing" in message
 
 
-async def test_metrics_are_columns_of_what_json_knows(
+async def test_metrics_have_null_for_nan_and_infinities(
     jp_fetch: Fetch, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.job("digits")
     columns = {"rank": [0, 0], "step": [1, 2], "loss": [0.5, float("nan")], "norm": [float("inf"), 1.0]}
     monkeypatch.setattr(TrainJob, "metrics", lambda _: columns)
-    found = await get(jp_fetch, "metrics/default/digits", context=NAME)
-    assert found == {"metrics": {"rank": [0, 0], "step": [1, 2], "loss": [0.5, None], "norm": [None, 1.0]}}
+    reply = await get(jp_fetch, "metrics/default/digits", context=NAME)
+    assert reply == {"metrics": {"rank": [0, 0], "step": [1, 2], "loss": [0.5, None], "norm": [None, 1.0]}}
 
 
-FORMS: dict[str, tuple[dict[str, Any], str]] = {
+FORMS: dict[str, tuple[dict[str, str], str]] = {
     "nothing": ({}, "%%trainjob"),
-    "a size": ({"name": "train", "nodes": 8, "gpus": 2}, "%%trainjob train --nodes 8 --gpus 2"),
-    "an environment": ({"env": {"A": "1", "B": "two words"}}, "%%trainjob --env A=1 --env 'B=two words'"),
-    "secrets": ({"secrets": ["KEY", "TOKEN=HF_TOKEN"]}, "%%trainjob --secret KEY --secret TOKEN=HF_TOKEN"),
-    "what goes without saying": ({"nodes": 1, "retries": 0, "runtime": "torch-distributed"}, "%%trainjob"),
-    "names to come back": ({"out": ["a", "b"]}, "%%trainjob --out a,b"),
-    "braces": ({"env": {"A": "{x}"}}, "%%trainjob --env 'A={{x}}'"),
+    "a size": ({"name": "train", "nodes": "8", "gpus": " 2 "}, "%%trainjob train --nodes 8 --gpus 2"),
+    "an environment": ({"env": "A=1\n\nB=two words\n"}, "%%trainjob --env A=1 --env 'B=two words'"),
+    "secrets": ({"secrets": "KEY, TOKEN=HF_TOKEN,"}, "%%trainjob --secret KEY --secret TOKEN=HF_TOKEN"),
+    "defaults": ({"nodes": "1", "retries": "0", "runtime": "torch-distributed"}, "%%trainjob"),
+    "names to come back": ({"out": "a, b"}, "%%trainjob --out a,b"),
+    "braces": ({"env": "A={x}"}, "%%trainjob --env 'A={{x}}'"),
 }
 
 
 @pytest.mark.parametrize(("typed", "line"), FORMS.values(), ids=FORMS)
-async def test_the_form_writes_the_line(jp_fetch: Fetch, cluster: Cluster, typed: dict[str, Any], line: str) -> None:
-    found = await post(jp_fetch, "form", {"context": NAME, "namespace": None, "options": typed})
-    assert found["problems"] == []
-    assert found["line"] == f"{line} --context {NAME}"
+async def test_form_returns_the_line(jp_fetch: Fetch, cluster: Cluster, typed: dict[str, str], line: str) -> None:
+    create_runtime(cluster, "torch-distributed")
+    reply = await post(jp_fetch, "form", {"context": NAME, "namespace": None, "options": typed})
+    assert reply["problems"] == []
+    assert reply["line"] == f"{line} --context {NAME}"
+    assert reply["full"] == f"{line} --context {NAME} --namespace default"
 
 
-WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no number": ({"nodes": "many"}, "nodes", "invalid int value"),
-    "none at all": ({"nodes": 0}, "nodes", "at least 1"),
+async def test_line_has_the_context_and_namespace_unless_they_are_the_defaults(
+    jp_fetch: Fetch, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_runtime(cluster, "torch-distributed")
+    monkeypatch.setenv(CONTEXT_ENV, NAME)
+    for namespace, line in (("default", "%%trainjob"), ("team", "%%trainjob --namespace team")):
+        for context in (None, NAME):
+            reply = await post(jp_fetch, "form", {"context": context, "namespace": namespace, "options": {}})
+            assert reply["line"] == line
+            assert reply["full"] == f"%%trainjob --context {NAME} --namespace {namespace}"
+
+
+async def test_form_refuses_an_unknown_runtime(jp_fetch: Fetch, cluster: Cluster) -> None:
+    create_runtime(cluster, "torch-distributed")
+    reply = await post(jp_fetch, "form", {"context": NAME, "options": {"runtime": "of-another-cluster"}})
+    assert (reply["line"], reply["full"]) == ("", "")
+    (problem,) = reply["problems"]
+    assert problem["field"] == "runtime"
+    assert f"There is no runtime 'of-another-cluster' on {NAME}. Available: torch-distributed" in problem["text"]
+
+
+async def test_form_has_no_problems_if_the_cluster_is_unreachable(jp_fetch: Fetch, cluster: Cluster) -> None:
+    cluster.unreachable = True
+    reply = await post(jp_fetch, "form", {"context": NAME, "options": {"nodes": "2"}})
+    assert reply["problems"] == [], "the fields are valid"
+    assert reply["line"] == f"%%trainjob --nodes 2 --context {NAME}"
+
+
+def create_runtime(cluster: Cluster, runtime: str) -> None:
+    """Create a runtime without replicated jobs."""
+    spec: KubeObject = {"template": {"spec": {"replicatedJobs": []}}}
+    cluster.client.create(CLUSTERTRAININGRUNTIMES, {"metadata": {"name": runtime}, "spec": spec})
+
+
+PROBLEMS: dict[str, tuple[dict[str, str], str, str]] = {
+    "no number": ({"nodes": "many"}, "nodes", "Write a whole number, such as 2"),
+    "zero": ({"nodes": "0"}, "nodes", "at least 1"),
     "memory": ({"memory": "4 gigabytes"}, "memory", "4Gi"),
     "a name": ({"name": "a b"}, "name", "Python identifier"),
+    "a name of Python's own": ({"name": "print"}, "name", "print_job"),
     "a name that asks for help": ({"name": "--help"}, "name", "Python identifier"),
     "a name that is an option": ({"name": "--wait"}, "name", "Python identifier"),
-    "a variable like an option": ({"secrets": ["--help"]}, "secrets", "--help"),
-    "a secret": ({"secrets": ["a b"]}, "secrets", "a b"),
-    "a line break": ({"env": {"A": "x\ny"}}, "env", "line break"),
-    "what is no option": ({"speed": 3}, "speed", "There is no option 'speed'"),
-    "what would be an option": ({"image": "--wait"}, "image", ""),
+    "a variable like an option": ({"secrets": "--help"}, "secrets", "--help"),
+    "a secret": ({"secrets": "a b"}, "secrets", "a b"),
+    "a variable without a value": ({"env": "A"}, "env", "Write NAME=VALUE"),
+    "a value that no line can quote": ({"env": "A=it's $HOME"}, "env", "quotation mark and a dollar sign"),
+    "an unknown option": ({"speed": "3"}, "speed", "There is no option 'speed'"),
+    "a value like an option": ({"image": "--wait"}, "image", ""),
 }
 
 
-@pytest.mark.parametrize(("typed", "field", "text"), WRONG.values(), ids=WRONG)
-async def test_the_form_says_which_field_is_wrong(
-    jp_fetch: Fetch, cluster: Cluster, typed: dict[str, Any], field: str, text: str
+@pytest.mark.parametrize(("typed", "field", "text"), PROBLEMS.values(), ids=PROBLEMS)
+async def test_form_returns_the_field_of_a_problem(
+    jp_fetch: Fetch, cluster: Cluster, typed: dict[str, str], field: str, text: str
 ) -> None:
-    found = await post(jp_fetch, "form", {"context": NAME, "options": {**typed, "gpus": 1}})
+    create_runtime(cluster, "torch-distributed")
+    reply = await post(jp_fetch, "form", {"context": NAME, "options": {**typed, "gpus": "1"}})
     if field == "image":
-        assert "--image=--wait" in found["line"], "it is the value of its own option"
+        assert "--image=--wait" in reply["line"], "it is the value of its own option"
         return
-    assert found["line"] == ""
-    assert [each["field"] for each in found["problems"]] == [field]
-    assert text in found["problems"][0]["text"]
-    assert "%%trainjob" not in found["problems"][0]["text"], "nobody typed a line"
+    assert reply["line"] == ""
+    assert [problem["field"] for problem in reply["problems"]] == [field]
+    assert text in reply["problems"][0]["text"]
+    assert "%%trainjob" not in reply["problems"][0]["text"], "the message concerns a form"
 
 
-async def test_the_form_says_what_does_not_fit(jp_fetch: Fetch, cluster: Cluster) -> None:
-    spec: Object = {"template": {"spec": {"replicatedJobs": []}}}
-    cluster.client.create(CLUSTERTRAININGRUNTIMES, {"metadata": {"name": "torch-distributed"}, "spec": spec})
+async def test_form_returns_what_does_not_fit(jp_fetch: Fetch, cluster: Cluster) -> None:
+    create_runtime(cluster, "torch-distributed")
     cluster.client.create(NODES, {"metadata": {"name": "a"}, "spec": {}})
     status = {"status": {"allocatable": {"cpu": "2", "memory": "4Gi"}}}
     cluster.client.patch(NODES, "a", status, subresource="status")
-    found = await post(jp_fetch, "form", {"context": NAME, "options": {"cpus": "3"}})
-    assert found["problems"] == []
-    assert "The nearest has 2 CPUs" in found["fit"]
+    reply = await post(jp_fetch, "form", {"context": NAME, "options": {"cpus": "3"}})
+    assert reply["problems"] == []
+    assert "The nearest has 2 CPUs" in reply["fit"]
 
 
-@pytest.mark.parametrize("body", [[], {"options": 3}, {"options": {}, "context": 3}], ids=str)
-async def test_what_is_no_form_is_refused(jp_fetch: Fetch, body: Any) -> None:
-    code, _ = await refused(post(jp_fetch, "form", body))
+INVALID_FORMS: list[Any] = [[], {"options": 3}, {"options": {"nodes": 2}}, {"options": {}, "context": 3}]
+
+
+@pytest.mark.parametrize("body", INVALID_FORMS, ids=str)
+async def test_invalid_form_is_refused(jp_fetch: Fetch, body: Any) -> None:
+    code, _ = await error_of(post(jp_fetch, "form", body))
     assert code == 400

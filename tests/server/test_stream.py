@@ -1,4 +1,4 @@
-"""Who may have a stream, and what becomes of it."""
+"""The websocket: authorization, messages and shutdown."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
-from jupyter_trainjob.server import stream as module
-from jupyter_trainjob.server.stream import Streams, encode
-from jupyter_trainjob.server.tab import FORBIDDEN
+from jupyter_trainjob.server import stream_socket as module
+from jupyter_trainjob.server.stream_session import FORBIDDEN
+from jupyter_trainjob.server.stream_socket import OpenSockets, encode
 from tests.embedded import wait_for
 from tests.server.cluster import NAME, Cluster
-from tests.server.test_tab import threads
+from tests.server.session_threads import RunningThreads
 
 Fetch = Callable[..., Any]
 PATH = ("jupyter-trainjob", "stream")
@@ -30,8 +30,8 @@ HANDSHAKE = {
 START = {"kind": "start", "channel": 1, "context": NAME, "namespace": None, "list": True}
 
 
-class OnlySome(Authorizer):
-    """Allows some actions on jobs, and everything else; may be asked to take its time, as one that asks a server."""
+class AllowSome(Authorizer):
+    """Allows some actions on jobs, and all on other resources; asynchronous, as authorizers may be."""
 
     allowed: frozenset[str] = frozenset()
 
@@ -40,105 +40,113 @@ class OnlySome(Authorizer):
         return resource != "trainjob" or action in self.allowed
 
 
-def only(*actions: str) -> type[OnlySome]:
-    return type("Only", (OnlySome,), {"allowed": frozenset(actions)})
+def allow(*actions: str) -> type[AllowSome]:
+    return type("Allow", (AllowSome,), {"allowed": frozenset(actions)})
 
 
-async def say(stream: Any, **content: Any) -> None:
+async def send(stream: Any, **content: Any) -> None:
     await stream.write_message(json.dumps(content))
 
 
-async def hear(stream: Any, **wanted: Any) -> Any:
-    """Return the first message that has these entries; None: the stream has ended."""
+async def wait_for_message(stream: Any, **entries: Any) -> Any:
+    """Return the next message with these entries; None if the stream has ended."""
     while (frame := await asyncio.wait_for(stream.read_message(), 20)) is not None:
         content = json.loads(frame) if isinstance(frame, str) else {}
-        if wanted.items() <= content.items():
+        if entries.items() <= content.items():
             return content
     return None
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     await asyncio.to_thread(wait_for, condition, 20)
 
 
-async def refused(fetch: Fetch, **headers: str) -> int:
-    """Return the status that answers the handshake."""
+async def handshake_status(fetch: Fetch, **headers: str) -> int:
+    """Return the HTTP status of a refused handshake."""
     with pytest.raises(HTTPClientError) as error:
         await fetch(*PATH, headers={**HANDSHAKE, **headers})
     return error.value.code
 
 
-async def test_who_is_not_logged_in_has_no_stream(jp_fetch: Fetch) -> None:
-    assert await refused(jp_fetch, Authorization="token wrong") == 403
+async def test_handshake_needs_a_login(jp_fetch: Fetch) -> None:
+    assert await handshake_status(jp_fetch, Authorization="token wrong") == 403
 
 
-async def test_a_page_from_elsewhere_has_no_stream(
+async def test_handshake_of_another_origin_is_refused(
     jp_fetch: Fetch, jp_ws_fetch: Fetch, jp_auth_header: dict[str, str]
 ) -> None:
     token = jp_auth_header["Authorization"].split()[1]
     login = await jp_fetch("api", "me", params={"token": token})
-    cookies = "; ".join(each.split(";")[0] for each in login.headers.get_list("Set-Cookie"))
-    # Who sends the token has it from the page that we made; a browser that is logged in sends cookies from any page.
+    cookies = "; ".join(cookie.split(";")[0] for cookie in login.headers.get_list("Set-Cookie"))
+    # A token comes from a page of this server; a browser sends cookies from any page.
     no_token = {"Authorization": "", "Cookie": cookies}
     (await jp_ws_fetch(*PATH, headers=dict(no_token))).close()
-    assert await refused(jp_fetch, **no_token, Origin="https://elsewhere.example") == 403
+    assert await handshake_status(jp_fetch, **no_token, Origin="https://elsewhere.example") == 403
 
 
-async def test_who_may_not_read_jobs_has_no_stream(jp_serverapp: Any, jp_fetch: Fetch) -> None:
-    jp_serverapp.web_app.settings["authorizer"] = only("execute", "write")(parent=jp_serverapp)
-    assert await refused(jp_fetch) == 403
+async def test_handshake_needs_the_permission_to_read(jp_serverapp: Any, jp_fetch: Fetch) -> None:
+    jp_serverapp.web_app.settings["authorizer"] = allow("execute", "write")(parent=jp_serverapp)
+    assert await handshake_status(jp_fetch) == 403
 
 
-async def test_who_may_only_read_them_sees_jobs_and_is_told_that_they_cannot_change_them(
+async def test_user_with_read_permission_sees_jobs_and_cannot_change_them(
     jp_serverapp: Any, jp_ws_fetch: Fetch, cluster: Cluster
 ) -> None:
-    jp_serverapp.web_app.settings["authorizer"] = only("read")(parent=jp_serverapp)
+    jp_serverapp.web_app.settings["authorizer"] = allow("read")(parent=jp_serverapp)
     uid = cluster.job("digits")["metadata"]["uid"]
     stream = await jp_ws_fetch(*PATH)
-    await say(stream, **START)
-    assert (await hear(stream, kind="jobs"))["jobs"][0]["name"] == "digits"
-    await say(stream, channel=1, kind="ask", id="q", job=uid, what="delete")
-    assert (await hear(stream, kind="answer"))["error"] == FORBIDDEN
+    await send(stream, **START)
+    assert (await wait_for_message(stream, kind="jobs"))["jobs"][0]["name"] == "digits"
+    await send(stream, channel=1, kind="ask", id="q", job=uid, what="delete")
+    assert (await wait_for_message(stream, kind="answer"))["error"] == FORBIDDEN
     stream.close()
 
 
-async def test_a_page_that_asks_is_answered_whatever_nonsense_came_before(jp_ws_fetch: Fetch) -> None:
+async def test_malformed_messages_are_ignored(jp_ws_fetch: Fetch) -> None:
     stream = await jp_ws_fetch(*PATH)
-    for nonsense in ("{", "null", "[]", '"ping"', b"\x00\xff", '{"channel": 1e99, "kind": "start"}'):
-        await stream.write_message(nonsense, binary=isinstance(nonsense, bytes))
-    await say(stream, kind="ping")
-    assert await hear(stream, kind="pong") == {"kind": "pong"}
+    for malformed in ("{", "null", "[]", '"ping"', b"\x00\xff", '{"channel": 1e99, "kind": "start"}'):
+        await stream.write_message(malformed, binary=isinstance(malformed, bytes))
+    await send(stream, kind="ping")
+    assert await wait_for_message(stream, kind="pong") == {"kind": "pong"}
     stream.close()
 
 
-async def test_two_pages_are_told_the_same_and_one_outlives_the_other(jp_ws_fetch: Fetch, cluster: Cluster) -> None:
+async def test_two_tabs_get_the_same_and_close_independently(
+    jp_ws_fetch: Fetch, cluster: Cluster, session_threads: RunningThreads
+) -> None:
     pages = [await jp_ws_fetch(*PATH) for _ in range(2)]
     for page in pages:
-        await say(page, **START)
-        assert await hear(page, kind="jobs", reset=True)
+        await send(page, **START)
+        assert await wait_for_message(page, kind="jobs", reset=True)
     pages[0].close()
     cluster.job("digits")
-    assert (await hear(pages[1], kind="jobs", reset=False))["jobs"][0]["name"] == "digits"
+    assert (await wait_for_message(pages[1], kind="jobs", reset=False))["jobs"][0]["name"] == "digits"
     pages[1].close()
-    await until(lambda: not threads())
+    await asyncio.to_thread(session_threads.wait_for_exit)
 
 
-async def test_the_end_of_the_server_ends_every_stream_and_its_threads(
-    jp_serverapp: Any, jp_ws_fetch: Fetch, cluster: Cluster
+async def test_shutdown_closes_every_stream_and_its_threads(
+    jp_serverapp: Any, jp_ws_fetch: Fetch, cluster: Cluster, session_threads: RunningThreads
 ) -> None:
     stream = await jp_ws_fetch(*PATH)
-    await say(stream, **START)
-    assert await hear(stream, kind="jobs")
-    assert threads()
-    jp_serverapp.web_app.settings[Streams.SETTING].close()
-    assert await hear(stream, kind="never") is None
+    await send(stream, **START)
+    assert await wait_for_message(stream, kind="jobs")
+    assert session_threads()
+    jp_serverapp.web_app.settings[OpenSockets.SETTING].close()
+    assert await wait_for_message(stream, kind="never") is None
     assert stream.close_code == 1001
     stream.close()
-    await until(lambda: not threads())
+    await asyncio.to_thread(session_threads.wait_for_exit)
 
 
-async def test_a_page_that_takes_nothing_is_cut_off_and_nothing_is_left_of_it(
-    jp_serverapp: Any, http_server: Any, jp_http_port: int, jp_auth_header: dict[str, str], cluster: Cluster
+async def test_tab_that_does_not_receive_is_disconnected(
+    jp_serverapp: Any,
+    http_server: Any,
+    jp_http_port: int,
+    jp_auth_header: dict[str, str],
+    *,
+    cluster: Cluster,
+    session_threads: RunningThreads,
 ) -> None:
     headers = {"Host": "localhost", **HANDSHAKE, **jp_auth_header}
     lines = [
@@ -148,21 +156,21 @@ async def test_a_page_that_takes_nothing_is_cut_off_and_nothing_is_left_of_it(
     reader, writer = await asyncio.open_connection("127.0.0.1", jp_http_port, limit=1000)
     writer.write("\r\n".join([*lines, "", ""]).encode())
     assert b"101" in await reader.readline()
-    (stream,) = jp_serverapp.web_app.settings[Streams.SETTING]._open
-    tab = stream._tab
-    tab.receive(START)
-    await until(lambda: bool(threads()))
+    (stream,) = jp_serverapp.web_app.settings[OpenSockets.SETTING]._open
+    session = stream._session
+    session.receive(START)
+    await wait_until(lambda: bool(session_threads()))
     sent = 0
-    while stream._tab is not None and sent < 10 * module.UNSENT:
-        tab._send({"kind": "log", "text": "x" * 100_000}, [])
+    while stream._session is not None and sent < 10 * module.MAX_UNSENT:
+        session._send({"kind": "log", "text": "x" * 100_000}, [])
         sent += 100_000
         await asyncio.sleep(0)
-    assert module.UNSENT <= sent < 10 * module.UNSENT
-    await until(lambda: not threads())
+    assert module.MAX_UNSENT <= sent < 10 * module.MAX_UNSENT
+    await asyncio.to_thread(session_threads.wait_for_exit)
     writer.close()
 
 
-def test_a_message_with_parts_is_one_frame() -> None:
+def test_message_with_buffers_is_one_frame() -> None:
     assert encode({"kind": "pong"}, []) == '{"kind": "pong"}'
     frame = encode({"kind": "curves", "name": "ü"}, [b"ab", b"", b"c"])
     assert isinstance(frame, bytes)

@@ -1,8 +1,8 @@
-// The browser of all that runs in one: tests of the widget alone, tests in Jupyter, the benchmark.
+// The browser of the widget's tests, the tests in Jupyter, and the benchmarks.
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-/** Loads what the front end's `npm ci` has installed. */
+/** Loads packages that the front end's `npm ci` has installed. */
 export const need = createRequire(path.join(import.meta.dirname, '../../labextension/package.json'));
 
 export const launch = executablePath =>

@@ -1,29 +1,40 @@
-// Curves: small charts that are looked at together. Zoomed, smoothed, by rank, beside earlier jobs, as table and files.
+// Curves: charts with a shared range. Zoomed, smoothed, by rank, beside earlier jobs, as table and files.
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 
-import { accessible, assert, counted, everywhere, finish, scenes, shot, themes, view } from './harness.mjs';
+import {
+  expectAxePasses,
+  assert,
+  expectCount,
+  checkInAllThemes,
+  finish,
+  scenes,
+  shot,
+  shots,
+  themes,
+  withScene
+} from './harness.mjs';
 
 const charts = page => page.getByRole('slider', { name: / at step / });
 const loss = page => page.getByRole('slider', { name: /^loss: / });
 const tool = (page, name) =>
   page.getByRole('group', { name: 'Curves', exact: true }).getByRole('button', { name, exact: true });
-const choose = (page, what, value) => page.getByRole('combobox', { name: what }).selectOption(value);
+const choose = (page, label, value) => page.getByRole('combobox', { name: label }).selectOption(value);
 const drawn = chart => chart.locator('canvas').evaluate(canvas => canvas.toDataURL());
-const asked = (page, what) =>
-  page.evaluate(kind => window.sent.filter(each => each.kind === 'ask' && each.what === kind), what);
-/** Has the kernel answer `what` with the recorded answer of another name. */
-const answer = (page, what, name) =>
-  page.evaluate(([kind, other]) => (window.answers[kind] = window.answers[other]), [what, name]);
+const requestsOf = (page, name) =>
+  page.evaluate(kind => window.sent.filter(each => each.kind === 'ask' && each.what === kind), name);
+/** Sets the answer to a request to the recorded answer of another name. */
+const answer = (page, request, name) =>
+  page.evaluate(([kind, other]) => (window.answers[kind] = window.answers[other]), [request, name]);
 
-/** Waits until the chart is another picture than `before`. */
-async function changed(chart, before) {
+/** Waits until the chart's picture differs from `before`. */
+async function waitForChange(chart, before) {
   for (const end = Date.now() + 5000; Date.now() < end;) {
     if ((await drawn(chart)) !== before) {
       return;
     }
   }
-  assert.fail('the chart stays as it was');
+  assert.fail('the chart did not change');
 }
 
 /** Drags across a chart from one share of its width to another. */
@@ -42,18 +53,18 @@ async function drag(page, chart, from, to, key) {
 }
 
 const tools = page => page.getByRole('button', { name: 'Tools', exact: true });
-/** Looks at a scene with the tools open. */
-const opened = (name, options, body) =>
-  view(name, options, async page => {
+/** Runs `body` with a page of a scene whose tools are open. */
+const withTools = (name, options, body) =>
+  withScene(name, options, async page => {
     await tools(page).click();
     await body(page);
   });
 
-await everywhere(['compared', 'restarted', 'many', 'first-points'], {
+await checkInAllThemes(['compared', 'restarted', 'many', 'first-points'], {
   label: '-curves'
 });
 
-await everywhere(['compared'], {
+await checkInAllThemes(['compared'], {
   label: '-everything',
   prepare: async page => {
     await tools(page).click();
@@ -76,8 +87,8 @@ await everywhere(['compared'], {
   }
 });
 
-await view('compared', { theme: 'light' }, async page => {
-  await counted(tool(page, 'Compare'), 0, 'the tools are shut');
+await withScene('compared', { theme: 'light' }, async page => {
+  await expectCount(tool(page, 'Compare'), 0, 'the tools are closed');
   assert.equal(await tools(page).getAttribute('aria-expanded'), 'false');
   await drag(page, loss(page), 0.25, 0.5);
   await page.getByText(/^steps [\d,]+ to [\d,]+$/).waitFor();
@@ -89,25 +100,25 @@ await view('compared', { theme: 'light' }, async page => {
   assert.equal(await tools(page).getAttribute('aria-expanded'), 'true');
 });
 
-await opened('compared', { theme: 'light' }, async page => {
-  await counted(charts(page), 2, 'every metric at once');
+await withTools('compared', { theme: 'light' }, async page => {
+  await expectCount(charts(page), 2, 'every metric at once');
   await loss(page).hover();
   await page
     .getByText(/^step 1,\d+ · 0\.\d+ – /)
     .first()
     .waitFor();
-  await counted(page.getByText(/^step 1,\d+ · 0\.\d+ – /), 2, 'all charts share the crosshair');
+  await expectCount(page.getByText(/^step 1,\d+ · 0\.\d+ – /), 2, 'all charts share the crosshair');
   await page.mouse.move(1, 1);
   await page.getByText('mean and range of 8 ranks').first().waitFor();
 });
 
-await opened('compared', { theme: 'light' }, async page => {
-  // Zooming in shows every step, for all charts alike; the coarse curve stands in until these have come.
+await withTools('compared', { theme: 'light' }, async page => {
+  // Zooming in shows every step, in all charts; the coarse curve is shown until these have arrived.
   const before = await drawn(loss(page));
   await drag(page, loss(page), 0.3, 0.4);
-  await changed(loss(page), before);
+  await waitForChange(loss(page), before);
   await page.waitForFunction(() => window.sent.filter(each => each.what === 'window').length >= 2);
-  const requests = await asked(page, 'window');
+  const requests = await requestsOf(page, 'window');
   assert.deepEqual(new Set(requests.map(each => each.name)), new Set(['loss', 'accuracy']));
   const { start, end, ranks } = requests[0];
   assert.ok(start > 900 && end < 1600 && end > start && ranks === null, JSON.stringify(requests[0]));
@@ -121,15 +132,15 @@ await opened('compared', { theme: 'light' }, async page => {
   await page.locator('button[disabled]').filter({ hasText: 'All' }).waitFor();
 });
 
-await opened('compared', { theme: 'light' }, async page => {
+await withTools('compared', { theme: 'light' }, async page => {
   const before = await drawn(loss(page));
   await loss(page).hover();
   await page.mouse.wheel(0, -200);
-  assert.equal(await tool(page, 'Zoom out').isDisabled(), true, 'the wheel alone is the page’s');
+  assert.equal(await tool(page, 'Zoom out').isDisabled(), true, 'the wheel alone scrolls the page');
   await page.keyboard.down('Control');
   await page.mouse.wheel(0, -200);
   await page.keyboard.up('Control');
-  await changed(loss(page), before);
+  await waitForChange(loss(page), before);
   await tool(page, 'Zoom out').click();
   await tool(page, 'Zoom in').click();
   await tool(page, 'Later steps').click();
@@ -137,8 +148,8 @@ await opened('compared', { theme: 'light' }, async page => {
   assert.ok(await tool(page, 'Earlier steps').isDisabled());
 });
 
-await opened('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page => {
-  // By keyboard alone: what is under the crosshair is the value of a slider, so that a screen reader says it.
+await withTools('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page => {
+  // By keyboard: the values at the crosshair are the value of a slider, so that screen readers read them.
   const chart = loss(page);
   await chart.focus();
   assert.match(await chart.getAttribute('aria-valuetext'), /^loss: 2\.\d+ at step 0, /);
@@ -158,7 +169,7 @@ await opened('compared', { theme: 'dark', reducedMotion: 'reduce' }, async page 
   assert.match(await chart.getAttribute('aria-valuetext'), /^loss: /);
 });
 
-await opened('compared', { theme: 'light' }, async page => {
+await withTools('compared', { theme: 'light' }, async page => {
   await answer(page, 'window', 'window all');
   await choose(page, 'Ranks', 'all');
   await page.getByText('each of 8 ranks').first().waitFor();
@@ -170,16 +181,16 @@ await opened('compared', { theme: 'light' }, async page => {
   await shot(page, 'curves-every-rank');
 });
 
-await opened('compared', { theme: 'dark' }, async page => {
-  for (const [what, value] of [
-    ['Up', 'log'],
-    ['Across', 'log'],
-    ['Across', 'time']
+await withTools('compared', { theme: 'dark' }, async page => {
+  for (const [label, value] of [
+    ['Y axis', 'log'],
+    ['X axis', 'log'],
+    ['X axis', 'time']
   ]) {
     const before = await drawn(loss(page));
-    await choose(page, what, value);
-    await changed(loss(page), before);
-    await shot(page, `curves-${what}-${value}-dark`.toLowerCase());
+    await choose(page, label, value);
+    await waitForChange(loss(page), before);
+    await shot(page, `curves-${label}-${value}-dark`.toLowerCase());
   }
   await loss(page).hover();
   await page
@@ -188,36 +199,104 @@ await opened('compared', { theme: 'dark' }, async page => {
     .waitFor();
 });
 
-await opened('restarted', { theme: 'light' }, async page => {
-  await page.getByRole('slider', { name: /began anew at step 900$/ }).waitFor();
+for (const name of ['one-point', 'one-point-of-total']) {
+  await withScene(name, { theme: 'light' }, async page => {
+    // The dot is fully visible.
+    const [width, height] = await loss(page)
+      .locator('canvas')
+      .evaluate(canvas => {
+        const { data, width } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const [xs, ys] = [[], []];
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3] > 200 && data[i + 2] - data[i] > 60) {
+            xs.push((i / 4) % width);
+            ys.push(Math.floor(i / 4 / width));
+          }
+        }
+        return [xs, ys].map(all => (Math.max(...all) - Math.min(...all) + 1) / devicePixelRatio);
+      });
+    assert.ok(width >= 6 && width <= 10 && height >= 6 && height <= 10, `${width} × ${height}`);
+    await shots(page, `curves-${name}`);
+  });
+}
+
+await withScene('no-point', { theme: 'light' }, async page => {
+  await page.getByText(/^No metrics yet\. Curves appear when the job calls report\(/).waitFor();
+  await shots(page, 'curves-no-point');
+});
+await withScene('no-point-complete', { theme: 'light' }, async page => {
+  await page.getByText(/^This job reported no metrics\./).waitFor();
+  await expectAxePasses(page);
 });
 
-await opened('many', { theme: 'light' }, async page => {
-  await counted(charts(page), 6, 'no more at once than can be looked at');
+await withScene('many-earlier', { theme: 'light', width: 400 }, async page => {
+  await tools(page).click();
+  const rows = await page.getByRole('group', { name: 'Curves', exact: true }).evaluate(group => {
+    const parts = [...group.querySelectorAll('.tj-tool')];
+    return new Set(parts.map(part => Math.round(part.getBoundingClientRect().top / 8))).size;
+  });
+  assert.ok(rows <= 2, `${rows} rows of tools`);
+  await shots(page, 'curves-tools-400');
+  await tool(page, 'Compare').click();
+  const boxes = page.getByRole('checkbox');
+  await expectCount(boxes, 35);
+  const filter = page.getByRole('searchbox', { name: 'Filter: Earlier jobs to compare with' });
+  await filter.fill('digits');
+  await expectCount(boxes, 1);
+  await boxes.first().check();
+  await page.getByText('A digits-m3q8d').waitFor();
+  await page
+    .getByText(/^A 0\.\d+$/)
+    .first()
+    .waitFor();
+  await filter.fill('TRIAL-07');
+  await expectCount(boxes, 2, 'compared jobs stay in the list');
+  await filter.fill('nothing of the kind');
+  await expectCount(boxes, 1);
+  await expectAxePasses(page);
+  await shots(page, 'curves-compare-filtered-400');
+});
+
+await withTools('restarted', { theme: 'light' }, async page => {
+  const gaps = 'inf at step 200, nan at steps 400 to 596';
+  const chart = page.getByRole('slider', { name: new RegExp(`${gaps}, restarted at step 900$`) });
+  await chart.waitFor();
+  await page.locator('.tj-plot-words', { hasText: gaps }).waitFor();
+  await chart.focus();
+  await page.keyboard.press('Home');
+  for (let i = 0; i < 50; i++) {
+    await page.keyboard.press('ArrowRight');
+  }
+  await page.locator('.tj-plot-value', { hasText: /^inf$/ }).waitFor();
+  await page.locator('.tj-plot-words', { hasText: 'step 200' }).waitFor();
+});
+
+await withTools('many', { theme: 'light' }, async page => {
+  await expectCount(charts(page), 6, 'six charts by default');
   await tool(page, 'Metrics 6/12').click();
   await page.getByRole('checkbox', { name: 'grad_norm/layer8' }).check();
   await page.getByRole('checkbox', { name: 'loss', exact: true }).uncheck();
   await page.getByRole('slider', { name: /^grad_norm\/layer8: / }).waitFor();
-  await counted(loss(page), 0);
-  await accessible(page);
+  await expectCount(loss(page), 0);
+  await expectAxePasses(page);
   await shot(page, 'curves-chosen');
 });
 
-await opened('compared', { theme: 'light' }, async page => {
+await withTools('compared', { theme: 'light' }, async page => {
   await tool(page, 'Table').click();
   const table = page.getByRole('region', { name: 'Data of loss' });
-  await counted(table.locator('tbody tr'), 100);
+  await expectCount(table.locator('tbody tr'), 100);
   assert.deepEqual(await table.locator('thead th').allTextContents(), [
     'step',
     'mean',
     'lowest rank',
     'highest rank'
   ]);
-  await accessible(page);
+  await expectAxePasses(page);
   await shot(page, 'curves-table');
 });
 
-await opened('compared', { theme: 'light' }, async page => {
+await withTools('compared', { theme: 'light' }, async page => {
   let download = page.waitForEvent('download');
   await tool(page, 'CSV').click();
   const csv = await (await download).path().then(file => readFile(file, 'utf8'));
@@ -234,11 +313,11 @@ await opened('compared', { theme: 'light' }, async page => {
   assert.equal((await download).suggestedFilename(), 'digits-x7k2p.png');
 });
 
-await opened('compared', { theme: 'light' }, async page => {
+await withTools('compared', { theme: 'light' }, async page => {
   const before = await drawn(loss(page));
   await page.addStyleTag({ content: themes.dark });
   await page.evaluate(() => (document.body.dataset.jpThemeLight = 'false'));
-  await changed(loss(page), before);
+  await waitForChange(loss(page), before);
 });
 
 await finish();

@@ -1,6 +1,5 @@
-// Drives the widget in Chromium: loads the built module as anywidget does (from a blob, with a bare model), plays
-// recorded messages, answers requests as recorded, and lets a topic check what a person would. Each `<topic>.mjs` beside
-// this file is run by itself:
+// Drives the widget in Chromium: loads the built module as anywidget does (from a blob, with a minimal model), plays
+// recorded messages, and answers requests as recorded. Each `<topic>.mjs` beside this file is run as a script:
 //
 //   node card.mjs RECORDINGS.json CHROMIUM [SCREENSHOTS]
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +15,7 @@ const { esm, css, themes, now, scenes: played } = JSON.parse(readFileSync(record
 const html = readFileSync(path.join(here, 'page.html'), 'utf8');
 const axe = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What the topic was given, by name. */
+/** The recorded scenes of the topic, by name. */
 export const scenes = played;
 export { assert, themes };
 export const WIDE = 860;
@@ -26,8 +25,8 @@ const browser = await launch(chromium);
 export const pictures = album(browser);
 
 /**
- * Opens a page with one scene, at its moment; `answers` adds to those of the scene. Every complaint of the page fails the
- * run.
+ * Opens a page with one scene, at its time; `answers` adds to those of the scene. An error or warning of the page fails
+ * the run.
  */
 async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference', answers = {} }) {
   const page = await browser.newPage({
@@ -45,7 +44,7 @@ async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference
     message => ['error', 'warning'].includes(message.type()) && complaints.push(message.text())
   );
   await page.setContent(html);
-  await wear(page, theme);
+  await setTheme(page, theme);
   await page.addStyleTag({ content: css });
   await page.evaluate(play, { esm, scene: { ...scene, answers: { ...scene.answers, ...answers } } });
   await page.waitForSelector('.tj-card');
@@ -53,7 +52,7 @@ async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference
 }
 
 /** Light or dark with JupyterLab's variables, vscode-dark with VS Code's; bare and bare-dark without; contrast: forced colours. */
-export async function wear(page, theme) {
+export async function setTheme(page, theme) {
   const dark = theme.endsWith('dark');
   await page.emulateMedia({
     colorScheme: dark ? 'dark' : 'light',
@@ -70,7 +69,7 @@ export async function wear(page, theme) {
   );
 }
 
-/** In the page: hosts the module as anywidget does, plays the messages of a scene, and answers for the kernel. */
+/** In the page: hosts the module as anywidget does, plays the messages of a scene, and answers requests. */
 async function play({ esm, scene }) {
   const url = URL.createObjectURL(new Blob([esm], { type: 'text/javascript' }));
   const widget = await (await import(url)).default();
@@ -80,8 +79,8 @@ async function play({ esm, scene }) {
   window.answers = scene.answers;
   window.sent = [];
   window.emit = (event, ...values) => (handlers.get(event) ?? []).forEach(callback => callback(...values));
-  /** What the kernel says about the scene's job: `say({kind: 'log', …})`. */
-  window.say = (content, buffers = []) =>
+  /** Delivers a message about the scene's job: `receive({kind: 'log', …})`. */
+  window.receive = (content, buffers = []) =>
     window.emit('msg:custom', { job: scene.state.uid, ...content }, views(buffers));
   const model = {
     get: name => scene[name],
@@ -96,11 +95,11 @@ async function play({ esm, scene }) {
       const answer = message.kind === 'ask' ? window.answers[message.what] : undefined;
       if (answer) {
         const [content, buffers] = answer;
-        setTimeout(() => window.say({ ok: true, ...content, kind: 'answer', id: message.id }, buffers));
+        setTimeout(() => window.receive({ ok: true, ...content, kind: 'answer', id: message.id }, buffers));
       }
     }
   };
-  window.leave = [
+  window.cleanups = [
     await widget.initialize({ model }),
     await widget.render({ model, el: document.getElementById('cell') })
   ];
@@ -111,7 +110,7 @@ async function play({ esm, scene }) {
   }
 }
 
-/** In the page: the texts whose contrast with what lies behind them is below WCAG's AA. */
+/** In the page: texts whose contrast with their background is below WCAG's level AA. */
 function faint() {
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgb = (colour, behind = [255, 255, 255]) => {
@@ -134,7 +133,7 @@ function faint() {
     }
     return chain.reduce((behind, colour) => rgb(colour, behind), [255, 255, 255]);
   };
-  const found = [];
+  const texts = [];
   for (const node of document.querySelectorAll('.tj-card *')) {
     const words = [...node.childNodes]
       .filter(child => child.nodeType === 3 && child.data.trim())
@@ -152,17 +151,17 @@ function faint() {
     );
     const contrast = (a + 0.05) / (b + 0.05);
     if (contrast < 4.5) {
-      found.push(`${node.className}: "${words[0].slice(0, 30)}" ${contrast.toFixed(2)}`);
+      texts.push(`${node.className}: "${words[0].slice(0, 30)}" ${contrast.toFixed(2)}`);
     }
   }
-  return found;
+  return texts;
 }
 
-/** In the page: what axe finds in the cell, a line each. */
+/** In the page: axe's violations in the cell, a line each. */
 async function violations(rules) {
   const { violations: found } = await window.axe.run('#cell', {
     runOnly: rules ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-    // A cell is a part of a page whose headings and landmarks are the host's.
+    // A cell is part of a page: headings and landmarks are the host's.
     rules: { region: { enabled: false }, 'heading-order': { enabled: false } }
   });
   return found.map(
@@ -170,19 +169,19 @@ async function violations(rules) {
   );
 }
 
-/** That there come to be so many of them: what an action does is drawn a frame later. */
-export async function counted(locator, expected, what = 'elements') {
+/** Waits until `expected` elements match: the page is redrawn a frame after an action. */
+export async function expectCount(locator, expected, message = 'elements') {
   const deadline = performance.now() + 10_000;
-  let found = await locator.count();
-  while (found !== expected && performance.now() < deadline) {
+  let count = await locator.count();
+  while (count !== expected && performance.now() < deadline) {
     await locator.page().waitForTimeout(20);
-    found = await locator.count();
+    count = await locator.count();
   }
-  assert.equal(found, expected, `${what}: ${locator}`);
+  assert.equal(count, expected, `${message}: ${locator}`);
 }
 
-/** What axe finds now, by all of its rules or those named. */
-export async function accessible(page, rules = null) {
+/** Checks the page with axe, by all of its rules or the given ones. */
+export async function expectAxePasses(page, rules = null) {
   if (renewing) {
     return;
   }
@@ -192,12 +191,12 @@ export async function accessible(page, rules = null) {
   assert.deepEqual(await page.evaluate(violations, rules), [], 'axe');
 }
 
-/** That no text is too faint to read. */
-export async function legible(page) {
+/** Checks the contrast of all texts. */
+export async function expectReadableContrast(page) {
   assert.deepEqual(await page.evaluate(faint), [], 'too faint to read');
 }
 
-/** Takes a picture of what the cell shows: compared where one is kept, left where a folder for pictures was given. */
+/** Takes a screenshot of the cell: compares it with the reference picture, if any, and saves it in the folder for screenshots, if given. */
 export async function shot(page, name) {
   if (!screenshots && !pictures.keeps(name)) {
     return;
@@ -210,18 +209,18 @@ export async function shot(page, name) {
   await pictures.compare(name, png, take);
 }
 
-/** Takes it in light and in dark. */
+/** Takes screenshots in the light and the dark theme. */
 export async function shots(page, name) {
   for (const theme of ['dark', 'light']) {
-    await wear(page, theme);
+    await setTheme(page, theme);
     await shot(page, `${name}-${theme}`);
   }
 }
 
 const results = { passed: 0, failed: 0 };
 
-/** Looks at one scene: `await view('running', {theme: 'light'}, async page => …)`. */
-export async function view(name, options, body) {
+/** Runs `body` with a page of one scene: `await withScene('running', {theme: 'light'}, async page => …)`. */
+export async function withScene(name, options, body) {
   let opened;
   try {
     assert.ok(scenes[name], `no such scene: ${name}`);
@@ -238,25 +237,25 @@ export async function view(name, options, body) {
 }
 
 /**
- * Looks at scenes in light, dark and forced colours, in each width: legible, nothing scrolls sideways, nothing that a
- * pod wrote became an element or ran, axe is content. `prepare` brings the page where it is to be looked at.
+ * Checks scenes in light, dark and forced colours, in each width: contrast, no horizontal scrolling, no element or script
+ * from the text of a pod, axe's rules. `prepare` brings the page into the state to check.
  */
-export async function everywhere(
+export async function checkInAllThemes(
   names,
   { prepare = async () => {}, label = '', widths = [WIDE, NARROW] } = {}
 ) {
   for (const name of names) {
-    await view(name, { theme: 'light', width: widths[0] }, async page => {
+    await withScene(name, { theme: 'light', width: widths[0] }, async page => {
       await prepare(page);
       assert.equal(await page.evaluate(() => window.pwned), undefined, 'a pod ran a script');
       assert.equal(await page.locator('.tj-card :is(img, script)').count(), 0, 'a pod made an element');
       for (const theme of renewing ? ['light', 'dark'] : ['light', 'dark', 'contrast']) {
-        await wear(page, theme);
+        await setTheme(page, theme);
         await page.setViewportSize({ width: widths[0], height: 900 });
-        // Of axe's rules, only that of contrast sees the theme.
-        await accessible(page, theme === 'light' ? null : ['color-contrast']);
+        // The theme affects only axe's rule for contrast.
+        await expectAxePasses(page, theme === 'light' ? null : ['color-contrast']);
         if (theme !== 'contrast' && !renewing) {
-          await legible(page);
+          await expectReadableContrast(page);
         }
         for (const width of renewing ? widths.slice(0, 1) : widths) {
           await page.setViewportSize({ width, height: 900 });
@@ -269,7 +268,7 @@ export async function everywhere(
   }
 }
 
-/** Says how it went; the last line of each topic. */
+/** Prints the results and exits; the last line of each topic. */
 export async function finish() {
   await browser.close();
   pictures.problems.forEach(problem => console.log(`not ok: ${problem}`));

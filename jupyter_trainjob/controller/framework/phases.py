@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.resources import KubeObject
 from jupyter_trainjob.controller.framework.info import Info
 
 
@@ -22,7 +22,7 @@ class Plugin(Protocol):
 
 @runtime_checkable
 class EnforceMLPolicy(Protocol):
-    """Makes the pods what the runtime's ML policy wants."""
+    """Configures the pods for the runtime's ML policy."""
 
     def enforce_ml_policy(self, info: Info) -> None:
         """Change counts, environment and ports of the pod sets."""
@@ -51,5 +51,5 @@ class ComponentBuilder(Protocol):
     def sync_parallel_count(self, info: Info) -> None:
         """Carry the counts of the pod sets into the template."""
 
-    def build(self, info: Info) -> list[Object]:
+    def build(self, info: Info) -> list[KubeObject]:
         """Return the objects that shall exist."""

@@ -1,10 +1,9 @@
-"""JobSets become Jobs and a headless Service: the step below, where no JobSet controller is installed.
+"""Reconcile JobSets into Jobs and a headless Service, for clusters without JobSet's own controller.
 
-``reconciler`` reads and writes; ``decision`` says what is to be done, and asks one file per policy: `children` (what
-each Job counts as), `startup` and `depends_on` (which Jobs may exist yet), `success` and `failure` (how it ends or
-begins anew), `network`, `claims`, `suspend`, `ttl`. ``jobs`` and ``labels`` make the Jobs. All of it but the
-reconciler is pure.
+`jobset_reconciler` reads and writes; `jobset_decision` decides what is to be done: `child_jobs` classifies each Job,
+`policies` has one file per policy (which Jobs may exist yet, how the JobSet ends or restarts, its claims, suspension
+and time to live), and `job_template`, `labels` and `headless_service` make the objects. All but the reconciler is pure.
 
 What JobSet v0.12 has behind feature gates that are off (restarts of single Jobs, in-place restarts, elastic JobSets) is
-not here; a JobSet that asks for it is refused at admission, or fails with that reason where nobody refused it.
+not implemented; a JobSet that uses it is rejected at admission, or fails with that reason if it was not validated.
 """

@@ -1,23 +1,30 @@
 """Torch: what torchrun reads from its environment (``PET_*``), and the port of the rendezvous.
 
-Runs in the ML policy phase for runtimes with ``mlPolicy.torch``. The rank of a node is its completion index, the master
-is pod 0 of the replicated job ``node``, whose name JobSet's headless Service makes resolvable.
+Runs in the ML policy phase for runtimes with ``mlPolicy.torch``. For torchtune, the rendezvous and the recipe go into
+the command (`torchtune_command`).
+
+Upstream: https://github.com/kubeflow/trainer/blob/v2.3.0/pkg/runtime/framework/plugins/torch/torch.go
 """
 
 from __future__ import annotations
 
-from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.constants import ANCESTOR_TRAINER, JOB_COMPLETION_INDEX, NODE_JOB, TRAINER_PORT
-from jupyter_trainjob.controller.framework import resources
+from jupyter_trainjob.api.kinds.torchtune import ENTRYPOINT
+from jupyter_trainjob.api.resources import KubeObject
+from jupyter_trainjob.constants import TRAINER_PORT
 from jupyter_trainjob.controller.framework.info import Info
-from jupyter_trainjob.controller.framework.unsupported import BuildError, Unsupported
-from jupyter_trainjob.controller.framework.upserts import upsert_env, upsert_port, user_env
-
-TORCHTUNE = ["tune", "run"]
+from jupyter_trainjob.controller.framework.list_upserts import upsert_env, user_env
+from jupyter_trainjob.controller.framework.pipeline_errors import BuildError
+from jupyter_trainjob.controller.framework.rendezvous import (
+    RANK,
+    apply_node_count,
+    coordinator_host,
+    inject_rendezvous,
+)
+from jupyter_trainjob.controller.plugins.torchtune_command import complete_command
 
 
 class Torch:
-    """Sets node count, torchrun's environment and the rendezvous port."""
+    """Sets node count, torchrun's environment, the rendezvous port, and torchtune's command."""
 
     name = "Torch"
     policies = frozenset({"torch"})
@@ -27,49 +34,36 @@ class Torch:
         settings = info.policy("torch")
         if settings is None:
             return
-        if info.trainer.get("command") == TORCHTUNE:
-            raise Unsupported(
-                "the command 'tune run' needs arguments that Kubeflow Trainer derives from the runtime, which this "
-                "controller does not do. Write the whole torchtune command line, or use a cluster where Kubeflow "
-                "Trainer is installed."
-            )
-        pods = info.pod_set_of(ANCESTOR_TRAINER)
-        if pods is not None and info.trainer.get("numNodes") is not None:
-            pods.count = info.trainer["numNodes"]
-        variables = _rendezvous(info, nodes=1 if pods is None else pods.count)
-        container = info.trainer_container()
-        if container is not None:
-            upsert_env(container, user_env(info.trainer.get("env") or ()))
-            upsert_env(container, variables)
-            upsert_port(container, {"containerPort": TRAINER_PORT})
+        nodes, processes = apply_node_count(info), _processes_per_node(info)
+        launch: list[KubeObject] = [
+            {"name": "PET_NNODES", "value": str(nodes)},
+            {"name": "PET_NPROC_PER_NODE", "value": processes},
+            {"name": "PET_NODE_RANK", "valueFrom": RANK},
+        ]
+        rendezvous: list[KubeObject] = [
+            {"name": "PET_MASTER_ADDR", "value": coordinator_host(info)},
+            {"name": "PET_MASTER_PORT", "value": str(TRAINER_PORT)},
+        ]
+        variables = [*user_env(info.trainer.get("env") or ()), *launch]
+        if info.trainer.get("command") == ENTRYPOINT:
+            info.trainer["command"] = complete_command(info, nodes=nodes, processes=processes)
+        else:
+            variables += rendezvous
+        inject_rendezvous(info, variables)
         for target in (settings.get("envInjection") or {}).get("targets") or ():
             for name in target["containerNames"]:
-                upsert_env(_injected(info, target["jobName"], name), variables)
+                upsert_env(_injected(info, target["jobName"], name), [*launch, *rendezvous])
 
 
-def processes_per_node(info: Info) -> str:
-    """Return torchrun's ``--nproc-per-node``: as wished, else per device (``auto``), else one per processor."""
-    wished = info.trainer.get("numProcPerNode")
-    if wished is not None:
-        return str(wished)
-    per_node = info.resources_per_node()
-    if resources.gpus(per_node):
-        return "auto"
-    return str(max(1, resources.cpus(per_node)))
+def _processes_per_node(info: Info) -> str:
+    """Return torchrun's ``--nproc-per-node``: as requested, else ``auto`` with GPUs, else the number of CPUs."""
+    requested = info.trainer.get("numProcPerNode")
+    if requested is not None:
+        return str(requested)
+    return "auto" if info.gpus_per_node() else str(max(1, info.cpus_per_node()))
 
 
-def _rendezvous(info: Info, *, nodes: int) -> list[Object]:
-    rank = {"fieldRef": {"fieldPath": f"metadata.annotations['{JOB_COMPLETION_INDEX}']"}}
-    return [
-        {"name": "PET_NNODES", "value": str(nodes)},
-        {"name": "PET_NPROC_PER_NODE", "value": processes_per_node(info)},
-        {"name": "PET_NODE_RANK", "valueFrom": rank},
-        {"name": "PET_MASTER_ADDR", "value": f"{info.name}-{NODE_JOB}-0-0.{info.name}"},
-        {"name": "PET_MASTER_PORT", "value": str(TRAINER_PORT)},
-    ]
-
-
-def _injected(info: Info, job: str, name: str) -> Object:
+def _injected(info: Info, job: str, name: str) -> KubeObject:
     pods = info.pod_set(job)
     container = None if pods is None else pods.container(name)
     if container is None:

@@ -1,9 +1,9 @@
-/** Numbers as people read them. `jupyter_trainjob/widget/text.py` writes the same; `test/formats.json` holds both to it. */
-import { trans } from './words';
+/** Number formats. `jupyter_trainjob/rendering/text.py` has the same; `test/formats.json` tests both. */
+import { trans } from './i18n';
 
 const EN = 'en-US';
 
-/** A metric's value, in a width that does not jump: four significant digits. */
+/** A metric's value with four significant digits, so that its width varies little. */
 export function value(x: number | string): string {
   if (typeof x === 'string') {
     return x;
@@ -26,7 +26,7 @@ export function count(n: number): string {
   return Math.round(n).toLocaleString(EN);
 }
 
-/** A share as whole percent, rounded down: 100 % is reached at the end only. */
+/** A share as whole percent, rounded down, so that only a complete share is 100 %. */
 export function percent(share: number): string {
   return `${Math.floor(share * 100 + 1e-9)} %`;
 }
@@ -40,7 +40,7 @@ export function duration(seconds: number): string {
   return s < 59.5 ? trans.__('%1 s', Math.round(s)) : clock(s);
 }
 
-/** Time left or passed as a clock shows it: `0:41`, `1:02:03`. */
+/** A remaining or elapsed time: `0:41`, `1:02:03`. */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const two = (n: number): string => String(n).padStart(2, '0');

@@ -1,12 +1,13 @@
-/** The plugins of JupyterLab and Notebook 7. Each can be switched off by itself. */
+/** The plugins for JupyterLab and Notebook 7. Each can be disabled separately. */
 import '../ui/style/index.css';
-import { commands } from './commands';
-import { live } from './live';
+import { commands } from './jobs/commands';
+import { live } from './outputs/liveOutputs';
+import { loadHint } from './newJob/loadHint';
 import { newJob } from './newJob/plugin';
-import { keeper, output } from './outputs';
-import { running } from './running';
-import { service } from './service';
+import { keeper, output } from './outputs/cellOutputs';
+import { running } from './jobs/runningPanel';
+import { service } from './service/plugin';
 import { sidebar } from './sidebar/plugin';
 import './style.css';
 
-export default [output, keeper, service, sidebar, commands, running, newJob, live];
+export default [output, keeper, service, sidebar, commands, running, newJob, live, loadHint];

@@ -1,11 +1,11 @@
-"""A real API server on loopback: etcd and kube-apiserver, started once for all processes that use it.
+"""A real API server on loopback: etcd and kube-apiserver, shared by all processes that use it.
 
-`share` is for those who use it: it finds a running one in a folder or starts one, and keeps it for as long as its
+`share` finds a running server in a folder or starts one, and keeps it running while its
 context lasts. The file itself is the program of the keeper (``python control_plane.py FOLDER BIN TOKEN``), which owns
 the two servers. Users hold a shared lock on ``users``; the keeper waits for the exclusive one, which the kernel grants
 when the last user has ended, however it ended. The keeper in turn takes its servers with it.
 
-No controllers run beside it: what a bare API server does is what the conformance suite compares.
+No controllers run: the conformance suite compares bare API servers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -35,7 +36,7 @@ CONTEXT: Final = "kubernetes"
 
 @contextlib.contextmanager
 def share(folder: Path, programs: Path) -> Iterator[Path]:
-    """Yield the kubeconfig of the API server in `folder`, starting it from `programs` if nobody has."""
+    """Yield the kubeconfig of the API server in `folder`; start it from `programs` if it does not run."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "users").open("wb") as users:
         with _held(folder / "starting"):
@@ -54,8 +55,8 @@ def _start_keeper(folder: Path, programs: Path) -> None:
     # Reap the keeper if it ends before this process does.
     threading.Thread(target=keeper.wait, name="control-plane-reaper", daemon=True).start()
     assert keeper.stdout
-    with keeper.stdout as told:
-        if told.readline() != b"ready\n":
+    with keeper.stdout as output:
+        if output.readline() != b"ready\n":
             logs = "\n".join(_tail(folder / f"{name}.log") for name in ("keeper", "etcd", "kube-apiserver"))
             raise RuntimeError(f"the control plane in {folder} did not start:\n{logs}")
 
@@ -70,10 +71,10 @@ def _is_kept(folder: Path) -> bool:
 
 
 def _keep(folder: Path, programs: Path, token: str) -> None:
-    """Run the servers until no user is left."""
+    """Run the servers until the last user has ended."""
     with _held(folder / "keeper"), contextlib.ExitStack() as servers:
         port = _start_servers(folder, programs, token, servers)
-        (folder / "kubeconfig").write_text(json.dumps(_kubeconfig(folder, port, token)))
+        (folder / "kubeconfig").write_text(json.dumps(kubeconfig(folder, port, token)))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         with _held(folder / "users"):
@@ -81,9 +82,19 @@ def _keep(folder: Path, programs: Path, token: str) -> None:
     shutil.rmtree(folder / "etcd", ignore_errors=True)
 
 
-def _start_servers(folder: Path, programs: Path, token: str, servers: contextlib.ExitStack) -> int:
-    store, peer, port = _free_ports(3)
-    shutil.rmtree(folder / "etcd", ignore_errors=True)
+@dataclass(frozen=True)
+class Servers:
+    """The arguments of the two servers, and their ports."""
+
+    etcd: tuple[str, ...]
+    api_server: tuple[str, ...]
+    etcd_port: int
+    port: int
+
+
+def configure(folder: Path, token: str) -> Servers:
+    """Choose ports, and write what the servers read, into an existing folder."""
+    store, peer, port = free_ports(3)
     _write_service_account_key(folder / "sa.key")
     (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
     etcd = (
@@ -112,21 +123,30 @@ def _start_servers(folder: Path, programs: Path, token: str, servers: contextlib
         "--endpoint-reconciler-type=none",
         "--enable-priority-and-fairness=false",
     )
-    servers.enter_context(_running(folder, programs, "etcd", etcd))
-    server = servers.enter_context(_running(folder, programs, "kube-apiserver", api_server))
-    _wait_until_ready(f"https://127.0.0.1:{port}/readyz", token, server)
-    return port
+    return Servers(etcd, api_server, store, port)
+
+
+def _start_servers(folder: Path, programs: Path, token: str, servers: contextlib.ExitStack) -> int:
+    shutil.rmtree(folder / "etcd", ignore_errors=True)
+    configured = configure(folder, token)
+    servers.enter_context(running(folder, programs, "etcd", configured.etcd, one_thread=True))
+    server = servers.enter_context(running(folder, programs, "kube-apiserver", configured.api_server, one_thread=True))
+    wait_until_ready(configured.port, token, server)
+    return configured.port
 
 
 @contextlib.contextmanager
-def _running(folder: Path, programs: Path, name: str, arguments: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    folder: Path, programs: Path, name: str, arguments: tuple[str, ...], *, one_thread: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the context ends, which kills it. If this process has `one_thread`, it ends with it too."""
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             [programs / name, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (one thread)
+            preexec_fn=_end_with_parent if one_thread and sys.platform == "linux" else None,  # noqa: PLW1509
         )
     try:
         yield process
@@ -139,7 +159,9 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _wait_until_ready(url: str, token: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(port: int, token: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until the API server answers; raise `RuntimeError` if it does not."""
+    url = f"https://127.0.0.1:{port}/readyz"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     # Its certificate is not there yet when the first request is sent, and this one tells nothing.
     context = ssl._create_unverified_context()
@@ -154,7 +176,8 @@ def _wait_until_ready(url: str, token: str, server: subprocess.Popen[bytes]) -> 
             time.sleep(0.1)
 
 
-def _kubeconfig(folder: Path, port: int, token: str) -> dict[str, object]:
+def kubeconfig(folder: Path, port: int, token: str) -> dict[str, object]:
+    """Return the kubeconfig of an administrator; a `port` other than the API server's is a proxy's."""
     cluster = {
         "server": f"https://127.0.0.1:{port}",
         # It signs for itself, and the file holds the authority that it made for that.
@@ -182,12 +205,12 @@ def _write_service_account_key(path: Path) -> None:
     )
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
 
 
 @contextlib.contextmanager

@@ -1,33 +1,30 @@
-"""The kinds that are not Kubernetes' own, taught to a real API server from the definitions that the package ships."""
+"""Installs the package's CRDs on a real API server."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 from typing import Final
 
 import yaml
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import Object, Resource
+from jupyter_trainjob.api.resources import CUSTOMRESOURCEDEFINITIONS, KubeObject
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Transport
+from tests.paths import ROOT
 
-FOLDER: Final = Path(__file__).parents[3] / "jupyter_trainjob" / "api" / "crds"
-DEFINITIONS: Final = Resource(
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-)
+FOLDER: Final = ROOT / "jupyter_trainjob" / "api" / "schemas" / "crds"
 SERVED_TIMEOUT: Final = 30.0
 
 
 def install(transport: Transport) -> None:
-    """Create the definitions, wherever they are not, and wait until their kinds are served."""
+    """Create missing definitions, and wait until their kinds are served."""
     client = Client(transport)
-    definitions: list[Object] = [yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))]
+    definitions: list[KubeObject] = [yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))]
     for definition in definitions:
         with contextlib.suppress(errors.AlreadyExists):
-            client.create(DEFINITIONS, definition)
+            client.create(CUSTOMRESOURCEDEFINITIONS, definition)
     for definition in definitions:
         for version in definition["spec"]["versions"]:
             group_version = f"apis/{definition['spec']['group']}/{version['name']}"

@@ -1,1 +1,1 @@
-"""Everyday and hostile cells: each is run once in the notebook and once as a job, and both must give the same value."""
+"""Cells of many kinds; each runs once in the notebook and once as a job, and both must give the same value."""

@@ -1,4 +1,4 @@
-"""One cell with what comes before it."""
+"""One cell of the corpus with the cells before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Case:
-    """A cell that ends with its value."""
+    """A cell whose last expression is its value."""
 
     cell: str
     before: tuple[str, ...] = ()
@@ -22,9 +22,9 @@ class Case:
 
 def case(*cells: str, options: str = "", expected: str = "") -> Case:
     """Return the case of the last of some cells."""
-    return Case(cells[-1].strip("\n"), tuple(each.strip("\n") for each in cells[:-1]), options, expected)
+    return Case(cells[-1].strip("\n"), tuple(cell.strip("\n") for cell in cells[:-1]), options, expected)
 
 
 def with_torch(cases: Mapping[str, Case]) -> dict[str, Case]:
     """Return the cases on the runtime whose processes have torch imported before they start."""
-    return {name: replace(each, runtime="torch-distributed") for name, each in cases.items()}
+    return {name: replace(item, runtime="torch-distributed") for name, item in cases.items()}

@@ -1,4 +1,4 @@
-"""What a cell is written with: every statement, every character, and the notebook's own commands."""
+"""Cells with every kind of statement, character and IPython command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes in all their forms; instances come back as those of the notebook's own classes."""
+"""Cells with classes of all forms; returned instances have the notebook's classes."""
 
 from __future__ import annotations
 

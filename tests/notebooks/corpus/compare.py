@@ -1,4 +1,4 @@
-"""Are two values the same? By type, by content, and in what they share with themselves. Runs in the kernel."""
+"""Compare two values by type, content and shared references; runs in the kernel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 _ATOMS = (type(None), bool, int, str, bytes, complex, range, slice, type(...), type(NotImplemented))
 
 
-def difference(ours: Any, theirs: Any, *, made: Collection[str] = ()) -> str:
-    """Return where two values differ, empty if they do not. `made` are classes that both cells made for themselves."""
-    return _Comparison(frozenset(made)).of(ours, theirs, "value")
+def difference(ours: Any, theirs: Any, *, created: Collection[str] = ()) -> str:
+    """Return where two values differ, empty if they do not; `made` are classes that each cell defined itself."""
+    return _Comparison(frozenset(created)).of(ours, theirs, "value")
 
 
 class _Comparison:
-    def __init__(self, made: frozenset[str]) -> None:
-        self._made = made
+    def __init__(self, created: frozenset[str]) -> None:
+        self._made = created
         self._pairs: dict[int, int] = {}
         self._kept: list[Any] = []
 
@@ -87,9 +87,9 @@ class _Comparison:
         if len(a) != len(b):
             return f"{path}: {len(a)} entries here, {len(b)} there"
         for (key, value), (other, theirs) in zip(a.items(), b.items()):  # noqa: B905 - as long
-            found = self.of(key, other, f"{path} (a key)") or self.of(value, theirs, f"{path}[{key!r}]")
-            if found:
-                return found
+            difference = self.of(key, other, f"{path} (a key)") or self.of(value, theirs, f"{path}[{key!r}]")
+            if difference:
+                return difference
         return self._of_state(a, b, path)
 
     def _of_rows(self, a: list[Any], b: list[Any], path: str) -> str:
@@ -108,19 +108,19 @@ class _Comparison:
             return f"{path}: {a!r} here, {b!r} there"
 
     def _of_state(self, a: Any, b: Any, path: str) -> str:
-        mine, other = ({**_slots(each), **getattr(each, "__dict__", {})} for each in (a, b))
+        mine, other = ({**_slots(obj), **getattr(obj, "__dict__", {})} for obj in (a, b))
         if mine.keys() != other.keys():
             return f"{path}: {sorted(mine)} here, {sorted(other)} there"
         return next(filter(None, (self.of(mine[key], other[key], f"{path}.{key}") for key in mine)), "")
 
 
 def _module(module: Any) -> dict[str, Any]:
-    """Return what makes a module of torch: also what its state_dict leaves out."""
+    """Return the state of a torch module, including attributes outside of its state_dict."""
     return {
         "state": dict(module.state_dict(keep_vars=True)),
         "buffers": dict(module.named_buffers()),
-        "training": [each.training for each in module.modules()],
-        "modules": [(name, type(each).__name__, len(each._forward_hooks)) for name, each in module.named_modules()],
+        "training": [part.training for part in module.modules()],
+        "modules": [(name, type(part).__name__, len(part._forward_hooks)) for name, part in module.named_modules()],
     }
 
 

@@ -1,4 +1,4 @@
-"""Values of Python, NumPy, pandas, torch and scikit-learn, with what they share."""
+"""Cells with values of Python, NumPy, pandas, torch and scikit-learn that share memory or objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes that the standard library makes: dataclasses, enums, named tuples, types."""
+"""Cells with classes of the standard library: dataclasses, enums, named tuples, types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments of other versions of Python, with what the project needs and the project itself from where it lies."""
+"""Environments with other Python versions, this project and its dependencies."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from tests.needs import lacking, uv
-
-ROOT = Path(__file__).parents[3]
+from tests.needs import install, lacking, uv
+from tests.paths import ROOT
 
 
 def environment(folder: Path, version: str, *, packages: Sequence[str]) -> Path:
-    """Make an environment and return its interpreter; skip the test where there is no such Python, never in CI."""
-    needed = [each for each in metadata.requires("jupyter_trainjob") or () if "extra ==" not in each]
+    """Create an environment and return its interpreter; skip the test without such a Python, except in CI."""
+    needed = [
+        requirement for requirement in metadata.requires("jupyter_trainjob") or () if "extra ==" not in requirement
+    ]
     python = folder / "bin" / "python"
-    for command in (
-        [uv(), "venv", "--quiet", "--python", _python(version), str(folder)],
-        [uv(), "pip", "install", "--quiet", "--python", str(python), *needed, *packages],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
-        if done.returncode:
-            lacking(f"Python {version} with its packages: {done.stderr.strip()}; `uv python install {version}` gets it")
+    created = subprocess.run([uv(), "venv", "--quiet", "--python", _python(version), str(folder)], check=False)
+    if created.returncode:
+        lacking(f"There is no Python {version}; `uv python install {version}` gets it")
+    install(python, *needed, *packages, lock="dev")
     (packages_folder,) = folder.glob("lib/python*/site-packages")
     (packages_folder / "project.pth").write_text(str(ROOT))
     return python
 
 
 def _python(version: str) -> str:
-    """Return the interpreter of a version beside this one's, as version managers lay them out, else its name."""
-    beside = sorted(Path(sys.base_prefix).parent.glob(f"*{version}.*/bin/python{version}"))
-    return str(beside[-1]) if beside else version
+    """Return the interpreter of a version next to this one, as version managers install them, or its name."""
+    interpreters = sorted(Path(sys.base_prefix).parent.glob(f"*{version}.*/bin/python{version}"))
+    return str(interpreters[-1]) if interpreters else version

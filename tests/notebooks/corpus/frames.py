@@ -1,4 +1,4 @@
-"""Frames, arrays and estimators, as they stand in tutorials."""
+"""Cells with data frames, arrays and estimators, as in tutorials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions in all their forms."""
+"""Cells with functions of all forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes that go their own ways: hooks of bases and metaclasses, descriptors, registries, decorators."""
+"""Cells with customized classes: base class hooks, metaclasses, descriptors, registries, decorators."""
 
 from __future__ import annotations
 

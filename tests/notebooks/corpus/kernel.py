@@ -1,4 +1,4 @@
-"""Runs cases in a real kernel: the cells before, the cell as a job, the cell itself, and compares what they give."""
+"""Runs corpus cases in a real kernel, as a cell and as a job, and compares the values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from tests.paths import ROOT
+
 from .case import Case
 
 TIMEOUT = 120.0
-ROOT = Path(__file__).parents[3]
 _PREPARE = f"""
 import sys
 sys.path.append({str(ROOT)!r})
@@ -29,7 +30,7 @@ print("DIFFERENCE", _theirs_)
 
 
 class CellError(Exception):
-    """A cell raised; carries what it said."""
+    """A cell raised an exception; the message is its traceback."""
 
 
 class Kernel:
@@ -63,8 +64,8 @@ class Kernel:
         else:
             number, _ = self.run(case.cell)
             ours = f"_oh.get({number})"
-        _, said = self.run(_COMPARE.format(ours=ours))
-        return said.partition("DIFFERENCE ")[2].strip()
+        _, printed = self.run(_COMPARE.format(ours=ours))
+        return printed.partition("DIFFERENCE ")[2].strip()
 
 
 @contextmanager
@@ -83,4 +84,5 @@ def started(folder: Path, *, python: Path | None = None) -> Iterator[Kernel]:
         yield kernel
     finally:
         client.stop_channels()
+        client.context.destroy(linger=0)
         manager.shutdown_kernel(now=True)

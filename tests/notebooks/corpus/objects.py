@@ -1,4 +1,4 @@
-"""Objects that go their own ways: pickling, cycles, what is shared, state of libraries; and small programs of them."""
+"""Cells with objects that customize pickling, have cycles or share state, and small programs of them."""
 
 from __future__ import annotations
 

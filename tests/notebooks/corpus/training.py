@@ -1,4 +1,4 @@
-"""What training with torch is made of."""
+"""Cells with the parts of a training in torch."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Generated programs: what a notebook's cells and a job make of them must be the same."""
+"""Generated programs, whose values in the notebook and in a job must be the same."""

@@ -1,7 +1,7 @@
-"""Makes programs by chance: cells of a notebook that define things, and a cell that uses them and ends with a value.
+"""Generates random programs: cells that define things, and a last cell that uses them and has a value.
 
-Each statement only uses names that exist by then, so that a program runs; what it computes is small and without chance
-of its own. The same seed makes the same program.
+Each statement only uses defined names, so that a program runs; its computation is small and has no random numbers.
+The same seed makes the same program.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class _Maker:
         return self.chance.choice(_STATEMENTS)(self)
 
     def values(self) -> str:
-        shown = [*self.ints, *self.lists, *(f"{each}(3)" for each in self.functions)]
-        shown += [f"({each}.v, {each}.go(2), {each})" for each in self.objects]
+        shown = [*self.ints, *self.lists, *(f"{name}(3)" for name in self.functions)]
+        shown += [f"({name}.v, {name}.go(2), {name})" for name in self.objects]
         self.chance.shuffle(shown)
         return f"({', '.join(shown[:12])},)"
 
@@ -164,7 +164,7 @@ def _class(m: _Maker) -> str:
 
 
 def _odd_class(m: _Maker) -> str:
-    """Return a class that pickle itself would not bring across as it is."""
+    """Return a class that plain pickle does not restore unchanged."""
     name = m.name("C")
     base = m.chance.choice(m.classes) if m.classes and m.chance.random() < 0.3 else ""
     bases, up = (f"({base})", "super().go(x) + ") if base else ("", "")
@@ -210,13 +210,13 @@ def _object(m: _Maker) -> str:
 def _mutation(m: _Maker) -> str:
     options = [f"for _x in range(2):\n    {m.call('_x')}"]
     if m.lists:
-        each = m.chance.choice(m.lists)
-        options += [f"{each}.append({m.call()})", f"{each} += [{m.number()}]", f"{each}.reverse()"]
+        name = m.chance.choice(m.lists)
+        options += [f"{name}.append({m.call()})", f"{name} += [{m.number()}]", f"{name}.reverse()"]
     if m.ints:
         options += [f"{m.chance.choice(m.ints)} += {m.number()}"] * 2
         options.append(f"if {m.number()} > {m.number()}:\n    {m.chance.choice(m.ints)} = {m.call()}")
-        each = m.chance.choice(m.ints)
-        options.append(f"try:\n    {each} = {m.number()} // ({m.number()})\nexcept ZeroDivisionError:\n    {each} = -1")
+        name = m.chance.choice(m.ints)
+        options.append(f"try:\n    {name} = {m.number()} // ({m.number()})\nexcept ZeroDivisionError:\n    {name} = -1")
     return m.chance.choice(options)
 
 

@@ -1,7 +1,7 @@
-// Drives JupyterLab and Notebook 7 in Chromium as a person does: opens notebooks, runs cells, looks at what they show.
-// Each `<topic>.mjs` beside this file is run by itself:
+// Drives JupyterLab and Notebook 7 in Chromium: opens notebooks, runs cells, checks their outputs. Each `<topic>.mjs`
+// beside this file is run as a script:
 //
-//   node watch.mjs '{"url": …, "token": …, "root": …, "chromium": …, "screenshots": …}'
+//   node follow-job.mjs '{"url": …, "token": …, "root": …, "chromium": …, "screenshots": …}'
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -15,15 +15,17 @@ const browser = await launch(chromium);
 export { assert, more, root };
 export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
 export const VIEW = 'application/vnd.jupyter.widget-view+json';
-/** Jobs start processes: minutes on a busy machine, though seconds on an idle one. */
+/** Timeout for actions and states: jobs start processes, which takes long on a busy machine. */
 const TIMEOUT = 45_000;
-/** What complaints of a page are about us: our own files, the widget's code, which is a blob, and who runs it. */
+/** Timeout for a server's first page, which waits for uncached files and the first kernel. */
+const START_TIMEOUT = 120_000;
+/** Matches errors of a page that concern this package: its files, the widget's code (a blob), and the widget manager. */
 const OURS = /trainjob|tj-|blob:|widget/i;
 
-/** The embedded cluster runs only when the first job is sent; the sidebar has asked for it before. */
-const NO_CLUSTER_YET = /status of 502/;
+/** Matches nothing. */
+const NOTHING = /^(?!)/;
 
-/** Writes a notebook of these cells, and returns its name. */
+/** Writes a notebook with these cells; returns its name. */
 export function write(name, cells) {
   const notebook = {
     cells: cells.map((source, index) => ({
@@ -48,27 +50,27 @@ export function write(name, cells) {
   return name;
 }
 
-/** What was saved: the outputs of a cell, as a reader of the file finds them. */
+/** The outputs of a cell in the saved notebook. */
 export function saved(name, cell) {
   return JSON.parse(readFileSync(path.join(root, name), 'utf8')).cells[cell].outputs;
 }
 
-/** A file that a job waits for, so that it runs exactly as long as the test wants. */
-export function gate(name) {
+/** Returns a file that a job waits for, so that the test decides when the job ends. */
+export function createGate(name) {
   const file = path.join(root, `${name}.gate`);
   rmSync(file, { force: true });
   return { file, open: () => writeFileSync(file, '') };
 }
 
-/** A cell that trains until its gate opens. */
+/** A cell that trains until its gate opens, at most two minutes, so that an abandoned job does not slow later tests. */
 export function training(name, { file, options = '--nodes 2', lines = [] }) {
   return [
     `%%trainjob ${name} ${options}`,
     'import os, pathlib, time',
     'from jupyter_trainjob import report',
     'rank = int(os.environ.get("RANK", "0"))',
-    'for step in range(1, 2001):',
-    '    report(step=step, total=2000, loss=2.0 / step, accuracy=1 - 1 / step)',
+    'for step in range(1, 6001):',
+    '    report(step=step, total=6000, loss=2.0 / step, accuracy=1 - 1 / step)',
     '    if step % 20 == 0:',
     '        print(f"step {step} of rank {rank}", flush=True)',
     ...lines.map(line => `    ${line}`),
@@ -78,10 +80,10 @@ export function training(name, { file, options = '--nodes 2', lines = [] }) {
   ].join('\n');
 }
 
-/** Opens a notebook in a fresh browser profile. `host`: lab or notebook; without `login`, `before` does that. */
+/** Opens a notebook in a new browser profile. `host`: lab or notebook; without `login`, `before` logs in. */
 export async function open(
   name,
-  { host = 'lab', theme = 'light', login = true, before, expected = NO_CLUSTER_YET } = {}
+  { host = 'lab', theme = 'light', login = true, before, expected = NOTHING } = {}
 ) {
   const context = await browser.newContext({
     viewport: { width: 1100, height: 1000 },
@@ -91,10 +93,10 @@ export async function open(
   page.setDefaultTimeout(TIMEOUT);
   await before?.(page);
   const complaints = [];
-  const note = (...words) =>
-    words.some(each => OURS.test(each)) &&
-    !words.some(each => expected.test(each)) &&
-    complaints.push(words.join(' '));
+  const note = (...texts) =>
+    texts.some(text => OURS.test(text)) &&
+    !texts.some(text => expected.test(text)) &&
+    complaints.push(texts.join(' '));
   page.on('pageerror', error => note(String(error.stack)));
   page.on('console', message => {
     if (message.type() === 'error') {
@@ -102,12 +104,12 @@ export async function open(
     }
   });
   const place = host === 'lab' ? `lab/workspaces/${Date.now()}/tree/${name}` : `notebooks/${name}`;
-  await page.goto(`${url}/${place}${login ? `?token=${token}` : ''}`);
+  await page.goto(`${url}/${place}${login ? `?token=${token}` : ''}`, { timeout: START_TIMEOUT });
   await ready(page);
   return { page, complaints, close: () => context.close() };
 }
 
-/** Waits until the notebook is there and its kernel answers. */
+/** Waits until the notebook is loaded and its kernel is idle. */
 export async function ready(page) {
   await page.waitForFunction(
     () => {
@@ -117,28 +119,28 @@ export async function ready(page) {
       );
     },
     null,
-    { timeout: TIMEOUT }
+    { timeout: START_TIMEOUT }
   );
 }
 
 /** Opens a new notebook whose first cell loads the extension, and runs that and the first of `cells`. */
-export async function begin(open, name, cells, options) {
+export async function openAndRun(open, name, cells, options) {
   const page = await open(write(name, ['%load_ext jupyter_trainjob', ...cells]), options);
   await run(page, 0);
   await run(page, 1);
   return page;
 }
 
-/** Leaves a notebook whose job runs on: saved, closed, and without its kernel. */
-export async function leave(open, name, cell) {
-  const page = await begin(open, name, [cell]);
-  await until(page, 1, 'Running');
-  await saveAs(page, name, 1, 'Running');
+/** Creates a notebook whose job is running, saves and closes it, and shuts down its kernel. */
+export async function leaveRunning(open, name, cell) {
+  const page = await openAndRun(open, name, [cell]);
+  await waitForState(page, 1, 'Running');
+  await saveInState(page, name, 1, 'Running');
   await page.close();
-  await forgetKernels();
+  await shutDownKernels();
 }
 
-/** Runs a cell; waits for its end unless told not to. */
+/** Runs a cell; with `wait`, until its end. */
 export async function run(page, cell, { wait = true } = {}) {
   await page.evaluate(
     async ([index, awaited]) => {
@@ -153,25 +155,25 @@ export async function run(page, cell, { wait = true } = {}) {
   );
 }
 
-/** Whether a cell runs: the kernel's own status is also that of what it hears meanwhile. */
-export const runs = async (page, cell) =>
+/** Whether a cell is running. The kernel's status does not show it, as that changes with messages of the widget. */
+export const isRunning = async (page, cell) =>
   (await page.locator('.jp-Notebook .jp-CodeCell .jp-InputPrompt').nth(cell).textContent()) === '[*]:';
 
-/** Does a command. */
+/** Executes a command. */
 export const execute = (page, command, args = {}) =>
   page.evaluate(
-    ([id, given]) => window.jupyterapp.commands.execute(id, given).then(() => null),
+    ([id, values]) => window.jupyterapp.commands.execute(id, values).then(() => null),
     [command, args]
   );
 
-/** Shows the list of jobs in Lab's left area, and returns it. */
-export async function sidebar(page) {
+/** Shows the list of jobs in JupyterLab's left area, and returns it. */
+export async function openSidebar(page) {
   await page.getByRole('tab', { name: 'Training jobs' }).click();
   return page.locator('.tj-sidebar');
 }
 
-/** Stops the job of a card, as who is sure. */
-export async function stop(where) {
+/** Stops the job of a card, and confirms it. */
+export async function stopJob(where) {
   await where.getByRole('button', { name: 'Stop' }).click();
   await where.getByRole('button', { name: 'Stop job' }).click();
 }
@@ -182,8 +184,8 @@ export const restart = page =>
 export const shutdown = page =>
   page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null));
 
-/** Ends every kernel of the server, as a restarted computer would have. */
-export async function forgetKernels() {
+/** Shuts down every kernel of the server. */
+export async function shutDownKernels() {
   const headers = { Authorization: `token ${token}` };
   for (const session of await (await fetch(`${url}/api/sessions`, { headers })).json()) {
     await fetch(`${url}/api/sessions/${session.id}`, {
@@ -193,46 +195,47 @@ export async function forgetKernels() {
   }
 }
 
-/** What a cell shows. */
+/** The output area of a cell. */
 export const output = (page, cell) =>
   page.locator('.jp-Notebook .jp-CodeCell').nth(cell).locator('.jp-OutputArea');
 
 export const card = (page, cell) => output(page, cell).locator('.tj-card').first();
 export const picture = (page, cell) => output(page, cell).locator('.tj-output img').first();
 
-/** Saves the notebook until a job's output in it is of this state, which the kernel tells shortly after the card. */
-export async function saveAs(page, name, cell, state) {
+/** Saves the notebook until a job's output in it has this state: the kernel updates the output after the card. */
+export async function saveInState(page, name, cell, state) {
   await eventually(async () => {
     await page.evaluate(() => window.jupyterapp.shell.currentWidget.context.save().then(() => null));
     return saved(name, cell).some(each => each.data?.[JOB]?.state === state);
-  }, `the saved output of cell ${cell} never said ${state}`);
+  }, `the saved output of cell ${cell} never had the state ${state}`);
   assertComplete(saved(name, cell), state);
 }
 
-/** Waits until the live card of a cell says a state. */
-export const until = (page, cell, state) =>
+/** Waits until the live card of a cell has a state. */
+export const waitForState = (page, cell, state) =>
   page.waitForFunction(
-    ([index, wanted]) =>
+    ([index, expected]) =>
       document
         .querySelectorAll('.jp-Notebook .jp-CodeCell')
         [index]?.querySelector('.tj-card')
-        ?.getAttribute('data-state') === wanted,
+        ?.getAttribute('data-state') === expected,
     [cell, state],
     { timeout: TIMEOUT }
   );
 
-/** That a cell shows its job live by what the page's kernel says. */
-export const attended = (page, cell) => output(page, cell).locator('.tj-card:not(.tj-live *)').waitFor();
+/** Checks that a cell shows its job live from the page's kernel. */
+export const expectLiveFromKernel = (page, cell) =>
+  output(page, cell).locator('.tj-card:not(.tj-live *)').waitFor();
 
-/** That a cell shows its job live, though the page's kernel knows nothing of it: from the server. */
-export async function unattended(page, cell) {
+/** Checks that a cell shows its job live from the server. */
+export async function expectLiveFromServer(page, cell) {
   await output(page, cell).locator('.tj-live .tj-card').waitFor();
   assert.equal(await picture(page, cell).count(), 0, 'no picture beside the live view');
   assert.equal(await output(page, cell).getByText('Error displaying widget').count(), 0);
 }
 
-/** That a cell shows its picture, and nothing of a view that is gone. */
-export async function pictured(page, cell) {
+/** Checks that a cell shows its picture, and no live view or error. */
+export async function expectPicture(page, cell) {
   await picture(page, cell).waitFor();
   assert.equal(await card(page, cell).count(), 0);
   assert.equal(await output(page, cell).getByText('Error displaying widget').count(), 0);
@@ -246,14 +249,14 @@ export async function shot(page, name) {
 
 let lines;
 
-/** Says what is seen, and goes on when a line comes in: for a test that does something to servers meanwhile. */
-export async function say(what) {
+/** Reports a step to the Python test, and waits for a line from it: the test changes servers meanwhile. */
+export async function reportStep(step) {
   lines ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-  console.log(`seen: ${what}`);
+  console.log(`seen: ${step}`);
   await lines.next();
 }
 
-/** Polls what has no event on this side, such as a file that the page saves. */
+/** Polls a condition without an event, such as the content of a saved file. */
 export async function eventually(condition, message) {
   const deadline = Date.now() + TIMEOUT;
   while (!(await condition())) {
@@ -262,7 +265,7 @@ export async function eventually(condition, message) {
   }
 }
 
-/** Whether the four forms of an output are there, within what a notebook should have to carry. */
+/** Checks that an output has its four forms, and at most 200 KB. */
 function assertComplete(outputs, state) {
   const shown = outputs.filter(each => each.data?.[JOB]);
   assert.equal(shown.length, 1, `one output of a job, not ${shown.length}`);
@@ -271,12 +274,12 @@ function assertComplete(outputs, state) {
   assert.equal(data[JOB].state, state);
   const size = Buffer.byteLength(JSON.stringify(shown[0]));
   assert.ok(size <= 200_000, `${size} bytes are saved`);
-  const words = [data['text/html']].flat().join('');
-  assert.ok(words.includes('data:image/svg+xml;base64,'), 'a picture');
-  assert.doesNotMatch(words, /<script|<style/i);
+  const html = [data['text/html']].flat().join('');
+  assert.ok(html.includes('data:image/svg+xml;base64,'), 'a picture');
+  assert.doesNotMatch(html, /<script|<style/i);
 }
 
-/** Runs one scenario; what it throws, and what its pages complain of, fails the run. */
+/** Runs one scenario; an exception, or an error of its pages, fails the run. */
 export async function scenario(name, body) {
   const pages = [];
   const begun = Date.now();
@@ -306,7 +309,7 @@ export async function scenario(name, body) {
     }
   } finally {
     await Promise.all(pages.map(each => each.close()));
-    await forgetKernels();
+    await shutDownKernels();
   }
 }
 

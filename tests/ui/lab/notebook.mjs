@@ -1,49 +1,49 @@
-// The same in Notebook 7, in the dark: watched to the end, in a notebook whose kernel knows nothing of it any more, too.
+// Notebook 7 with a dark theme: a job is watched to its end, with and without its kernel.
 import {
-  attended,
-  begin,
+  expectLiveFromKernel,
+  openAndRun,
   done,
-  gate,
+  createGate,
   restart,
-  saveAs,
+  saveInState,
   scenario,
   shot,
-  stop,
+  stopJob,
   training,
-  unattended,
-  until
+  expectLiveFromServer,
+  waitForState
 } from './jupyter.mjs';
 
-await scenario('live with its kernel and without, in Notebook 7', async open => {
-  const hold = gate('seven');
+await scenario('a job is live with and without its kernel, in Notebook 7', async open => {
+  const hold = createGate('seven');
   const name = 'seven.ipynb';
-  const page = await begin(open, name, [training('seven', hold)], {
+  const page = await openAndRun(open, name, [training('seven', hold)], {
     host: 'notebook',
     theme: 'dark'
   });
-  await until(page, 1, 'Running');
+  await waitForState(page, 1, 'Running');
   await shot(page, 'notebook-running');
-  await saveAs(page, name, 1, 'Running');
+  await saveInState(page, name, 1, 'Running');
   await page.reload();
-  await attended(page, 1);
-  await until(page, 1, 'Running');
+  await expectLiveFromKernel(page, 1);
+  await waitForState(page, 1, 'Running');
   await restart(page);
-  await unattended(page, 1);
-  await until(page, 1, 'Running');
+  await expectLiveFromServer(page, 1);
+  await waitForState(page, 1, 'Running');
   await shot(page, 'notebook-unattended');
   hold.open();
-  await until(page, 1, 'Complete');
+  await waitForState(page, 1, 'Complete');
   await shot(page, 'notebook-complete');
 });
 
 await scenario('the list, jobs and the form, in Notebook 7', async open => {
-  const hold = gate('seven-list');
-  const page = await begin(open, 'seven-list.ipynb', [training('below', hold)], { host: 'notebook' });
-  await until(page, 1, 'Running');
+  const hold = createGate('seven-list');
+  const page = await openAndRun(open, 'seven-list.ipynb', [training('below', hold)], { host: 'notebook' });
+  await waitForState(page, 1, 'Running');
   await page.getByRole('menuitem', { name: 'View' }).click();
   await page.getByRole('menuitem', { name: 'Training Jobs' }).click();
   await page
-    .locator('.tj-sidebar [data-uid]', { hasText: /below-\w{5}/ })
+    .locator('.tj-sidebar .tj-row', { hasText: /below-\w{5}/ })
     .first()
     .click();
   const job = page.locator('.tj-tab').getByRole('region', { name: /^Training job below-/ });
@@ -54,8 +54,8 @@ await scenario('the list, jobs and the form, in Notebook 7', async open => {
   await job.waitFor({ state: 'hidden' });
   await shot(page, 'notebook-list');
   await page.getByRole('tab', { name: /^below-\w{5}$/ }).click();
-  await stop(job);
-  await until(page, 1, 'Stopped');
+  await stopJob(job);
+  await waitForState(page, 1, 'Stopped');
 });
 
 await done();

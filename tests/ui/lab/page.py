@@ -1,4 +1,4 @@
-"""A page that a test follows step by step: beside `test_in_jupyter`, for what happens to servers meanwhile."""
+"""A browser page that a test controls step by step, for tests that change servers meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.ui.lab.server import Server
 
 
 class Page:
-    """The browser's side, which says what it sees and is told to go on."""
+    """The script in the browser, which reports its steps and waits between them."""
 
     def __init__(self, script: Path, server: Server, **more: str) -> None:
         self._process = subprocess.Popen(
@@ -20,25 +20,25 @@ class Page:
             text=True,
         )
 
-    def sees(self, what: str) -> None:
-        """Wait until it sees this, or has failed."""
+    def sees(self, step: str) -> None:
+        """Wait until the page reports this step; raise if it fails."""
         assert self._process.stdout is not None
-        said = self._process.stdout.readline()
-        if said != f"seen: {what}\n":
-            raise AssertionError(said + self._process.communicate("\n", timeout=60)[0])
+        line = self._process.stdout.readline()
+        if line != f"seen: {step}\n":
+            raise AssertionError(line + self._process.communicate("\n", timeout=60)[0])
 
     def go_on(self) -> None:
-        """Let it look for what comes next."""
+        """Let the script continue with its next step."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
     def passes(self) -> None:
-        """Let it come to its end, which has to be a good one."""
-        said = self._process.communicate("\n", timeout=60)[0]
-        assert self._process.returncode == 0, said
+        """Let the script finish; fail if it reports an error."""
+        output = self._process.communicate("\n", timeout=60)[0]
+        assert self._process.returncode == 0, output
 
     def end(self) -> str:
-        """End it, and return what else it has said."""
+        """End the script, and return the rest of its output."""
         self._process.kill()
         return self._process.communicate()[0]

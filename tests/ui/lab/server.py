@@ -1,4 +1,4 @@
-"""A Jupyter server of a test's own: JupyterLab and Notebook 7 on one port, nothing of it outside of a folder."""
+"""A Jupyter server of a test: JupyterLab and Notebook 7 on one port, with all its files in one folder."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from pathlib import Path
 
 from tests.ui import tools
 
-START_TIMEOUT = 40.0
+START_TIMEOUT = 120.0
 NAME = "jupyter-trainjob"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs: where it is, and where its notebooks lie."""
+    """A running server: its address, and the folder of its notebooks."""
 
     url: str
     token: str
     root: Path
 
     def options(self, **more: str) -> str:
-        """Return what a topic is told, in its first argument: see ``jupyter.mjs``."""
-        found = {"url": self.url, "token": self.token, "root": str(self.root)}
-        return json.dumps({**found, "chromium": tools.chromium(), "screenshots": tools.screenshots(), **more})
+        """Return the options of a topic, its first argument; see ``jupyter.mjs``."""
+        options = {"url": self.url, "token": self.token, "root": str(self.root)}
+        return json.dumps({**options, "chromium": tools.chromium(), "screenshots": tools.screenshots(), **more})
 
 
 @contextmanager
 def jupyter_server(
     folder: Path, *, again: Server | None = None, variables: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Start a server with the built extension, and end it with its kernels; `again`: where one was before.
+    """Start a server with the built extension, and end it with its kernels; `again` starts one in an existing folder.
 
     `variables` are in its environment besides.
     """
@@ -67,7 +67,7 @@ def jupyter_server(
 
 
 def ended(process: subprocess.Popen[bytes], timeout: float) -> None:
-    """Wait for the end of a process that was asked to end, which it has to come to."""
+    """Wait for a process that was asked to end; fail if it does not."""
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -76,9 +76,9 @@ def ended(process: subprocess.Popen[bytes], timeout: float) -> None:
 
 
 def prepared(folder: Path, app: dict[str, object], token: str | None = None) -> dict[str, str]:
-    """Write the configuration of a server below `folder`, whose notebooks lie there; return its environment."""
-    for each in ("notebooks", "config"):
-        (folder / each).mkdir(parents=True, exist_ok=True)
+    """Write the configuration of a server below `folder`, the folder of its notebooks; return its environment."""
+    for name in ("notebooks", "config"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     config = _config(token, {**app, "root_dir": str(folder / "notebooks")})
     (folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
     _settings(folder / "settings")
@@ -108,7 +108,7 @@ def _config(token: str | None, server: dict[str, object]) -> dict[str, dict[str,
 
 
 def _settings(folder: Path) -> None:
-    """No news, no updates, no dialogs; nothing is saved but when a test says so."""
+    """Disable news, updates, dialogs and automatic saving."""
     quiet = {
         "apputils-extension/themes": {"adaptive-theme": True},
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -122,7 +122,7 @@ def _settings(folder: Path) -> None:
 
 
 def _extensions(folder: Path) -> None:
-    """The extension as it is built now, before the copy that an installation made."""
+    """Use the current build of the extension, not the installed copy."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / NAME).exists():
         (folder / NAME).symlink_to(tools.LABEXTENSION.parent / "jupyter_trainjob" / "labextension")
@@ -141,7 +141,7 @@ def wait_for(answer: Callable[[], object], process: subprocess.Popen[bytes], log
 
 
 def ask(server: Server, path: str, *, method: str = "GET", body: object = None) -> bytes:
-    """Ask a server, as who may."""
+    """Send an authorized request to a server."""
     request = urllib.request.Request(
         server.url + path,
         method=method,
@@ -153,7 +153,7 @@ def ask(server: Server, path: str, *, method: str = "GET", body: object = None) 
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

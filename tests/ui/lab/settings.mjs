@@ -1,4 +1,4 @@
-// What is set in Lab's settings editor holds in the page.
+// Values of JupyterLab's settings editor apply in the page.
 import { assert, done, eventually, execute, scenario, shot, write } from './jupyter.mjs';
 
 const kept = (page, plugin) =>
@@ -7,12 +7,12 @@ const forget = (page, plugin) =>
   page.evaluate(id => window.jupyterapp.serviceManager.settings.save(id, '{}').then(() => null), plugin);
 const PLUGIN = 'jupyter-trainjob:new-job';
 
-await scenario('a new job begins with what is set', async open => {
+await scenario('a new job starts with the values of the settings', async open => {
   const page = await open(write('set.ipynb', ['1 + 1']));
   try {
     await execute(page, 'settingeditor:open', { query: 'Training jobs' });
     const editor = page.locator('.jp-SettingsPanel');
-    await editor.getByText('Seconds between two looks at what is free').waitFor();
+    await editor.getByText('Refresh free resources every (seconds)').waitFor();
     await shot(page, 'settings');
     await editor.locator('input[id$="new-job_nodes"]').fill('4');
     await eventually(async () => /4/.test(await kept(page, PLUGIN)), 'the editor did not save');

@@ -1,6 +1,6 @@
-"""The widget where people use it: real JupyterLab and Notebook 7, real kernels, real jobs, a real browser.
+"""The widget in real JupyterLab and Notebook 7, with kernels, jobs and a browser.
 
-With TRAINJOB_SCREENSHOTS=folder it leaves pictures to be looked at.
+TRAINJOB_SCREENSHOTS=folder stores screenshots.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 TOPICS = sorted(path.stem for path in HERE.glob("*.mjs") if path.stem != "jupyter")
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("topic", TOPICS)
-def test_in_jupyter(topic: str, server: Server) -> None:
-    tools.run(HERE / f"{topic}.mjs", server.options(), timeout=110)
+def test_widget_works_in_jupyter(topic: str, server: Server) -> None:
+    tools.run(HERE / f"{topic}.mjs", server.options(), timeout=280)

@@ -1,4 +1,4 @@
-"""What is installed is what was built: the wheel has the widget and the JupyterLab extension, and needs no Node."""
+"""The wheel contains the widget and the JupyterLab extension, and its installation needs no Node."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from jupyter_trainjob.constants import VERSION
+from tests import needs
 from tests.ui import tools
 
 ROOT = tools.LABEXTENSION.parent
@@ -22,7 +21,7 @@ NODELESS = {**os.environ, "PATH": os.defpath, "PYTHONWARNINGS": "ignore"}
 
 def _build(kind: str, folder: Path) -> Path:
     tools.node()
-    pytest.importorskip("hatchling", reason="pip install hatchling")
+    needs.module("hatchling")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", folder],
         cwd=ROOT,
@@ -35,7 +34,7 @@ def _build(kind: str, folder: Path) -> Path:
     return built
 
 
-def test_a_wheel_brings_an_extension_that_jupyterlab_finds(tmp_path: Path) -> None:
+def test_jupyterlab_finds_the_extension_of_the_wheel(tmp_path: Path) -> None:
     wheel = _build("wheel", tmp_path / "dist")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
@@ -57,7 +56,7 @@ def test_a_wheel_brings_an_extension_that_jupyterlab_finds(tmp_path: Path) -> No
     assert str(share) in listed.stderr
 
 
-def test_an_sdist_needs_no_node_to_become_a_wheel(tmp_path: Path) -> None:
+def test_wheel_is_built_from_an_sdist_without_node(tmp_path: Path) -> None:
     sdist = _build("sdist", tmp_path / "dist")
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
@@ -70,5 +69,5 @@ def test_an_sdist_needs_no_node_to_become_a_wheel(tmp_path: Path) -> None:
     assert build.is_current()
 
 
-def test_the_front_end_has_the_version_of_the_package() -> None:
+def test_front_end_has_the_version_of_the_package() -> None:
     assert json.loads((tools.LABEXTENSION / "package.json").read_text())["version"] == VERSION

@@ -1,4 +1,4 @@
-"""Recorded moments, one for each way that the widget, the sidebar and its form can look; a file for each topic.
+"""Recorded scenes: one for each look of the widget, the sidebar and its form; a file for each topic.
 
 `tests/ui/<topic>.mjs` looks at the scenes of its topic in a browser.
 """
@@ -22,4 +22,4 @@ TOPICS: dict[str, Callable[[], dict[str, Scene]]] = {
     "readme": lambda: states.scenes() | nodes.scenes() | panel.scenes(),
 }
 IN_LAB = ("sidebar", "form")
-"""Topics of what JupyterLab alone shows: not in the widget's module, but in a page built for tests."""
+"""Topics of the JupyterLab extension: their scenes are drawn by a page built for tests, not by the widget's module."""

@@ -1,4 +1,4 @@
-"""Curves of a job in the middle of its life, with what the kernel answers when somebody looks closer."""
+"""Curves of a running job, and the kernel's answers to requests of the curve panel."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jupyter_trainjob.client.earlier import Earlier
+from jupyter_trainjob.client.reproduce.comparable_jobs import ComparableJob
 from jupyter_trainjob.client.snapshot import State
+from jupyter_trainjob.feed.request_handlers import READS
 from jupyter_trainjob.metrics.series import Series
-from jupyter_trainjob.widget.requests import READS
-from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.rendering.job_source import JobSource
 from tests.ui.scenes.nodes import node
-from tests.ui.scenes.recorded import Message, Recorded, Scene
+from tests.ui.scenes.recorded import NOW, Message, Recorded, Scene
 from tests.ui.scenes.states import HOSTILE, curves, jobs
 from tests.unit.metrics.frames import Rank, record_of
 
@@ -21,23 +21,23 @@ START, END = 1000, 1400
 
 @dataclass(frozen=True)
 class Compared(Recorded):
-    """A job that has predecessors."""
+    """A job with earlier jobs to compare with."""
 
     before: tuple[Recorded, ...] = ()
 
-    def other(self, uid: str) -> Source:
-        return next(each for each in self.before if each.uid == uid)
+    def sibling(self, uid: str) -> JobSource:
+        return next(job for job in self.before if job.uid == uid)
 
-    def earlier(self) -> list[Earlier]:
+    def comparable_jobs(self) -> list[ComparableJob]:
         return [
-            Earlier(each.uid, each.name, each.moment.state, each.moment.created - 86400 * i, each.moment.finished)
-            for i, each in enumerate(self.before)
+            ComparableJob(job.uid, job.name, job.moment.state, job.moment.created - 86400 * i, job.moment.finished)
+            for i, job in enumerate(self.before)
         ]
 
 
 @dataclass(frozen=True)
 class Restarted(Recorded):
-    """A job that began anew at step 900 after it had come to step 1,500, and whose loss is no number for a while."""
+    """A job that was restarted at step 900 after step 1,500, and whose loss has gaps."""
 
     def series(self) -> Series:
         first = Rank(attempt=1).say("metrics", **_body(range(0, 1500, 4)))
@@ -45,12 +45,13 @@ class Restarted(Recorded):
 
 
 def _body(steps: range) -> dict[str, Any]:
-    loss = [math.nan if 400 <= step < 600 else 2.1 * math.exp(-step / 900) + 0.2 for step in steps]
+    broken = {200: math.inf, **dict.fromkeys(range(400, 600), math.nan)}
+    loss = [broken.get(step, 2.1 * math.exp(-step / 900) + 0.2) for step in steps]
     return {"time": [1e9 + step / 25 for step in steps], "step": list(steps), "total": 3600, "metrics": {"loss": loss}}
 
 
 def scenes() -> dict[str, Scene]:
-    """Return what there is to see, by name."""
+    """Return the scenes by name."""
     running = jobs()["running"]
     before = tuple(
         Recorded(
@@ -74,11 +75,34 @@ def scenes() -> dict[str, Scene]:
         "restarted": Scene.of(again, answers={"clock": READS["clock"](again, {})}),
         "many": Scene.of(Recorded(replace(running.moment, metrics=dict.fromkeys(list(many)[3:], 0.5)), many)),
         "first-points": Scene.of(jobs()["running-first-points"]),
+        "one-point": Scene.of(_short(1)),
+        "one-point-of-total": Scene.of(_short(1, total=3600)),
+        "no-point": Scene.of(_short(0)),
+        "no-point-complete": Scene.of(_short(0, state=State.COMPLETE, finished=NOW)),
+        "many-earlier": Scene.of(job, answers={**answers(job), "earlier": _many_earlier(job)}),
     }
 
 
+def _short(points: int, **changes: Any) -> Recorded:
+    """Return a job with few reports."""
+    short: dict[str, Any] = {"nodes": 2, "step": None, "total": None, "eta": None, **changes}
+    moment = replace(jobs()["running"].moment, **short)
+    if points == 0:
+        return Recorded(replace(moment, metrics={}))
+    report = {"rank": [0.0], "time": [1e9], "step": [7.0], "loss": [0.5]}
+    return Recorded(replace(moment, metrics={"loss": 0.5}), report)
+
+
+def _many_earlier(job: Compared) -> Message:
+    """Answer with many earlier jobs."""
+    content, buffers = READS["earlier"](job, {})
+    first = content["jobs"][0]
+    others = [{**first, "uid": f"uid-more-{i}", "name": f"trial-{i:02d}-{i * 7919 % 997}"} for i in range(33)]
+    return {**content, "jobs": [*content["jobs"], *others]}, buffers
+
+
 def answers(job: Recorded) -> dict[str, Message]:
-    """Return an answer of each kind; those of windows under the names that the test gives them."""
+    """Return an answer for each kind of request; those of windows under the names that the test uses."""
     stretch = {"name": "loss", "start": START, "end": END, "points": 1000}
     whole = {"name": "loss", "points": 1000}
     return {

@@ -1,10 +1,10 @@
-"""What the jobs of the scenes were sent with."""
+"""The details of the scenes' jobs: code and options."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from jupyter_trainjob.client.details import Section, described
+from jupyter_trainjob.client.reproduce.details import Section, describe_bundle
 from jupyter_trainjob.worker.manifest import CELL, Manifest, Module, Recipe, Value
 
 MANIFEST = Manifest(
@@ -49,4 +49,4 @@ RECORD: dict[str, Any] = {
 
 def sections() -> list[Section]:
     """Return the details of every scene's job."""
-    return described(MANIFEST, RECORD)
+    return describe_bundle(MANIFEST, RECORD)

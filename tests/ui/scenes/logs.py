@@ -1,11 +1,11 @@
-"""Moments of logs: colours, one node, and so many lines that a page has the newest of them only."""
+"""Scenes of logs: colours, one node, and more lines than the page loads at first."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from jupyter_trainjob.client.snapshot import LogLine
-from jupyter_trainjob.widget import logs
+from jupyter_trainjob.feed import log_pages
 from tests.ui.scenes.recorded import NOW, Recorded, Scene
 from tests.ui.scenes.states import HOSTILE, jobs
 
@@ -31,16 +31,19 @@ COLOURS = (
 
 
 def scenes() -> dict[str, Scene]:
-    """Return every moment by name."""
+    """Return the scenes by name."""
     many = [
         LogLine(BEGUN + i, (i * 5) % 8, f"step {i}: loss {2 / (i + 1):.4f}" if i % 50 else f"ValueError: bad batch {i}")
         for i in range(3_000)
     ]
+    needles = {3: " with a needle", 600: " with a needle"}
+    far = [LogLine(BEGUN + i / 2, i % 2, f"step {i}{needles.get(i, '')}") for i in range(6_000)]
     return {
         "running": Scene.of(jobs()["running"]),
         "colours": Scene.of(_job(*(LogLine(BEGUN + i, i % 8, text) for i, text in enumerate(COLOURS)))),
         "single": Scene.of(_job(LogLine(BEGUN, 0, "one"), LogLine(BEGUN + 1, 0, "two"), nodes=1)),
         "many": _with_pages(_job(*many)),
+        "far": _with_searches(_job(*far, nodes=2)),
     }
 
 
@@ -49,7 +52,26 @@ def _job(*lines: LogLine, nodes: int = 8) -> Recorded:
 
 
 def _with_pages(job: Recorded) -> Scene:
-    """Answer with the page before what comes at first."""
+    """Answer with the page before the first lines."""
     scene = Scene.of(job)
     (log,) = [content for content, _ in scene.messages if content["kind"] == "log"]
-    return replace(scene, answers={"page": logs.page(job, {"before": log["before"], "limit": 500})})
+    return replace(scene, answers={"page": log_pages.read_page(job, {"before": log["before"], "limit": 500})})
+
+
+def _with_searches(job: Recorded) -> Scene:
+    """Answer searches with two lines that contain the needle, before the first lines, in the order of `log.mjs`."""
+    scene = Scene.of(job)
+    (log,) = [content for content, _ in scene.messages if content["kind"] == "log"]
+    wanted = {"pattern": "needle", "limit": 0}
+    first = log_pages.search(job, {**wanted, "before": log["before"]})
+    second = log_pages.search(job, {**wanted, "before": first[0]["before"]})
+    return replace(
+        scene,
+        answers={
+            "page": log_pages.read_page(job, {**wanted, "before": log["before"]}),
+            "page then": log_pages.read_page(job, {**wanted, "before": first[0]["before"]}),
+            "find newest": first,
+            "find oldest": second,
+            "find nothing": log_pages.search(job, {**wanted, "before": second[0]["before"]}),
+        },
+    )

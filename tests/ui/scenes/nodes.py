@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jupyter_trainjob.client.snapshot import Gpu, Node, Rank, State, Usage
-from jupyter_trainjob.widget.requests import READS
+from jupyter_trainjob.feed.request_handlers import READS
 from tests.ui.scenes.recorded import Recorded, Scene
 from tests.ui.scenes.states import HOSTILE, jobs
 
@@ -13,7 +13,7 @@ GIB = 1 << 30
 
 
 def node(index: int, *, slow: bool = False, procs: int = 1, gpus: int = 0) -> Node:
-    """Return a node that computes."""
+    """Return a running node with usage."""
     pace = 0.061 if slow else 0.038 + 0.0004 * (index * 7 % 5)
     return Node(
         index,
@@ -33,7 +33,7 @@ def node(index: int, *, slow: bool = False, procs: int = 1, gpus: int = 0) -> No
 
 
 def every_state() -> tuple[Node, ...]:
-    """Return nodes that show what may become of one."""
+    """Return a node in each state."""
     return (
         node(0),
         Node(1, "", "", "Waiting", "0/1 nodes are available: 1 Insufficient cpu. It needs 4, 2 are free."),
@@ -47,7 +47,7 @@ def every_state() -> tuple[Node, ...]:
 
 
 def scenes() -> dict[str, Scene]:
-    """Return grids by name."""
+    """Return scenes of node grids by name."""
     running = jobs()["running"]
 
     def of(pods: tuple[Node, ...], *, procs: int = 1) -> Scene:
@@ -59,6 +59,7 @@ def scenes() -> dict[str, Scene]:
     return {
         "nodes-8": of(tuple(node(i, slow=i == 5) for i in range(8))),
         "nodes-1": of((node(0),)),
+        "nodes-12": of(tuple(node(i, slow=i == 10) for i in range(12))),
         "nodes-gpus": of(tuple(node(i, slow=i == 1, procs=4, gpus=4) for i in range(2)), procs=4),
         "nodes-64": of(tuple(node(i, slow=i in (5, 41)) for i in range(64))),
         "nodes-states": of(every_state()),
@@ -73,5 +74,5 @@ def scenes() -> dict[str, Scene]:
 
 
 def _scene(job: Recorded) -> Scene:
-    """Where nodes were restarted, the card asks by itself when."""
+    """Answer the card's request for the times of restarts."""
     return Scene.of(job, answers={"clock": READS["clock"](job, {})})

@@ -23,6 +23,7 @@ def row(name: str, state: str, **more: Any) -> dict[str, Any]:
         "eta": None,
         "reason": "",
         "metric": None,
+        "checkpoint": "step-400.pt",
         **more,
     }
 

@@ -1,4 +1,4 @@
-"""Clusters without a daemon, and what the routes of ``jupyter_trainjob.server`` answer about them, recorded."""
+"""Clusters without a daemon, and the answers of ``jupyter_trainjob.server``'s routes about them."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from unittest import mock
 import yaml
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS, Object
+from jupyter_trainjob.api.resources import CLUSTERTRAININGRUNTIMES, NAMESPACES, NODES, PODS, KubeObject
 from jupyter_trainjob.client import context
-from jupyter_trainjob.client.board import Board
 from jupyter_trainjob.client.context import Connection
-from jupyter_trainjob.client.doctor import Check
+from jupyter_trainjob.client.doctor.finding import Check
+from jupyter_trainjob.client.job_list import JobList
 from jupyter_trainjob.client.snapshot import Snapshot
-from jupyter_trainjob.cluster.apiserver.core import Core
-from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
+from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT, STATE_DIR_ENV
+from jupyter_trainjob.feed.list_feed import JobListFeed
+from jupyter_trainjob.feed.rate_limit import RateLimiter
 from jupyter_trainjob.kube.client import Client
-from jupyter_trainjob.server import clusters
-from jupyter_trainjob.server.form import drafted
-from jupyter_trainjob.widget.budget import Budget
-from jupyter_trainjob.widget.panel import JobsFeed
+from jupyter_trainjob.server import cluster_routes
+from jupyter_trainjob.server.job_form import draft_line
+from tests.paths import ROOT
 from tests.ui.scenes.recorded import Message
 
 REMOTE = "gpu-cluster-eu-west"
-RUNTIMES = Path(__file__).parents[3] / "runtimes"
+RUNTIMES = ROOT / "runtimes"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A node, with what its pods ask for."""
+    """A node and the resource requests of its pods."""
 
     name: str
     allocatable: Mapping[str, str]
@@ -49,7 +50,7 @@ HERE = Machine("this-computer", {"cpu": "8", "memory": "24576Mi"}, {"cpu": "7600
 
 @dataclass(frozen=True)
 class Forbidding:
-    """A client that may read nothing that belongs to the whole cluster."""
+    """A client that may not read cluster-scoped objects."""
 
     client: Client
 
@@ -64,40 +65,44 @@ class Forbidding:
 def cluster(
     name: str = EMBEDDED_CONTEXT, machines: Sequence[Machine] = (HERE,), *, running: bool = True, may_look: bool = True
 ) -> Iterator[None]:
-    """Make `name` a cluster with these nodes, as long as it is used, and the embedded one `running` or not."""
+    """Make `name` a cluster with these nodes inside the context, and the embedded one `running` or not."""
     with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         store = Store(Path(folder) / "store.db")
         stack.callback(store.close)
-        client = Client(Core(store, version="0.0.0"))
+        client = Client(ApiServer(store, version="0.0.0"))
         _fill(client, machines)
-        seen = client if may_look else cast("Client", Forbidding(client))
-        connection = Connection(name, seen, "default")
-        connection.__dict__["watcher"] = seen  # That of the embedded one would look for a daemon.
+        client_of_page = client if may_look else cast("Client", Forbidding(client))
+        connection = Connection(name, client_of_page, "default")
+        connection.__dict__["_watcher"] = client_of_page  # The real one would search for a daemon.
         stack.enter_context(mock.patch.dict("os.environ", {STATE_DIR_ENV: folder}))
         stack.enter_context(mock.patch.dict(context._connections, {name: connection}))
-        stack.enter_context(mock.patch("jupyter_trainjob.kube.config.namespaces", return_value={REMOTE: "research"}))
+        stack.enter_context(
+            mock.patch("jupyter_trainjob.kube.kubeconfig_file.context_namespaces", return_value={REMOTE: "research"})
+        )
         daemon = object() if running else None
-        stack.enter_context(mock.patch("jupyter_trainjob.cluster.launch.running", return_value=daemon))
+        stack.enter_context(mock.patch("jupyter_trainjob.cluster.daemon.launcher.running_daemon", return_value=daemon))
         yield
 
 
-def known(name: str = EMBEDDED_CONTEXT) -> dict[str, Any]:
-    """Return what the sidebar knows, in the shape of ``Known`` in ``sidebar/model.ts``, as the routes say it now."""
-    spaces, room = clusters.namespaces(name), clusters.capacity(name)
+def cluster_info(name: str = EMBEDDED_CONTEXT) -> dict[str, Any]:
+    """Return the routes' answers for the sidebar, as ``ClusterInfo`` of ``sidebar/model.ts``."""
+    namespaces, capacity = cluster_routes.list_namespaces(name), cluster_routes.read_capacity(name)
     return {
-        "clusters": clusters.known()["clusters"],
-        "namespaces": spaces["namespaces"],
-        "nodes": room["nodes"],
+        "clusters": cluster_routes.list_clusters()["clusters"],
+        "namespaces": namespaces["namespaces"],
+        "hasAllNamespaces": namespaces["why"] == "",
+        "nodes": capacity["nodes"],
         "runtimes": runtimes(name),
-        "hidden": [why for why in (spaces["why"], room["why"]) if why],
+        "hidden": [why for why in (namespaces["why"], capacity["why"]) if why],
     }
 
 
-def unknown() -> dict[str, Any]:
-    """Return what it knows of a cluster that says nothing."""
+def empty_info() -> dict[str, Any]:
+    """Return the sidebar's information about a cluster that does not answer."""
     return {
-        "clusters": clusters.known()["clusters"],
+        "clusters": cluster_routes.list_clusters()["clusters"],
         "namespaces": [],
+        "hasAllNamespaces": False,
         "nodes": [],
         "runtimes": [],
         "hidden": [],
@@ -105,44 +110,47 @@ def unknown() -> dict[str, Any]:
 
 
 def runtimes(name: str = EMBEDDED_CONTEXT) -> list[dict[str, Any]]:
-    """Return the runtimes that there are."""
-    found: list[dict[str, Any]] = clusters.runtimes(name, None)["runtimes"]
-    return found
+    """Return the cluster's runtimes."""
+    listed: list[dict[str, Any]] = cluster_routes.list_runtimes(name, None)["runtimes"]
+    return listed
 
 
-def line(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the form's route makes of what was typed for calls that name no cluster."""
-    return {"answer": drafted(typed, context=None, namespace=None)}
+def line(typed: Mapping[str, str]) -> dict[str, Any]:
+    """Return the draft of the form's route for these values and the default cluster."""
+    return {"answer": draft_line(typed, context=None, namespace=None)}
 
 
 def findings(checks: Sequence[Check]) -> dict[str, Any]:
-    """Return what the doctor's route says."""
-    with mock.patch("jupyter_trainjob.client.doctor.examine", return_value=list(checks)):
-        return {"answer": clusters.doctor(None)["checks"]}
+    """Return the answer of the doctor's route with these checks."""
+    with mock.patch("jupyter_trainjob.client.doctor.examination.examine", return_value=list(checks)):
+        return {"answer": cluster_routes.run_doctor(None)["checks"]}
 
 
 def started(name: str = EMBEDDED_CONTEXT, namespace: str = "default") -> Message:
-    """Return the first that is heard of a place: see ``server/tab.py``."""
+    """Return the first message of a channel: see ``server/stream_session.py``."""
     return {"kind": "started", "context": name, "namespace": namespace}, []
 
 
 def listed(jobs: Sequence[Snapshot], *, trouble: str = "", synced: bool = True) -> list[Message]:
-    """Return what the list of these jobs says at first; it says less where it is not `synced` yet."""
+    """Return the first messages of a list of these jobs, `synced` or not."""
     messages: list[Message] = []
-    board = cast("Board", _Board(jobs, trouble, synced))
-    feed = JobsFeed(board, send=lambda *message: messages.append(message), budget=Budget())
-    feed.tell()
+    board = cast("JobList", _Board(jobs, trouble, synced))
+    feed = JobListFeed(board, send=lambda *message: messages.append(message), rate_limiter=RateLimiter())
+    feed.send_due()
     return messages
 
 
 @dataclass(frozen=True)
 class _Board:
     jobs: Sequence[Snapshot]
-    trouble: str
+    sync_error: str
     synced: bool
 
     def snapshots(self) -> list[Snapshot]:
         return list(self.jobs)
+
+    def follows(self, _: str) -> bool:
+        return True
 
 
 def _fill(client: Client, machines: Sequence[Machine]) -> None:
@@ -150,14 +158,14 @@ def _fill(client: Client, machines: Sequence[Machine]) -> None:
         client.create(CLUSTERTRAININGRUNTIMES, yaml.safe_load(path.read_text()))
     for machine in machines:
         labels = {"nvidia.com/gpu.product": machine.gpu} if machine.gpu else {}
-        node: Object = {"metadata": {"name": machine.name, "labels": labels}, "spec": {}}
+        node: KubeObject = {"metadata": {"name": machine.name, "labels": labels}, "spec": {}}
         client.create(NODES, node)
         conditions = [{"type": "Ready", "status": str(machine.ready)}]
         status = {"allocatable": dict(machine.allocatable), "conditions": conditions}
         client.patch(NODES, machine.name, {"status": status}, subresource="status")
         if machine.used:
             container = {"name": "node", "image": "x", "resources": {"requests": dict(machine.used)}}
-            pod: Object = {
+            pod: KubeObject = {
                 "metadata": {"name": f"on-{machine.name}"},
                 "spec": {"nodeName": machine.name, "containers": [container]},
             }

@@ -1,4 +1,4 @@
-"""What a scene is: what a front end has got from the kernel at one moment, in the shapes of ``core/protocol.ts``."""
+"""A scene: the messages that a front end has received from the kernel, as in ``core/protocol/messages.ts``."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_trainjob.client.details import Section
-from jupyter_trainjob.client.earlier import Earlier
-from jupyter_trainjob.client.logbook import LogBook
+from jupyter_trainjob.client.reproduce.comparable_jobs import ComparableJob
+from jupyter_trainjob.client.reproduce.details import Section
 from jupyter_trainjob.client.snapshot import Snapshot
-from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.client.watching.log_buffer import LogBuffer
+from jupyter_trainjob.feed.job_feed import JobFeed
+from jupyter_trainjob.feed.request_handlers import READS
 from jupyter_trainjob.metrics.series import Series
-from jupyter_trainjob.widget import picture
-from jupyter_trainjob.widget.feed import Feed
-from jupyter_trainjob.widget.requests import READS
-from jupyter_trainjob.widget.source import Source
+from jupyter_trainjob.metrics.telemetry import Telemetry
+from jupyter_trainjob.rendering import picture
+from jupyter_trainjob.rendering.job_source import JobSource
 from tests.books import book_of
 from tests.ui.scenes.details import sections
 from tests.unit.metrics.frames import Rank
 
 NOW = 1_763_900_000.0
-"""The one moment at which every scene is looked at."""
+"""The time of every scene."""
 
 Message = tuple[dict[str, Any], list[bytes]]
 """Content and buffers of a custom message; also of the answer to a request."""
@@ -30,7 +30,7 @@ Message = tuple[dict[str, Any], list[bytes]]
 
 @dataclass(frozen=True)
 class Recorded:
-    """A job that stands still: satisfies `Source`."""
+    """A job that does not change: satisfies `JobSource`."""
 
     moment: Snapshot
     columns: dict[str, list[float]] = field(default_factory=dict)
@@ -49,28 +49,28 @@ class Recorded:
     def series(self) -> Series:
         return series_of(self.columns)
 
-    def logbook(self) -> LogBook:
+    def log_buffer(self) -> LogBuffer:
         return book_of(self.moment.log)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 
-    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_wait_end(self, callback: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 
-    def other(self, uid: str) -> Source:
+    def sibling(self, uid: str) -> JobSource:
         return self
 
-    def again(self) -> tuple[Source, list[str]]:
+    def rerun(self) -> tuple[JobSource, list[str]]:
         return self, []
 
     def details(self) -> list[Section]:
         return sections()
 
-    def earlier(self) -> list[Earlier]:
+    def comparable_jobs(self) -> list[ComparableJob]:
         return []
 
-    def halt(self) -> None: ...
+    def stop(self) -> None: ...
 
     def resume(self) -> None: ...
 
@@ -88,34 +88,36 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Scene:
-    """The traits, the messages in order, and how requests are answered; those that are not, wait for ever."""
+    """The traits, the messages in order, and the answers to requests; others stay pending."""
 
     state: dict[str, Any]
     messages: list[Message]
     answers: Mapping[str, Message] = field(default_factory=dict)
     kind: str = "job"
     picture: str = ""
+    before: dict[str, str] = field(default_factory=dict)
+    """The job that the same cell sent before, while it runs."""
 
     @classmethod
     def of(cls, job: Recorded, *, answers: Mapping[str, Message] | None = None) -> Scene:
-        """Record what the kernel tells a front end that has just come."""
+        """Record the messages of the kernel to a new front end."""
         messages: list[Message] = []
         states: list[dict[str, Any]] = []
         clock = [0.0]
-        feed = Feed(
+        feed = JobFeed(
             job,
             send=lambda *message: messages.append(message),
             set_state=states.append,
             clock=lambda: clock[0],
         )
-        feed.ready()
-        while (wait := feed.tell()) is not None:
+        feed.resend_all()
+        while (wait := feed.send_due()) is not None:
             clock[0] += wait
         return cls(
             state={**states[-1], "now": NOW},
             messages=messages,
             answers={"details": READS["details"](job, {}), **(answers or {})},
-            picture=picture.html(job.snapshot(), job.series()),
+            picture=picture.render_html(job.snapshot(), job.series()),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -124,8 +126,9 @@ class Scene:
             "kind": self.kind,
             "state": self.state,
             "messages": [_text(message) for message in self.messages],
-            "answers": {what: _text(answer) for what, answer in self.answers.items()},
+            "answers": {request: _text(answer) for request, answer in self.answers.items()},
             "picture": self.picture,
+            "before": self.before,
         }
 
 
@@ -136,10 +139,10 @@ def _text(message: Message) -> tuple[dict[str, Any], list[str]]:
 
 def series_of(columns: dict[str, list[float]]) -> Series:
     """Return the columns rank, time, step and each metric as if the ranks had reported them."""
-    record = Record()
+    record = Telemetry()
     for number in sorted(set(columns.get("rank", ()))):
         rank = Rank(int(number))
-        rows = [i for i, each in enumerate(columns["rank"]) if each == number]
+        rows = [i for i, value in enumerate(columns["rank"]) if value == number]
         for start in range(0, len(rows), 100):
             part = {name: [column[i] for i in rows[start : start + 100]] for name, column in columns.items()}
             times, steps = part.pop("time"), [int(step) for step in part.pop("step")]

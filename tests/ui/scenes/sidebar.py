@@ -1,4 +1,4 @@
-"""The sidebar: empty, with jobs, without a cluster, and all that its parts can say."""
+"""The sidebar: empty, with jobs, without a cluster, and with each message of its parts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jupyter_trainjob.client.doctor import NOTE, OK, PROBLEM, Check
+from jupyter_trainjob.client.doctor.finding import NOTE, OK, PROBLEM, Check
 from jupyter_trainjob.client.snapshot import Failure, Snapshot, State
+from jupyter_trainjob.cluster.daemon.launcher import NEVER_STARTED, NOT_RUNNING
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
 from tests.ui.scenes import places, states
 from tests.ui.scenes.places import REMOTE, Machine
 from tests.ui.scenes.recorded import NOW, Message, Scene
 
-LOGGED_OUT = "You are not logged in to the Jupyter server any more. What you see is as it was."
-STOPPED = "The embedded cluster was stopped; its next use starts it again."
+LOGGED_OUT = "You are no longer logged in to the Jupyter server. What you see may be out of date."
 FARM = (
     Machine("gpu-a-01", _A := {"cpu": "64", "memory": "512Gi", "nvidia.com/gpu": "8"}, {**_A, "cpu": "60"}, "H100"),
     Machine("gpu-a-02", _A, {"cpu": "8", "memory": "64Gi", "nvidia.com/gpu": "1"}, "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"),
@@ -28,19 +28,20 @@ CHECKS = (
 
 
 def scenes() -> dict[str, Scene]:
-    """Return the sidebar's looks by name."""
+    """Return the sidebar's scenes by name."""
     jobs = snapshots()
     with places.cluster():
-        here = places.known()
-        found = {
+        here = places.cluster_info()
+        scenes_by_name = {
             "sidebar": of(here, [places.started(), *places.listed(jobs)]),
             "sidebar-empty": of(here, [places.started(), *places.listed([])]),
-            "sidebar-looking": of(places.unknown(), []),
+            "sidebar-no-namespace": of(here, [places.started(namespace="reserch"), *places.listed([])]),
+            "sidebar-looking": of(places.empty_info(), []),
             "sidebar-long": of(here, [places.started(), *places.listed(long_names())]),
             "sidebar-hostile": of(here, [places.started(), *places.listed([states.jobs()["hostile"].moment])]),
             "sidebar-many": of(here, [places.started(), *places.listed(many())]),
             "sidebar-login": of(
-                here, [places.started(), *places.listed(jobs[:3])], away={"trouble": LOGGED_OUT, "login": "/lab"}
+                here, [places.started(), *places.listed(jobs[:3])], problem={"trouble": LOGGED_OUT, "login": "/lab"}
             ),
             "sidebar-doctor": of(here, [places.started(), *places.listed(jobs)], doctor=places.findings(CHECKS)),
             "sidebar-doctor-fails": of(
@@ -54,29 +55,33 @@ def scenes() -> dict[str, Scene]:
         }
     with places.cluster(running=False):
         refusal = {"error": "The embedded cluster did not come up: no space is left on the device."}
-        found["sidebar-stopped"] = of(
-            places.unknown(), [places.started(), *places.listed([], trouble=STOPPED, synced=False)], start=refusal
-        )
+        for name, why in (("sidebar-new", NEVER_STARTED), ("sidebar-stopped", NOT_RUNNING)):
+            listed = places.listed([], trouble=why, synced=False)
+            scenes_by_name[name] = of(places.empty_info(), [places.started(), *listed], start=refusal)
     remote = places.started(REMOTE, "research")
     with places.cluster(REMOTE, FARM):
-        found["sidebar-farm"] = of(places.known(REMOTE), [remote, *places.listed(jobs[:4])], context=REMOTE)
+        scenes_by_name["sidebar-farm"] = of(
+            places.cluster_info(REMOTE), [remote, *places.listed(jobs[:4])], context=REMOTE
+        )
     with places.cluster(REMOTE, FARM, may_look=False):
-        found["sidebar-forbidden"] = of(places.known(REMOTE), [remote, *places.listed(jobs[:2])], context=REMOTE)
-    return found
+        scenes_by_name["sidebar-forbidden"] = of(
+            places.cluster_info(REMOTE), [remote, *places.listed(jobs[:2])], context=REMOTE
+        )
+    return scenes_by_name
 
 
 def of(
-    known: Mapping[str, Any],
+    info: Mapping[str, Any],
     messages: Sequence[Message],
     *,
     context: str | None = None,
-    away: Mapping[str, str] | None = None,
+    problem: Mapping[str, str] | None = None,
     doctor: Mapping[str, Any] | None = None,
     start: Mapping[str, Any] | None = None,
 ) -> Scene:
-    """Return a sidebar that knows this and has heard that."""
+    """Return a sidebar with this cluster information after these messages."""
     where = {"context": context, "namespace": None}
-    state = {"where": where, "known": known, "away": away, "doctor": doctor, "start": start}
+    state = {"where": where, "info": info, "problem": problem, "doctor": doctor, "start": start}
     return Scene(state=state, messages=list(messages), kind="sidebar")
 
 
@@ -111,7 +116,7 @@ def snapshots() -> list[Snapshot]:
 
 
 def long_names() -> list[Snapshot]:
-    """Return jobs whose names are as long as names may be."""
+    """Return jobs with names of the maximum length."""
     name = "fine-tune-llama-3-70b-instruct-on-customer-support-v2-7x2kq"
     return [
         job(name, State.RUNNING, step=1, total=3, eta=360_000.0, metrics={"validation/perplexity_per_token": 12.5}),
@@ -121,7 +126,7 @@ def long_names() -> list[Snapshot]:
 
 
 def many() -> list[Snapshot]:
-    """Return more jobs than anybody looks through."""
+    """Return two thousand jobs."""
     return [
         job(f"trial-{i:04d}", State.COMPLETE, created=NOW - 60 * i - 50, finished=NOW - 60 * i) for i in range(2000)
     ]

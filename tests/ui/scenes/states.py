@@ -54,7 +54,11 @@ def lines(now: float, count: int) -> tuple[LogLine, ...]:
 
 def scenes() -> dict[str, Scene]:
     """Return every state by name."""
-    return {name: Scene.of(job) for name, job in jobs().items()}
+    scenes_by_name = {name: Scene.of(job) for name, job in jobs().items()}
+    return {
+        **scenes_by_name,
+        "queued-again": replace(scenes_by_name["queued"], before={"uid": "uid-before", "name": "digits-m3q8d"}),
+    }
 
 
 def jobs() -> dict[str, Recorded]:
@@ -70,18 +74,18 @@ def jobs() -> dict[str, Recorded]:
         created=NOW - 3,
         phases=(Phase("queued", NOW - 3),),
     )
-    begun = NOW - 107
+    started = NOW - 107
     running = replace(
         base,
         state=State.RUNNING,
-        created=begun,
+        created=started,
         phases=(
-            Phase("queued", begun, begun + 0.1),
-            Phase("scheduling", begun + 0.1, begun + 0.2),
-            Phase("image", begun + 0.2, begun + 0.3),
-            Phase("starting", begun + 0.3, begun + 0.4),
-            Phase("rendezvous", begun + 0.4, begun + 0.6),
-            Phase("training", begun + 0.6),
+            Phase("queued", started, started + 0.1),
+            Phase("scheduling", started + 0.1, started + 0.2),
+            Phase("preparing", started + 0.2, started + 0.3),
+            Phase("starting", started + 0.3, started + 0.4),
+            Phase("rendezvous", started + 0.4, started + 0.6),
+            Phase("training", started + 0.6),
         ),
         step=2592,
         total=3600,
@@ -90,7 +94,7 @@ def jobs() -> dict[str, Recorded]:
         ranks_running=8,
         log=lines(NOW, 60),
     )
-    done = tuple(Phase(p.name, p.started, p.ended or begun + 151) for p in running.phases)
+    done = tuple(Phase(p.name, p.started, p.ended or started + 151) for p in running.phases)
     training = curves(ranks=8, steps=2600)
     many = {f"grad_norm/layer{i}": [0.1 * i + x for x in training["loss"]] for i in range(8)}
     failure = Failure(
@@ -100,14 +104,14 @@ def jobs() -> dict[str, Recorded]:
         source="    loss = F.cross_entropy(model(x), y[:-1])",
         traceback=TRACEBACK,
         remedy="Your data does not divide by the batch size on the last step. Drop it with drop_last=True, or pad.",
-        first="Rank 3 of 8 failed first; of the others, 5 lost the connection to it, 2 were stopped.",
+        first="Rank 3 (of 0–7) failed first; of the other 7, 5 lost the connection to it, 2 were stopped.",
     )
     failed = replace(
         running,
         name="digits-m3q8d",
         state=State.FAILED,
-        phases=(*done[:5], Phase("training", begun + 0.6, begun + 9)),
-        finished=begun + 9,
+        phases=(*done[:5], Phase("training", started + 0.6, started + 9)),
+        finished=started + 9,
         step=118,
         eta=None,
         metrics={"loss": 2.115, "accuracy": 0.2596},
@@ -132,7 +136,7 @@ def jobs() -> dict[str, Recorded]:
                 phases=(
                     Phase("queued", NOW - 3, NOW - 2.9),
                     Phase("scheduling", NOW - 2.9, NOW - 2.6),
-                    Phase("image", NOW - 2.6),
+                    Phase("preparing", NOW - 2.6),
                 ),
                 reason="Pulling image pytorch/pytorch:2.15.0-cuda13-cudnn9-runtime",
                 ranks_running=3,
@@ -151,12 +155,18 @@ def jobs() -> dict[str, Recorded]:
                 eta=None,
                 context="gpu-cluster-eu-west",
                 metrics={"loss": math.nan, **dict.fromkeys(many, 0.5123)},
+                restarts=1,
+                reason="attempt 1 failed: rank 3: RuntimeError: CUDA out of memory",
+                warnings=(
+                    "No process group: each of the 8 ranks trains its own copy.",
+                    "loss is NaN since step 412.",
+                ),
             ),
             {**training, **many},
         ),
         "complete": Recorded(
             replace(
-                running, state=State.COMPLETE, phases=done, finished=begun + 151, step=3600, eta=None, ranks_running=0
+                running, state=State.COMPLETE, phases=done, finished=started + 151, step=3600, eta=None, ranks_running=0
             ),
             curves(ranks=8, steps=3600),
         ),
@@ -191,7 +201,7 @@ def jobs() -> dict[str, Recorded]:
             replace(
                 running,
                 state=State.DELETED,
-                phases=(*done[:5], Phase("training", begun + 0.6, NOW - 5)),
+                phases=(*done[:5], Phase("training", started + 0.6, NOW - 5)),
                 finished=NOW - 5,
                 eta=None,
                 ranks_running=0,
@@ -206,7 +216,7 @@ def jobs() -> dict[str, Recorded]:
                 runtime=HOSTILE,
                 context=HOSTILE,
                 failure=Failure(HOSTILE, 0, HOSTILE, HOSTILE, HOSTILE * 20, HOSTILE),
-                phases=(Phase(HOSTILE, begun, begun + 1),),
+                phases=(Phase(HOSTILE, started, started + 1),),
                 metrics={HOSTILE: 1.0, "loss": 0.5},
                 log=tuple(LogLine(NOW, rank, HOSTILE * 3) for rank in range(4)),
             ),

@@ -1,4 +1,4 @@
-"""Quantities are exact."""
+"""Quantities are parsed and formatted without rounding."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_trainjob.api import quantity
-from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.resources import KubeObject
 
 
 @pytest.mark.parametrize(
     ("text", "amount"),
     [
         pytest.param("2", Fraction(2), id="a number"),
-        pytest.param(2, Fraction(2), id="a number that is none of text"),
+        pytest.param(2, Fraction(2), id="a number instead of a string"),
         pytest.param(0.5, Fraction(1, 2), id="a float, as YAML reads it"),
         pytest.param("500m", Fraction(1, 2), id="thousandths"),
         pytest.param("0.1", Fraction(1, 10), id="a decimal fraction is exact"),
@@ -29,14 +29,14 @@ from jupyter_trainjob.api.resources import Object
         pytest.param(".5", Fraction(1, 2), id="a point at the beginning"),
     ],
 )
-def test_a_quantity_is_read(text: str | float, amount: Fraction) -> None:
-    assert quantity.parse(text) == amount
+def test_quantity_is_parsed(text: str | float, amount: Fraction) -> None:
+    assert quantity.parse_quantity(text) == amount
 
 
 @pytest.mark.parametrize("text", ["", "a", "1 Gi", "1gi", "1KB", "--1", "1e", "Gi", "."])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_invalid_quantity_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
-        quantity.parse(text)
+        quantity.parse_quantity(text)
 
 
 @pytest.mark.parametrize(
@@ -46,21 +46,21 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         pytest.param(Fraction(3, 2), False, "1500m", id="a fraction in thousandths"),
         pytest.param(Fraction(4 * 2**30), True, "4Gi", id="whole powers of two"),
         pytest.param(Fraction(3000), True, "3k", id="powers of ten where no power of two fits"),
-        pytest.param(Fraction(1, 3), False, "333333334n", id="what cannot be written is rounded up"),
+        pytest.param(Fraction(1, 3), False, "333333334n", id="values below the precision are rounded up"),
     ],
 )
-def test_an_amount_is_written(amount: Fraction, binary: bool, text: str) -> None:
-    assert quantity.canonical(amount, binary=binary) == text
+def test_amount_is_formatted(amount: Fraction, binary: bool, text: str) -> None:
+    assert quantity.format_amount(amount, binary=binary) == text
 
 
 @given(st.integers(min_value=0, max_value=10**15), st.integers(min_value=0, max_value=9), st.booleans())
-def test_what_is_written_is_read_back(number: int, places: int, binary: bool) -> None:
+def test_formatted_amount_is_parsed_back(number: int, places: int, binary: bool) -> None:
     amount = Fraction(number, 10**places)
-    assert quantity.parse(quantity.canonical(amount, binary=binary)) == amount
+    assert quantity.parse_quantity(quantity.format_amount(amount, binary=binary)) == amount
 
 
-def container(cpu: str | None = None, *, limit: str | None = None, stays: bool = False) -> Object:
-    resources: Object = {}
+def container(cpu: str | None = None, *, limit: str | None = None, stays: bool = False) -> KubeObject:
+    resources: KubeObject = {}
     if cpu:
         resources["requests"] = {"cpu": cpu}
     if limit:
@@ -72,7 +72,7 @@ def container(cpu: str | None = None, *, limit: str | None = None, stays: bool =
     ("spec", "cpu"),
     [
         pytest.param({"containers": [container("1"), container("500m")]}, "1.5", id="containers add up"),
-        pytest.param({"containers": [container("1", limit="2")]}, "1", id="what may be used is not asked for"),
+        pytest.param({"containers": [container("1", limit="2")]}, "1", id="a limit without a request"),
         pytest.param({"containers": [container("1", limit="2")]}, "1", id="a request comes before its limit"),
         pytest.param(
             {"initContainers": [container("3"), container("2")], "containers": [container("1")]},
@@ -87,10 +87,15 @@ def container(cpu: str | None = None, *, limit: str | None = None, stays: bool =
         pytest.param(
             {"initContainers": [container("2", stays=True)], "containers": [container("3")]},
             "5",
-            id="what stays runs beside the containers",
+            id="a sidecar is added to the containers",
         ),
         pytest.param({"containers": [container("1")], "overhead": {"cpu": "250m"}}, "1.25", id="overhead is added"),
     ],
 )
-def test_a_pod_asks_for_what_its_containers_need_at_most(spec: Object, cpu: str) -> None:
-    assert quantity.pod_requests(spec)["cpu"] == quantity.parse(cpu)
+def test_pod_requests_cover_init_and_regular_containers(spec: KubeObject, cpu: str) -> None:
+    assert quantity.pod_requests(spec)["cpu"] == quantity.parse_quantity(cpu)
+
+
+def test_null_is_zero() -> None:
+    assert quantity.parse_quantity(None) == 0
+    assert quantity.parse_amounts({"cpu": None}) == {"cpu": 0}

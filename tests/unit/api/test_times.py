@@ -7,7 +7,7 @@ import pytest
 from jupyter_trainjob.api import times
 
 
-def test_times_are_written_in_utc_and_read_back() -> None:
+def test_times_are_formatted_in_utc_and_parsed_back() -> None:
     moment = datetime(2026, 1, 2, 1, 30, tzinfo=timezone(timedelta(hours=1)))
     assert times.timestamp(moment) == "2026-01-02T00:30:00Z"
     assert times.timestamp(moment.timestamp()) == "2026-01-02T00:30:00Z"
@@ -24,9 +24,9 @@ def test_times_are_written_in_utc_and_read_back() -> None:
         ("no time", 0.0),
     ],
 )
-def test_timestamps_are_read_with_any_fraction_and_zone(stamp: str, expected: float) -> None:
-    assert times.seconds(stamp) == expected
+def test_timestamps_are_parsed_with_any_fraction_and_zone(stamp: str, expected: float) -> None:
+    assert times.unix_seconds(stamp) == expected
 
 
-def test_a_log_is_asked_for_again_from_the_whole_second() -> None:
+def test_log_is_requested_again_from_the_whole_second() -> None:
     assert times.whole_second("2026-01-02T03:04:05.999999999Z") == "2026-01-02T03:04:05Z"

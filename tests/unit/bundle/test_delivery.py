@@ -1,4 +1,4 @@
-"""The archive and how it is addressed: Secrets, mounts, command, environment, limits."""
+"""Delivery of a bundle: Secrets, mounts, command, environment and size limits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.bundle.archive import archive
-from jupyter_trainjob.bundle.capture import Capture, Captured, capture_cell
-from jupyter_trainjob.bundle.delivery import KEY_ENTRY, Delivery, bundle_secret, deliver
-from jupyter_trainjob.bundle.payload import INLINE_LIMIT, PART_SIZE, Payload
+from jupyter_trainjob.bundle.archive import build_archive
+from jupyter_trainjob.bundle.capture import Capture, CapturedValue, capture_cell
+from jupyter_trainjob.bundle.delivery import KEY_ENTRY, Delivery, build_delivery, bundle_secret
+from jupyter_trainjob.bundle.serialization.payload import INLINE_LIMIT, PART_SIZE, Payload
 from jupyter_trainjob.errors import UsageError
 from jupyter_trainjob.worker.manifest import Manifest
 
@@ -44,36 +44,36 @@ TORCH: dict[str, Any] = {
 }
 
 
-def captured(size: int = 10, source: str = "x = '🚀 $HOME `ls`'", place: Path | None = None) -> Capture:
-    payload = Payload.of(random.Random(size).randbytes(size), lambda: place)
-    values = (Captured("small", "int", 4, "notebook"), Captured("big", "numpy.ndarray", size - 4, "notebook"))
+def captured(size: int = 10, source: str = "x = '🚀 $HOME `ls`'", folder: Path | None = None) -> Capture:
+    payload = Payload.from_bytes(random.Random(size).randbytes(size), lambda: folder)
+    values = (CapturedValue("small", "int", 4, "notebook"), CapturedValue("big", "numpy.ndarray", size - 4, "notebook"))
     return Capture(payload=payload, names=values, source=source, filename="Cell [12]", out=("a",))
 
 
 def delivered(capture: Capture, **options: Any) -> Delivery:
-    job_archive = archive(capture, key=KEY, job="job-abcde")
+    job_archive = build_archive(capture, key=KEY, job="job-abcde")
     fixed: dict[str, Any] = {"name": "job-abcde", "namespace": "team", "runtime": TORCH}
-    return deliver(capture, job_archive=job_archive, key=KEY, **{**fixed, **options})
+    return build_delivery(capture, job_archive=job_archive, key=KEY, **{**fixed, **options})
 
 
 def pod(delivery: Delivery) -> dict[str, Any]:
     (job,) = delivery.patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
     assert job["name"] == "node"
-    found: dict[str, Any] = job["template"]["spec"]["template"]
-    return found
+    template: dict[str, Any] = job["template"]["spec"]["template"]
+    return template
 
 
-def test_the_same_capture_gives_the_same_small_archive() -> None:
-    first, second = (archive(captured(), key=KEY, job="j") for _ in range(2))
+def test_same_capture_gives_the_same_small_archive() -> None:
+    first, second = (build_archive(captured(), key=KEY, job="j") for _ in range(2))
     assert first == second
     assert len(first) < 120_000
-    compiled = archive(captured(), key=KEY, job="j", compiled=True)
+    compiled = build_archive(captured(), key=KEY, job="j", compiled=True)
     assert len(compiled) < 512 * 2**10, "half of what a Secret holds"
 
 
-def test_the_archive_describes_the_job() -> None:
+def test_archive_has_a_manifest_of_the_job() -> None:
     capture = captured(2_500_000)
-    with zipfile.ZipFile(io.BytesIO(archive(capture, key=KEY, job="j"))) as file:
+    with zipfile.ZipFile(io.BytesIO(build_archive(capture, key=KEY, job="j"))) as file:
         assert file.testzip() is None
         manifest = Manifest.from_json(file.read("manifest.json"))
         files = set(file.namelist())
@@ -89,7 +89,7 @@ def test_the_archive_describes_the_job() -> None:
     assert manifest.parts[2].sha256 == hashlib.sha256(capture.payload.open().read()[2_000_000:]).hexdigest()
 
 
-def test_secrets_hold_the_archive_the_key_and_the_parts() -> None:
+def test_secrets_have_the_archive_the_key_and_the_parts() -> None:
     capture = captured(2_500_000)
     delivery = delivered(capture)
     data = {s["metadata"]["name"]: {k: base64.b64decode(v) for k, v in s["data"].items()} for s in delivery.secrets}
@@ -108,7 +108,7 @@ def test_secrets_hold_the_archive_the_key_and_the_parts() -> None:
         assert secret["metadata"]["labels"]["jupyter-trainjob.org/bundle"] == "job-abcde"
 
 
-def test_the_patch_mounts_everything_but_the_key() -> None:
+def test_patch_mounts_everything_except_the_key() -> None:
     template = pod(delivered(captured(), python="/env/bin/python", working_dir="/home/me"))
     (volume,) = template["spec"]["volumes"]
     items = [item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
@@ -124,41 +124,41 @@ def test_the_patch_mounts_everything_but_the_key() -> None:
     }
 
 
-def test_without_a_place_there_are_no_annotations_and_without_values_no_parts() -> None:
+def test_without_a_folder_and_values_there_are_no_annotations_and_parts() -> None:
     delivery = delivered(capture_cell("1", {}, filename="Cell [1]"))
     assert "metadata" not in pod(delivery)
     assert len(delivery.secrets) == 1
 
 
 @pytest.mark.parametrize(("framework", "launcher"), [("torch", "torchrun"), ("plain", "python"), (None, "python")])
-def test_the_framework_decides_the_command(framework: str | None, launcher: str) -> None:
+def test_command_depends_on_the_framework(framework: str | None, launcher: str) -> None:
     labels = {"trainer.kubeflow.org/framework": framework} if framework else None
     runtime = {**TORCH, "metadata": {"name": "r", "labels": labels}}
     assert delivered(captured(), runtime=runtime).command == [launcher, "/trainjob/job.pyz"]
 
 
 def expanded(value: str) -> str:
-    """Do what a kubelet does to a value when every name is known."""
+    """Expand variables as kubelet does if all are defined."""
     return re.sub(r"\$(\$|\(\w+\))", lambda match: "$" if match.group(1) == "$" else "EXPANDED", value)
 
 
 @pytest.mark.parametrize("value", ["", "$HOME", "$(HOME)", "$$", "$$(HOME)", "a$", "$$$(X)$", "`ls` \\ 'x' 🚀", "$()"])
-def test_environment_variables_arrive_byte_for_byte(value: str) -> None:
+def test_values_of_environment_variables_are_escaped(value: str) -> None:
     (variable,) = delivered(captured(), env={"X": value}).env
     assert variable["name"] == "X"
     assert expanded(variable["value"]) == value
 
 
-def test_large_captures_are_refused_by_name_where_pods_do_not_see_files() -> None:
+def test_large_captures_without_a_shared_folder_are_rejected_by_name() -> None:
     with pytest.raises(UsageError) as caught:
         delivered(captured(INLINE_LIMIT + 1))
     message = str(caught.value)
     assert "The largest: big (numpy.ndarray, 16.8 MB), small (int, 0.0 MB)" in message
-    assert "load large data inside the cell" in message
+    assert "load large data inside the job" in message
 
 
-def test_large_captures_are_a_file_where_pods_see_files(tmp_path: Path) -> None:
-    capture = captured(INLINE_LIMIT + 1, place=tmp_path)
+def test_large_captures_are_a_file_in_a_shared_folder(tmp_path: Path) -> None:
+    capture = captured(INLINE_LIMIT + 1, folder=tmp_path)
     with capture.payload.open() as file:
         content = file.read()
     folder = tmp_path / "captures" / "job-abcde"
@@ -179,8 +179,8 @@ def test_large_captures_are_a_file_where_pods_see_files(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_cell_of_a_megabyte_is_refused() -> None:
+def test_cell_of_a_megabyte_is_rejected() -> None:
     text = repr(random.Random(1).randbytes(2_000_000).hex())
     assert ast.parse(text)
-    with pytest.raises(UsageError, match="The cell is too large"):
+    with pytest.raises(UsageError, match="The code is too large"):
         delivered(captured(source=text))

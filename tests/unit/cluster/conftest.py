@@ -1,4 +1,4 @@
-"""An API server in process, and controllers on it that end with the test."""
+"""An API server in process, and controllers that are stopped after each test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_trainjob.cluster.apiserver.core import Core
-from jupyter_trainjob.cluster.informers import Informers
-from jupyter_trainjob.cluster.store import Store
+from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
+from jupyter_trainjob.cluster.shared_informers import SharedInformers
+from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller
 
@@ -20,22 +20,22 @@ from .world import Start, World
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     store = Store(tmp_path / "store.db")
-    yield World(Client(Core(store, version="0.0.0")))
+    yield World(Client(ApiServer(store, version="0.0.0")))
     store.close()
 
 
 @pytest.fixture
 def start(world: World) -> Iterator[Start]:
-    informers = Informers(world.client)
+    informers = SharedInformers(world.client)
     running: list[Controller] = []
 
-    def started(make: Callable[[Client, Informers], Controller]) -> None:
-        made = make(world.client, informers)
-        running.append(made)
-        made.start()
+    def started(factory: Callable[[Client, SharedInformers], Controller]) -> None:
+        controller = factory(world.client, informers)
+        running.append(controller)
+        controller.start()
 
     yield started
-    # Each waits for its informers' threads; together they wait once.
+    # Stopping waits for the informers' threads: stop all controllers in parallel.
     threads = [threading.Thread(target=controller.stop) for controller in running]
     for thread in threads:
         thread.start()

@@ -1,20 +1,20 @@
-"""Pods as the API server would hand them to the scheduler, and what the scheduler makes of them."""
+"""Builders of pods, nodes and PodGroups for the scheduler's tests."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any
 
-from jupyter_trainjob.api.podgroups import LABEL
-from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.kinds.podgroups import LABEL
+from jupyter_trainjob.api.resources import KubeObject
 from jupyter_trainjob.api.times import timestamp
-from jupyter_trainjob.cluster.podcache import PodCache, Waiting
+from jupyter_trainjob.cluster.scheduler.pod_cache import PendingPod, PodCache
 
 NOW = 1_800_000_000.0
 _versions = count(1)
 
 
-def node(name: str = "n", *, cpu: str = "8", **spec: Any) -> Object:
+def node(name: str = "n", *, cpu: str = "8", **spec: Any) -> KubeObject:
     allocatable = {"cpu": cpu, "memory": "16Gi", "pods": "110"}
     status = {"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True"}]}
     return {"metadata": {"name": name, "labels": {}}, "spec": spec, "status": status}
@@ -30,7 +30,7 @@ def pod(
     on: str = "",
     phase: str = "Pending",
     **spec: Any,
-) -> Object:
+) -> KubeObject:
     container = {"name": "main", "resources": {"requests": {"cpu": cpu}}}
     metadata = {
         "name": name,
@@ -47,18 +47,18 @@ def pod(
 
 def group(
     name: str = "g", *, namespace: str = "a", least: int = 2, timeout: int | None = None, age: float = 0
-) -> Object:
+) -> KubeObject:
     spec = {"minMember": least} if timeout is None else {"minMember": least, "scheduleTimeoutSeconds": timeout}
     metadata = {"name": name, "namespace": namespace, "creationTimestamp": timestamp(NOW - age)}
     return {"metadata": metadata, "spec": spec}
 
 
-def cache(*pods: Object) -> PodCache:
-    made = PodCache()
-    for each in pods:
-        made.see(None, each)
-    return made
+def cache(*pods: KubeObject) -> PodCache:
+    pod_cache = PodCache()
+    for new_pod in pods:
+        pod_cache.observe(None, new_pod)
+    return pod_cache
 
 
-def waiting(*pods: Object) -> list[Waiting]:
-    return cache(*pods).snapshot().waiting
+def waiting(*pods: KubeObject) -> list[PendingPod]:
+    return cache(*pods).snapshot().pending

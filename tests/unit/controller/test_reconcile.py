@@ -1,6 +1,6 @@
-"""TrainJobs from creation to their end, with the embedded request core as the API server and no pods at all.
+"""TrainJobs from creation to their end, with the embedded request core as the API server and without pods.
 
-The tests play the Job controller: they patch the status of Jobs, and wait until what follows from that is there.
+The tests play the Job controller: they patch the status of Jobs, and wait for the resulting changes.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from jupyter_trainjob.api.resources import (
     JOBS,
     JOBSETS,
     PODGROUPS,
+    SECRETS,
     SERVICES,
     TRAININGRUNTIMES,
     TRAINJOBS,
-    Object,
+    KubeObject,
     Resource,
 )
-from jupyter_trainjob.cluster.apiserver.core import Core
-from jupyter_trainjob.cluster.store import Store
-from jupyter_trainjob.controller.manager import Manager, controllers
+from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
+from jupyter_trainjob.cluster.store.object_store import Store
+from jupyter_trainjob.controller.manager import Manager, build_controllers
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Response, Transport
+from tests.paths import ROOT
 
 NS = "default"
-RUNTIMES = Path(__file__).parents[3] / "runtimes"
+RUNTIMES = ROOT / "runtimes"
 
 
 class Counting:
-    """A transport that counts writes by method and path, and fails some if told to."""
+    """A transport that counts writes by method and path, and fails those that a test selects."""
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
@@ -57,26 +59,28 @@ class Counting:
 
 
 class Cluster:
-    """An API server with the controllers of this package, and hands to move it."""
+    """An API server with the controllers of this package, and helpers to change its objects."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: ApiServer) -> None:
         self.client = Client(core)
         self.transport = Counting(core)
-        self.manager = Manager(controllers(Client(self.transport)))
+        self.manager = Manager(build_controllers(Client(self.transport)))
 
-    def create(self, name: str = "j", *, trainer: Object | None = None, runtime: Any = None, **spec: Any) -> Object:
+    def create(
+        self, name: str = "j", *, trainer: KubeObject | None = None, runtime: Any = None, **spec: Any
+    ) -> KubeObject:
         spec["runtimeRef"] = runtime or {"name": "torch-distributed"}
         if trainer is not None:
             spec["trainer"] = trainer
         return self.client.create(TRAINJOBS, {"metadata": {"name": name, "namespace": NS}, "spec": spec})
 
-    def get(self, resource: Resource, name: str) -> Object:
+    def get(self, resource: Resource, name: str) -> KubeObject:
         return self.client.get(resource, name, namespace=NS)
 
-    def find(self, resource: Resource, name: str) -> Object | None:
+    def find(self, resource: Resource, name: str) -> KubeObject | None:
         return self.client.find(resource, name, namespace=NS)
 
-    def patch(self, resource: Resource, name: str, patch: Object) -> None:
+    def patch(self, resource: Resource, name: str, patch: KubeObject) -> None:
         subresource = "status" if "status" in patch else None
         self.client.patch(resource, name, patch, namespace=NS, subresource=subresource)
 
@@ -85,40 +89,40 @@ class Cluster:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         end = {"status": "True", "lastTransitionTime": now, "lastProbeTime": now, "reason": "R", "message": "", **more}
         before = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
-        conditions = [{"type": each, **end} for each in (before, kind)]
+        conditions = [{"type": condition_type, **end} for condition_type in (before, kind)]
         self.patch(JOBS, job, {"status": {"conditions": conditions, "active": 0, "ready": 0}})
 
     def events(self, about: str, kind: str = "TrainJob") -> list[tuple[str, str]]:
-        found = self.client.list(EVENTS, namespace=NS).items
+        events = self.client.list(EVENTS, namespace=NS).items
         wanted = (kind, about)
         return [
-            (each["reason"], each["message"])
-            for each in found
-            if (each["involvedObject"]["kind"], each["involvedObject"]["name"]) == wanted
+            (event["reason"], event["message"])
+            for event in events
+            if (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == wanted
         ]
 
     def conditions(self, name: str = "j", resource: Resource = TRAINJOBS) -> dict[str, tuple[str, str]]:
-        found = self.get(resource, name).get("status", {}).get("conditions", [])
-        return {each["type"]: (each["status"], each["reason"]) for each in found}
+        conditions = self.get(resource, name).get("status", {}).get("conditions", [])
+        return {condition["type"]: (condition["status"], condition["reason"]) for condition in conditions}
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10) -> Any:
-    """Return what `condition` says once that is true; an object or a field that is not there yet is not true yet."""
+def eventually(condition: Callable[[], object], seconds: float = 30) -> Any:
+    """Return the first truthy result of `condition`; a missing object or field counts as false."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            said = condition()
+            result = condition()
         except (errors.NotFound, KeyError):
-            said = None
-        if said or time.monotonic() > deadline:
-            return said
+            result = None
+        if result or time.monotonic() > deadline:
+            return result
         time.sleep(0.002)
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     store = Store(tmp_path / "store.sqlite")
-    cluster = Cluster(Core(store, version="0.0.0"))
+    cluster = Cluster(ApiServer(store, version="0.0.0"))
     for file in sorted(RUNTIMES.glob("*.yaml")):
         cluster.client.create(CLUSTERTRAININGRUNTIMES, yaml.safe_load(file.read_text()))
     cluster.manager.start()
@@ -127,14 +131,14 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     store.close()
 
 
-def test_a_train_job_goes_down_the_staircase_and_its_end_comes_up_again(cluster: Cluster) -> None:
+def test_train_job_creates_jobset_and_jobs_and_gets_their_status(cluster: Cluster) -> None:
     created = cluster.create(trainer={"numNodes": 2, "command": ["torchrun", "/trainjob/job.pyz"]})
     job = eventually(lambda: cluster.get(JOBS, "j-node-0"))
     jobset = cluster.get(JOBSETS, "j")
     assert jobset["metadata"]["ownerReferences"][0]["uid"] == created["metadata"]["uid"]
     container = jobset["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]["containers"][0]
     assert container["command"] == ["torchrun", "/trainjob/job.pyz"]
-    assert [each["name"] for each in container["env"] if each["name"].startswith("PET_")] == [
+    assert [variable["name"] for variable in container["env"] if variable["name"].startswith("PET_")] == [
         "PET_NNODES",
         "PET_NPROC_PER_NODE",
         "PET_NODE_RANK",
@@ -167,7 +171,7 @@ def test_a_train_job_goes_down_the_staircase_and_its_end_comes_up_again(cluster:
     assert cluster.events("j") == []
 
 
-def test_a_failed_job_fails_and_is_not_built_again_when_its_jobset_is_gone(cluster: Cluster) -> None:
+def test_failed_job_is_not_built_again_after_its_jobset_is_deleted(cluster: Cluster) -> None:
     cluster.create()
     eventually(lambda: cluster.get(JOBS, "j-node-0"))
     cluster.end("j-node-0", "Failed", reason="BackoffLimitExceeded")
@@ -182,7 +186,7 @@ def test_a_failed_job_fails_and_is_not_built_again_when_its_jobset_is_gone(clust
     assert cluster.conditions() == {"Failed": ("True", "FailedJobs")}
 
 
-def test_a_suspended_job_waits_takes_patches_and_goes_on_when_resumed(cluster: Cluster) -> None:
+def test_suspended_job_accepts_patches_and_continues_when_resumed(cluster: Cluster) -> None:
     cluster.create(suspend=True)
     job = eventually(lambda: cluster.get(JOBS, "j-node-0"))
     assert job["spec"]["suspend"] is True
@@ -199,7 +203,7 @@ def test_a_suspended_job_waits_takes_patches_and_goes_on_when_resumed(cluster: C
     assert eventually(lambda: cluster.get(JOBS, "j-node-0")["spec"]["suspend"] is True)
 
 
-def test_a_job_with_restarts_left_is_made_anew_with_the_next_attempt(cluster: Cluster) -> None:
+def test_job_with_restarts_left_is_recreated_with_the_next_attempt(cluster: Cluster) -> None:
     runtime = yaml.safe_load((RUNTIMES / "torch-distributed.yaml").read_text())
     runtime.update(kind="TrainingRuntime", metadata={"name": "retry", "namespace": NS})
     runtime["spec"]["template"]["spec"]["failurePolicy"] = {"maxRestarts": 1}
@@ -211,9 +215,9 @@ def test_a_job_with_restarts_left_is_made_anew_with_the_next_attempt(cluster: Cl
     if deleted:
         cluster.patch(JOBS, "j-node-0", {"metadata": {"finalizers": None}})
 
-    def second() -> Object | None:
-        found = cluster.get(JOBS, "j-node-0")
-        return found if found["metadata"]["uid"] != first["metadata"]["uid"] else None
+    def second() -> KubeObject | None:
+        job = cluster.get(JOBS, "j-node-0")
+        return job if job["metadata"]["uid"] != first["metadata"]["uid"] else None
 
     attempt = eventually(second)
     assert attempt["metadata"]["labels"]["jobset.sigs.k8s.io/restart-attempt"] == "1"
@@ -223,7 +227,7 @@ def test_a_job_with_restarts_left_is_made_anew_with_the_next_attempt(cluster: Cl
     assert eventually(lambda: cluster.conditions() == {"Failed": ("True", "ReachedMaxRestarts")})
 
 
-def test_a_passed_deadline_fails_the_job_and_its_jobset_is_deleted_however_often_that_takes(cluster: Cluster) -> None:
+def test_deadline_fails_the_job_and_deletion_of_its_jobset_is_retried(cluster: Cluster) -> None:
     failures = iter([True, True])
     cluster.transport.refuse = lambda request: request.method == "DELETE" and next(failures, False)
     cluster.create(activeDeadlineSeconds=1)
@@ -233,10 +237,10 @@ def test_a_passed_deadline_fails_the_job_and_its_jobset_is_deleted_however_often
     assert cluster.transport.refused == 2
 
 
-def test_an_unsupported_runtime_ends_in_a_condition_and_one_event(cluster: Cluster) -> None:
+def test_unsupported_runtime_causes_a_condition_and_one_event(cluster: Cluster) -> None:
     runtime = yaml.safe_load((RUNTIMES / "torch-distributed.yaml").read_text())
     runtime.update(metadata={"name": "mpi"})
-    runtime["spec"]["mlPolicy"] = {"numNodes": 1, "mpi": {}}
+    runtime["spec"]["mlPolicy"] = {"numNodes": 1, "mpi": {"mpiImplementation": ""}}
     cluster.client.create(CLUSTERTRAININGRUNTIMES, runtime)
     cluster.create(runtime={"name": "mpi"})
     assert eventually(lambda: cluster.conditions() == {"Failed": ("True", "TrainingRuntimeNotSupported")})
@@ -247,10 +251,10 @@ def test_an_unsupported_runtime_ends_in_a_condition_and_one_event(cluster: Clust
     assert cluster.get(TRAINJOBS, "j")["status"] == before["status"]
     [(reason, message)] = cluster.events("j")
     assert reason == "TrainJobResourcesCreationFailed"
-    assert "asks for mlPolicy.mpi" in message
+    assert "mlPolicy.mpi.mpiImplementation" in message
 
 
-def test_a_missing_runtime_is_told_in_an_event_and_the_job_is_built_when_it_comes(cluster: Cluster) -> None:
+def test_missing_runtime_causes_an_event_and_the_job_is_built_when_it_exists(cluster: Cluster) -> None:
     cluster.create(runtime={"name": "later"})
     [(reason, message)] = eventually(lambda: cluster.events("j"))
     assert reason == "TrainJobResourcesCreationFailed"
@@ -261,7 +265,7 @@ def test_a_missing_runtime_is_told_in_an_event_and_the_job_is_built_when_it_come
     assert len(cluster.events("j")) == 1
 
 
-def test_a_snapshot_keeps_the_runtime_as_it_was(cluster: Cluster) -> None:
+def test_snapshot_keeps_the_original_runtime(cluster: Cluster) -> None:
     cluster.create(suspend=True, runtime={"name": "plain"})
     eventually(lambda: cluster.get(JOBSETS, "j"))
     cluster.client.delete(CLUSTERTRAININGRUNTIMES, "plain")
@@ -270,7 +274,7 @@ def test_a_snapshot_keeps_the_runtime_as_it_was(cluster: Cluster) -> None:
     assert cluster.events("j") == []
 
 
-def test_a_snapshot_of_somebody_else_is_refused(cluster: Cluster) -> None:
+def test_foreign_snapshot_is_rejected(cluster: Cluster) -> None:
     snapshot = {"metadata": {"name": "j-runtime-snapshot", "namespace": NS}, "data": {"runtime": "kind: X"}}
     cluster.client.create(CONFIGMAPS, snapshot)
     cluster.create()
@@ -280,13 +284,13 @@ def test_a_snapshot_of_somebody_else_is_refused(cluster: Cluster) -> None:
     assert eventually(lambda: cluster.get(JOBSETS, "j"))
 
 
-def test_a_jobset_of_somebody_else_is_left_alone_and_named(cluster: Cluster) -> None:
+def test_foreign_jobset_is_not_changed_and_is_reported(cluster: Cluster) -> None:
     job = {"name": "node", "template": {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}}}
     spec = {"replicatedJobs": [job]}
     cluster.client.create(JOBSETS, {"metadata": {"name": "j", "namespace": NS}, "spec": spec})
     cluster.create()
-    told = eventually(lambda: [message for _, message in cluster.events("j") if "does not belong" in message])
-    assert len(told) == 1
+    messages = eventually(lambda: [message for _, message in cluster.events("j") if "does not belong" in message])
+    assert len(messages) == 1
     assert "ownerReferences" not in cluster.get(JOBSETS, "j")["metadata"]
 
 
@@ -297,7 +301,7 @@ def test_jobs_of_other_controllers_are_left_alone(cluster: Cluster) -> None:
     assert cluster.find(JOBSETS, "theirs") is None
 
 
-def test_a_finished_jobset_with_a_time_to_live_is_deleted_and_the_job_stays_complete(cluster: Cluster) -> None:
+def test_jobset_is_deleted_after_its_time_to_live_and_the_job_stays_complete(cluster: Cluster) -> None:
     runtime = yaml.safe_load((RUNTIMES / "plain.yaml").read_text())
     runtime["metadata"] = {"name": "short"}
     runtime["spec"]["template"]["spec"]["ttlSecondsAfterFinished"] = 0
@@ -305,13 +309,13 @@ def test_a_finished_jobset_with_a_time_to_live_is_deleted_and_the_job_stays_comp
     cluster.create(runtime={"name": "short"})
     eventually(lambda: cluster.get(JOBS, "j-node-0"))
     cluster.end("j-node-0", "Complete")
-    gone = eventually(lambda: cluster.get(JOBSETS, "j")["metadata"].get("deletionTimestamp"))
-    assert gone
+    deleted_at = eventually(lambda: cluster.get(JOBSETS, "j")["metadata"].get("deletionTimestamp"))
+    assert deleted_at
     assert eventually(lambda: "Complete" in cluster.conditions())
 
 
-def gang(**coscheduling: Any) -> Object:
-    """Return a TrainingRuntime whose pods start together."""
+def gang(**coscheduling: Any) -> KubeObject:
+    """Return a TrainingRuntime with coscheduling."""
     containers = [{"name": "node", "image": "i", "resources": {"requests": {"cpu": "2"}}}]
     labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
     template = {"metadata": {"labels": labels}, "spec": {"template": {"spec": {"containers": containers}}}}
@@ -323,7 +327,7 @@ def gang(**coscheduling: Any) -> Object:
 GANG = {"name": "gang", "kind": "TrainingRuntime"}
 
 
-def test_a_runtime_with_coscheduling_gets_a_pod_group_that_changes_only_while_the_job_is_suspended(
+def test_pod_group_of_a_runtime_changes_only_while_the_job_is_suspended(
     cluster: Cluster,
 ) -> None:
     cluster.client.create(TRAININGRUNTIMES, gang())
@@ -339,10 +343,70 @@ def test_a_runtime_with_coscheduling_gets_a_pod_group_that_changes_only_while_th
     assert job["spec"]["template"]["metadata"]["labels"]["scheduling.x-k8s.io/pod-group"] == "j"
 
 
-def test_somebody_elses_pod_group_is_left_alone_and_said(cluster: Cluster) -> None:
+def test_foreign_pod_group_is_not_changed_and_is_reported(cluster: Cluster) -> None:
     cluster.client.create(TRAININGRUNTIMES, gang())
     cluster.client.create(PODGROUPS, {"metadata": {"name": "j", "namespace": NS}, "spec": {"minMember": 9}})
     cluster.create(runtime=GANG)
     assert eventually(lambda: any("PodGroup 'j' that does not belong" in text for _, text in cluster.events("j")))
     assert cluster.find(JOBSETS, "j") is None
     assert cluster.get(PODGROUPS, "j")["spec"] == {"minMember": 9}
+
+
+def ssh_runtime() -> KubeObject:
+    """Return a TrainingRuntime for MPI whose launcher is not a node."""
+    containers = [{"name": "node", "image": "i"}]
+    jobs = [
+        {"name": name, "template": {"spec": {"template": {"spec": {"containers": containers}}}}} for name in MPI_JOBS
+    ]
+    policies = {"mlPolicy": {"numNodes": 1, "mpi": {}}}
+    return {
+        "metadata": {"name": "mpi", "namespace": NS},
+        "spec": {**policies, "template": {"spec": {"replicatedJobs": jobs}}},
+    }
+
+
+MPI_JOBS = ("node", "launcher")
+MPI = {"name": "mpi", "kind": "TrainingRuntime"}
+
+
+def test_mpi_job_keeps_its_keys_and_gets_a_changed_hostfile_back(cluster: Cluster) -> None:
+    cluster.client.create(TRAININGRUNTIMES, ssh_runtime())
+    cluster.create(trainer={"numNodes": 2}, runtime=MPI, suspend=True)
+    eventually(lambda: cluster.get(JOBSETS, "j"))
+    keys, hosts = cluster.get(SECRETS, "j-mpi-ssh-auth"), cluster.get(CONFIGMAPS, "j-mpi-hostfile")
+    assert (keys["type"], keys["immutable"]) == ("kubernetes.io/ssh-auth", True)
+    assert hosts["data"] == {"hostfile": "j-node-0-0.j slots=1\nj-node-0-1.j slots=1\n"}
+    cluster.patch(CONFIGMAPS, "j-mpi-hostfile", {"data": {"hostfile": "elsewhere", "more": "x"}})
+    cluster.patch(TRAINJOBS, "j", {"metadata": {"labels": {"touched": "yes"}}})
+    assert eventually(lambda: cluster.get(CONFIGMAPS, "j-mpi-hostfile")["data"] == hosts["data"])
+    assert cluster.get(SECRETS, "j-mpi-ssh-auth")["metadata"]["resourceVersion"] == keys["metadata"]["resourceVersion"]
+
+
+def test_mpi_job_uses_the_keys_that_a_user_made(cluster: Cluster) -> None:
+    cluster.client.create(TRAININGRUNTIMES, ssh_runtime())
+    own = {"metadata": {"name": "j-mpi-ssh-auth", "namespace": NS}, "data": {"ssh-privatekey": "QQ=="}}
+    cluster.client.create(SECRETS, own)
+    cluster.create(runtime=MPI)
+    assert eventually(lambda: cluster.get(JOBSETS, "j"))
+    assert cluster.get(SECRETS, "j-mpi-ssh-auth")["data"] == own["data"]
+
+
+def test_foreign_config_map_is_not_changed_and_is_reported(cluster: Cluster) -> None:
+    cluster.client.create(TRAININGRUNTIMES, ssh_runtime())
+    cluster.client.create(CONFIGMAPS, {"metadata": {"name": "j-mpi-hostfile", "namespace": NS}, "data": {"mine": "x"}})
+    cluster.create(runtime=MPI)
+    assert eventually(
+        lambda: any("ConfigMap 'j-mpi-hostfile' that does not" in text for _, text in cluster.events("j"))
+    )
+    assert cluster.find(JOBSETS, "j") is None
+    assert cluster.get(CONFIGMAPS, "j-mpi-hostfile")["data"] == {"mine": "x"}
+
+
+def test_pod_group_of_a_scheduler_that_is_missing_is_reported(cluster: Cluster) -> None:
+    runtime = gang()
+    runtime["spec"]["podGroupPolicy"] = {"volcano": {}}
+    cluster.client.create(TRAININGRUNTIMES, runtime)
+    cluster.create(runtime=GANG)
+    [(reason, message)] = eventually(lambda: cluster.events("j"))
+    assert reason == "TrainJobResourcesCreationFailed"
+    assert "does not know PodGroups of scheduling.volcano.sh. Have Volcano installed" in message

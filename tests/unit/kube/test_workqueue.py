@@ -1,4 +1,4 @@
-"""The work queue: what it promises to controllers, with a clock that the tests turn."""
+"""The work queue of controllers, with a clock that tests set."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def drain(queue: WorkQueue) -> list[Key]:
     return keys
 
 
-def test_a_key_added_many_times_is_worked_on_once(queue: WorkQueue) -> None:
+def test_key_added_several_times_is_processed_once(queue: WorkQueue) -> None:
     for _ in range(5):
         queue.add(A)
     assert len(queue) == 1
     assert drain(queue) == [A]
 
 
-def test_keys_come_out_in_the_order_of_their_first_addition(queue: WorkQueue) -> None:
+def test_keys_are_returned_in_the_order_of_their_first_addition(queue: WorkQueue) -> None:
     queue.add(B)
     queue.add(A)
     queue.add(B)
     assert drain(queue) == [B, A]
 
 
-def test_a_key_added_during_its_work_waits_until_that_work_is_done(queue: WorkQueue) -> None:
+def test_key_added_while_it_is_processed_is_returned_afterwards(queue: WorkQueue) -> None:
     queue.add(A)
     assert queue.get(timeout=0) == A
     queue.add(A)
@@ -64,7 +64,7 @@ def test_a_key_added_during_its_work_waits_until_that_work_is_done(queue: WorkQu
     assert queue.get(timeout=0) == A
 
 
-def test_a_delayed_key_comes_when_it_is_due_and_not_before(queue: WorkQueue, clock: Clock) -> None:
+def test_delayed_key_is_returned_when_it_is_due(queue: WorkQueue, clock: Clock) -> None:
     queue.add_after(A, 10)
     assert drain(queue) == []
     clock.now += 9.9
@@ -73,7 +73,7 @@ def test_a_delayed_key_comes_when_it_is_due_and_not_before(queue: WorkQueue, clo
     assert drain(queue) == [A]
 
 
-def test_of_several_delays_of_one_key_the_earliest_counts_once(queue: WorkQueue, clock: Clock) -> None:
+def test_earliest_of_several_delays_of_a_key_counts(queue: WorkQueue, clock: Clock) -> None:
     queue.add_after(A, 30)
     queue.add_after(A, 10)
     queue.add_after(A, 20)
@@ -83,12 +83,12 @@ def test_of_several_delays_of_one_key_the_earliest_counts_once(queue: WorkQueue,
     assert drain(queue) == []
 
 
-def test_no_delay_at_all_is_now(queue: WorkQueue) -> None:
+def test_delay_of_zero_is_immediate(queue: WorkQueue) -> None:
     queue.add_after(A, 0)
     assert drain(queue) == [A]
 
 
-def test_pauses_after_failures_double_up_to_the_limit_and_start_anew_after_success(clock: Clock) -> None:
+def test_back_off_doubles_up_to_the_limit_and_is_reset_by_success(clock: Clock) -> None:
     queue = WorkQueue(first_retry=1, last_retry=4, clock=clock)
     pauses = []
     for _ in range(4):
@@ -113,7 +113,7 @@ def test_failures_are_counted_per_key(clock: Clock) -> None:
     assert drain(queue) == [A, B]
 
 
-def test_shutting_down_wakes_every_waiting_worker() -> None:
+def test_shutdown_wakes_every_waiting_worker() -> None:
     queue = WorkQueue()
     results: list[Key | None] = []
     threads = [threading.Thread(target=lambda: results.append(queue.get())) for _ in range(3)]
@@ -127,7 +127,7 @@ def test_shutting_down_wakes_every_waiting_worker() -> None:
     assert queue.get(timeout=0) is None
 
 
-def test_a_waiting_worker_wakes_for_a_delayed_key_without_polling() -> None:
+def test_waiting_worker_wakes_for_a_delayed_key_without_polling() -> None:
     queue = WorkQueue()
     taken: list[Key | None] = []
     thread = threading.Thread(target=lambda: taken.append(queue.get(timeout=60)))
@@ -141,10 +141,10 @@ def test_a_waiting_worker_wakes_for_a_delayed_key_without_polling() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_addition_is_lost_and_no_key_is_worked_on_twice_at_once(seed: int) -> None:
+def test_no_key_is_lost_or_processed_concurrently(seed: int) -> None:
     queue = WorkQueue(first_retry=0.0001, last_retry=0.001)
     keys = [("ns", str(number)) for number in range(8)]
-    wanted, seen = Counter[Key](), Counter[Key]()
+    wanted, processed = Counter[Key](), Counter[Key]()
     busy: set[Key] = set()
     lock = threading.Lock()
     overlaps: list[Key] = []
@@ -155,7 +155,7 @@ def test_no_addition_is_lost_and_no_key_is_worked_on_twice_at_once(seed: int) ->
                 if key in busy:
                     overlaps.append(key)
                 busy.add(key)
-                seen[key] = wanted[key]
+                processed[key] = wanted[key]
             again = chance.random() < 0.2
             with lock:
                 busy.discard(key)
@@ -177,10 +177,10 @@ def test_no_addition_is_lost_and_no_key_is_worked_on_twice_at_once(seed: int) ->
     for thread in producers:
         thread.join(20)
     deadline = time.monotonic() + 60
-    while seen != wanted and time.monotonic() < deadline:
+    while processed != wanted and time.monotonic() < deadline:
         time.sleep(0.001)
     queue.shut_down()
     for thread in workers:
         thread.join(60)
-    assert seen == wanted
+    assert processed == wanted
     assert overlaps == []

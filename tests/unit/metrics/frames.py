@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.metrics.telemetry import Telemetry
 from jupyter_trainjob.worker.protocol import Frame, decode, encode
 
 
@@ -29,8 +29,8 @@ class Rank:
         return self.say("metrics", time=[float(step) for step in steps], step=steps, total=total, metrics=loss)
 
 
-def record_of(*groups: list[Frame]) -> Record:
-    record = Record()
+def record_of(*groups: list[Frame]) -> Telemetry:
+    record = Telemetry()
     for group in groups:
         for frame in group:
             record.add(frame)

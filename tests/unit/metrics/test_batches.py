@@ -1,4 +1,4 @@
-"""Whatever way the frames of a rank come, what counts is the same; and little batches become few large ones."""
+"""Metrics do not depend on the order of frames, and small batches are joined."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from jupyter_trainjob.metrics.batches import JOINED_ROWS
-from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.metrics.series import Series
+from jupyter_trainjob.metrics.telemetry import Telemetry
 from jupyter_trainjob.worker.protocol import Frame
 from tests.unit.metrics.frames import Rank
 
 
 def life(rank: int, attempt: int, dice: random.Random) -> list[Frame]:
-    """Return the frames of one attempt: batches of all sizes, with and without steps, checkpoints, words between."""
+    """Return the frames of one attempt: batches of all sizes, with and without steps, checkpoints and messages."""
     says, frames = Rank(rank, attempt), []
     step = dice.randrange(30)
     rows: list[tuple[float, int | None, float | None, float | None]] = []
@@ -42,9 +42,9 @@ def say(rank: Rank, kind: str, rows: list[tuple[float, int | None, float | None,
     return rank.say(kind, time=times, step=steps, total=None, metrics=metrics)
 
 
-def read(frames: Iterable[Frame], *, ask: random.Random | None = None) -> tuple[Record, Series]:
-    """Return what is known after some frames; `ask` lets somebody look now and then meanwhile."""
-    record = Record()
+def read(frames: Iterable[Frame], *, ask: random.Random | None = None) -> tuple[Telemetry, Series]:
+    """Return telemetry and series after all frames; `ask` decides at random when the series is read meanwhile."""
+    record = Telemetry()
     series = Series(record)
     for frame in frames:
         record.add(frame)
@@ -55,7 +55,7 @@ def read(frames: Iterable[Frame], *, ask: random.Random | None = None) -> tuple[
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("lost", [0.0, 0.1], ids=["all frames", "some frames lost"])
-def test_what_counts_does_not_depend_on_the_order_of_frames(seed: int, lost: float) -> None:
+def test_metrics_do_not_depend_on_the_order_of_frames(seed: int, lost: float) -> None:
     dice = random.Random(seed)
     frames = [f for rank in range(2) for attempt in range(1, dice.choice([2, 2, 4])) for f in life(rank, attempt, dice)]
     frames = [frame for frame in frames if dice.random() >= lost]
@@ -76,28 +76,28 @@ def test_what_counts_does_not_depend_on_the_order_of_frames(seed: int, lost: flo
             np.testing.assert_allclose(mine.band(name).high, theirs.band(name).high)
 
 
-def test_many_little_batches_become_few() -> None:
-    rank, record = Rank(), Record()
+def test_small_batches_are_joined() -> None:
+    rank, record = Rank(), Telemetry()
     for step in range(5_000):
         for frame in rank.report(step + 1, step + 1):
             record.add(frame)
     (lives,) = record.ranks.values()
-    assert lives.rows == sum(len(piece.batch) for piece in lives.pieces) == 5_000
-    assert len(lives.pieces) <= 5_000 / JOINED_ROWS + 14
+    assert lives.rows == sum(len(piece.batch) for piece in lives.slices) == 5_000
+    assert len(lives.slices) <= 5_000 / JOINED_ROWS + 14
     assert record.columns()["step"] == [*range(1, 5_001)]
     assert Series(record).band("loss", points=20_000).x.tolist() == [*range(1, 5_001)]
     assert len(record.recent(0, 100)) <= 60
     assert record.recent(0, 1e9)[0] == (1.0, 1.0)
 
 
-def test_the_rows_since_one_are_found_in_joined_pieces() -> None:
-    rank, record = Rank(), Record()
+def test_rows_since_an_index_are_found_in_joined_batches() -> None:
+    rank, record = Rank(), Telemetry()
     for step in range(100):
         for frame in rank.report(step + 1, step + 1):
             record.add(frame)
     (lives,) = record.ranks.values()
     for row in (0, 1, 63, 64, 65, 99, 100):
-        found = [
-            piece.batch.step[place] for piece, first in lives.since(row) for place in range(first, len(piece.batch))
+        steps = [
+            piece.batch.step[index] for piece, first in lives.since(row) for index in range(first, len(piece.batch))
         ]
-        assert found == [*range(row + 1, 101)]
+        assert steps == [*range(row + 1, 101)]

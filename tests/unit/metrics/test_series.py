@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jupyter_trainjob.metrics.record import Record
 from jupyter_trainjob.metrics.series import Series
+from jupyter_trainjob.metrics.telemetry import Telemetry
 from jupyter_trainjob.worker.protocol import Frame
 from tests.unit.metrics.frames import Rank, record_of
 
@@ -20,7 +20,7 @@ def says(rank: Rank, steps: list[float | None], values: list[float | None], name
     )
 
 
-def feed(record: Record, *groups: list[Frame]) -> None:
+def feed(record: Telemetry, *groups: list[Frame]) -> None:
     for group in groups:
         for frame in group:
             record.add(frame)
@@ -30,7 +30,7 @@ def wave(rank: int, step: int) -> float:
     return math.sin(step / 7 + rank) + rank
 
 
-def test_a_band_is_the_mean_and_the_range_of_all_ranks_at_each_step() -> None:
+def test_band_has_mean_and_range_over_ranks_at_each_step() -> None:
     record = record_of(says(Rank(0), [1, 2], [1.0, 4.0]), says(Rank(1), [1, 2, 3], [3.0, 8.0, 5.0]))
     band = Series(record).band("loss")
     assert band.ranks == 2
@@ -40,14 +40,14 @@ def test_a_band_is_the_mean_and_the_range_of_all_ranks_at_each_step() -> None:
     assert band.high.tolist() == [3, 8, 5]
 
 
-def test_a_series_that_grows_is_the_same_as_one_that_is_read_at_once() -> None:
-    grown, rank, other = Record(), Rank(0), Rank(1)
+def test_series_read_in_parts_equals_one_read_at_once() -> None:
+    grown, rank, other = Telemetry(), Rank(0), Rank(1)
     series = Series(grown)
     groups = []
     for start in range(0, 400, 40):
-        for each in (rank, other):
-            steps = list(range(start, start + 40, each.rank + 1))
-            groups.append(says(each, [*steps], [wave(each.rank, step) for step in steps]))
+        for reporter in (rank, other):
+            steps = list(range(start, start + 40, reporter.rank + 1))
+            groups.append(says(reporter, [*steps], [wave(reporter.rank, step) for step in steps]))
             feed(grown, groups[-1])
             series.band("loss")
     whole, late = series.band("loss"), Series(record_of(*groups)).band("loss")
@@ -56,7 +56,7 @@ def test_a_series_that_grows_is_the_same_as_one_that_is_read_at_once() -> None:
     assert whole.x.tolist() == list(range(400))
 
 
-def test_steps_that_come_between_others_are_put_there() -> None:
+def test_steps_between_earlier_steps_are_inserted() -> None:
     record = record_of(says(Rank(0), [0, 10, 20], [0.0, 1.0, 2.0]))
     series = Series(record)
     series.band("loss")
@@ -66,7 +66,7 @@ def test_steps_that_come_between_others_are_put_there() -> None:
     assert band.mean.tolist() == [0, 7, 2, 2, 9]
 
 
-def test_of_many_points_lows_and_highs_are_kept_where_they_were() -> None:
+def test_thinned_curve_keeps_extreme_values_at_their_steps() -> None:
     values = [0.0] * 20_000
     values[7_777], values[12_345] = 9.0, -9.0
     rank = Rank()
@@ -83,7 +83,7 @@ def test_of_many_points_lows_and_highs_are_kept_where_they_were() -> None:
         assert (np.diff(x) > 0).all()
 
 
-def test_the_range_of_a_thinned_band_leaves_no_step_out() -> None:
+def test_range_of_a_thinned_band_covers_all_steps() -> None:
     ranks = [Rank(0), Rank(1)]
     spike = [[0.0] * 2_000, [0.0] * 2_000]
     spike[0][1_001], spike[1][1_001] = 50.0, -50.0  # Their mean does not show it.
@@ -92,7 +92,7 @@ def test_the_range_of_a_thinned_band_leaves_no_step_out() -> None:
     assert (band.low.min(), band.high.max()) == (-50, 50)
 
 
-def test_a_stretch_has_every_step_and_one_more_on_each_side() -> None:
+def test_interval_has_every_step_and_one_more_on_each_side() -> None:
     rank = Rank()
     groups = [says(rank, [*range(i, i + 100)], [float(i) for i in range(i, i + 100)]) for i in range(0, 10_000, 100)]
     series = Series(record_of(*groups))
@@ -103,7 +103,7 @@ def test_a_stretch_has_every_step_and_one_more_on_each_side() -> None:
     assert series.band("loss", start=9_999).x.tolist() == [9_998, 9_999]
 
 
-def test_what_is_no_number_is_a_gap() -> None:
+def test_nan_and_infinity_are_gaps() -> None:
     record = record_of(says(Rank(0), [1, 2, 3], [1.0, math.nan, math.inf]), says(Rank(1), [1, 3], [3.0, 5.0]))
     series = Series(record)
     np.testing.assert_array_equal(series.band("loss").mean, [2, math.nan, 5])
@@ -111,7 +111,25 @@ def test_what_is_no_number_is_a_gap() -> None:
     np.testing.assert_array_equal(series.lines("loss")[0].y, [1, math.nan, math.nan])
 
 
-def test_a_gap_survives_thinning() -> None:
+def test_mean_without_a_finite_value_is_what_was_reported() -> None:
+    ranks: list[list[float | None]] = [
+        [1.0, math.inf, -math.inf, math.inf, math.nan],
+        [2.0, math.inf, -math.inf, -math.inf, math.inf],
+    ]
+    band = Series(record_of(*(says(Rank(i), [1, 2, 3, 4, 5], values) for i, values in enumerate(ranks)))).band("loss")
+    np.testing.assert_array_equal(band.mean, [1.5, math.inf, -math.inf, math.nan, math.nan])
+    np.testing.assert_array_equal(band.high, [2.0, *[math.nan] * 4])
+
+
+def test_infinite_value_is_kept_when_a_band_is_downsampled() -> None:
+    values: list[float | None] = [float(step) for step in range(5_000)]
+    values[2_500] = math.inf
+    band = Series(record_of(says(Rank(0), list(range(5_000)), values))).band("loss", points=100)
+    assert band.x[np.isinf(band.mean)].tolist() == [2_500]
+    assert np.nanmax(band.high) == 4_999
+
+
+def test_thinned_curve_keeps_gaps() -> None:
     values: list[float | None] = [1.0] * 5_000
     values[2_500] = math.nan
     series = Series(record_of(says(Rank(0), [*range(5_000)], values)))
@@ -120,7 +138,7 @@ def test_a_gap_survives_thinning() -> None:
         assert np.isnan(y).sum() == 1
 
 
-def test_a_report_without_a_metric_is_no_gap_in_it() -> None:
+def test_report_without_a_metric_is_no_gap_in_its_curve() -> None:
     record = record_of(says(Rank(0), [1, 2, 3], [1.0, None, 3.0]))
     assert Series(record).lines("loss")[0].x.tolist() == [1, 3]
 
@@ -132,7 +150,7 @@ def test_rows_without_a_step_are_counted() -> None:
     assert Series(record).lines("loss")[0].x.tolist() == [0, 1, 2]
 
 
-def test_a_later_attempt_replaces_what_was_added_up() -> None:
+def test_later_attempt_replaces_rows_in_the_sums() -> None:
     record = record_of(says(Rank(0, attempt=1), [1, 2, 3, 4], [1.0, 2.0, 3.0, 4.0]))
     series = Series(record)
     series.band("loss")
@@ -142,7 +160,7 @@ def test_a_later_attempt_replaces_what_was_added_up() -> None:
     assert series.lines("loss")[0].y.tolist() == [1, 2, 30]
 
 
-def test_a_checkpoint_in_place_of_missing_frames_gives_way_when_they_come() -> None:
+def test_late_frames_replace_the_checkpoint_used_for_them() -> None:
     rank = Rank()
     early = rank.report(1, 3)
     checkpoint = rank.say("history", time=[1.0, 3.0], step=[1, 3], total=9, metrics={"loss": [1.0, 0.3]})
@@ -155,15 +173,15 @@ def test_a_checkpoint_in_place_of_missing_frames_gives_way_when_they_come() -> N
     assert series.complete
 
 
-def test_a_rank_that_had_no_room_for_all_reports_says_so() -> None:
+def test_rank_sends_the_number_of_dropped_reports() -> None:
     rank = Rank()
     body: dict[str, Any] = {"time": [1.0], "step": [1], "total": None, "metrics": {"loss": [1.0]}}
     assert Series(record_of(rank.say("metrics", **body))).complete
     assert not Series(record_of(rank.say("metrics", **body, left_out=7))).complete
 
 
-def test_what_has_changed_is_known_by_version() -> None:
-    rank, record = Rank(), Record()
+def test_changed_metrics_since_a_version() -> None:
+    rank, record = Rank(), Telemetry()
     series = Series(record)
     assert (series.names(), series.version) == ([], 0)
     feed(record, says(rank, [1], [1.0]), says(rank, [1], [1.0], "accuracy"))
@@ -183,14 +201,14 @@ def test_ranks_can_be_chosen() -> None:
     assert list(series.lines("loss", ranks=[3, 1, 4, 99])) == [3, 1]
 
 
-def test_steps_have_their_time() -> None:
+def test_time_of_each_step() -> None:
     rank = Rank()
     record = record_of(rank.say("metrics", time=[100.0, 110.0], step=[0, 10], total=None, metrics={"loss": [1.0, 2.0]}))
     assert Series(record).times(np.array([0.0, 5.0, 10.0])).tolist() == [100, 105, 110]
-    assert np.isnan(Series(Record()).times(np.array([1.0]))).all()
+    assert np.isnan(Series(Telemetry()).times(np.array([1.0]))).all()
 
 
-def test_rows_are_everything_that_was_reported() -> None:
+def test_rows_have_all_reported_values() -> None:
     record = record_of(says(Rank(0), [1, None], [0.5, None]), says(Rank(1), [1], [0.25], "accuracy"))
     series = Series(record)
     assert list(series.rows()) == [
@@ -210,11 +228,11 @@ EMPTY: dict[str, Callable[[Series], int]] = {
 
 
 @pytest.mark.parametrize("ask", EMPTY.values(), ids=EMPTY)
-def test_before_anything_is_reported_there_is_nothing(ask: Callable[[Series], int]) -> None:
-    assert ask(Series(Record())) == 0
+def test_no_curves_without_reports(ask: Callable[[Series], int]) -> None:
+    assert ask(Series(Telemetry())) == 0
 
 
-def test_columns_of_different_lengths_are_no_report() -> None:
+def test_report_with_columns_of_different_lengths_is_ignored() -> None:
     rank = Rank()
     record = record_of(
         rank.say("metrics", time=[1.0], step=[1, 2], total=None, metrics={"loss": [1.0]}),
@@ -224,8 +242,8 @@ def test_columns_of_different_lengths_are_no_report() -> None:
     assert Series(record).band("loss").x.tolist() == [3]
 
 
-def test_it_can_be_asked_while_it_grows() -> None:
-    lock, record = threading.RLock(), Record()
+def test_history_can_be_read_while_it_grows() -> None:
+    lock, record = threading.RLock(), Telemetry()
     series = Series(record, lock)
     ranks = [Rank(number) for number in range(4)]
 
@@ -250,8 +268,8 @@ def test_it_can_be_asked_while_it_grows() -> None:
     assert (band.mean == 1).all()
 
 
-def test_each_row_is_added_up_once_and_ranks_share_their_steps() -> None:
-    record, ranks = Record(), [Rank(number) for number in range(64)]
+def test_each_row_is_added_once_and_ranks_share_the_table_of_steps() -> None:
+    record, ranks = Telemetry(), [Rank(number) for number in range(64)]
     series = Series(record)
     for start in (0, 500):
         feed(record, *(says(rank, [*range(start, start + 500)], [1.0] * 500) for rank in ranks))

@@ -1,4 +1,4 @@
-"""Jobs for views to draw: a source that a test moves by hand."""
+"""Jobs for views: snapshots, metrics, and a source that a test controls."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_trainjob import errors
-from jupyter_trainjob.client.details import Section
-from jupyter_trainjob.client.earlier import Earlier
-from jupyter_trainjob.client.logbook import LogBook
+from jupyter_trainjob.client.reproduce.comparable_jobs import ComparableJob
+from jupyter_trainjob.client.reproduce.details import Section
 from jupyter_trainjob.client.snapshot import LogLine, Phase, Snapshot, State
-from jupyter_trainjob.metrics.record import Record
+from jupyter_trainjob.client.watching.log_buffer import LogBuffer
 from jupyter_trainjob.metrics.series import Series
-from tests.books import book_of, kept
+from jupyter_trainjob.metrics.telemetry import Telemetry
+from tests.books import book_of, stored_line
 from tests.unit.metrics.frames import Rank
 
 HOSTILE = '<img src=x onerror="pwned=1"><script>pwned=1</script>\x1b[31m\x1b]0;title\x07\u202e'
@@ -21,7 +21,7 @@ PHASES = (Phase("queued", 100.0, 100.5), Phase("training", 100.5))
 
 
 def running(**changes: Any) -> Snapshot:
-    """Return a job in the middle of its life, with changes."""
+    """Return the snapshot of a running job, with changes."""
     base = Snapshot(
         name="digits-x7k2p",
         namespace="default",
@@ -53,9 +53,9 @@ def lines(*texts: str, start: float = 1.0) -> tuple[LogLine, ...]:
 
 
 def series_of(table: dict[str, list[float]]) -> Series:
-    """Return what `table` says, as if the ranks had reported it; nan is reported as it is, None is not."""
+    """Return a table of reports by rank as series; NaN is a reported value, None is not reported."""
     ranks: dict[int, Rank] = {}
-    record = Record()
+    record = Telemetry()
     names = [name for name in table if name not in ("rank", "time", "step")]
     for values in zip(*table.values(), strict=True):
         row = dict(zip(table, values, strict=True))
@@ -67,7 +67,7 @@ def series_of(table: dict[str, list[float]]) -> Series:
 
 
 class FakeJob:
-    """A `Source` that does as it is told."""
+    """A `JobSource` whose snapshot, metrics and log a test sets."""
 
     def __init__(self, snapshot: Snapshot | None = None, series: dict[str, list[float]] | None = None) -> None:
         self.now = snapshot or running()
@@ -75,9 +75,9 @@ class FakeJob:
         self.book = book_of(self.now.log)
         self.callbacks: list[Callable[[], None]] = []
         self.over: list[Callable[[], None]] = []
-        self.deeds: list[str] = []
+        self.actions: list[str] = []
         self.others: dict[str, FakeJob] = {}
-        self.refusal: Exception | None = None
+        self.error: Exception | None = None
 
     @property
     def uid(self) -> str:
@@ -93,44 +93,44 @@ class FakeJob:
     def series(self) -> Series:
         return series_of(self.columns)
 
-    def earlier(self) -> list[Earlier]:
-        return [Earlier(uid, job.name, job.now.state, 1.0, None) for uid, job in self.others.items()]
+    def comparable_jobs(self) -> list[ComparableJob]:
+        return [ComparableJob(uid, job.name, job.now.state, 1.0, None) for uid, job in self.others.items()]
 
-    def logbook(self) -> LogBook:
-        """Return a book that takes over what is new in the snapshot."""
+    def log_buffer(self) -> LogBuffer:
+        """Return the log buffer, with the new lines of the snapshot."""
         new = self.now.log[self.book.number :]
         for line in new:
-            self.book.add(*kept(line))
+            self.book.add(*stored_line(line))
         return self.book
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
 
-    def other(self, uid: str) -> FakeJob:
+    def sibling(self, uid: str) -> FakeJob:
         if uid not in self.others:
             raise errors.UsageError("It was deleted.")
         return self.others[uid]
 
-    def halt(self) -> None:
-        self.do("stop")
+    def stop(self) -> None:
+        self._act("stop")
 
     def resume(self) -> None:
-        self.do("resume")
+        self._act("resume")
 
     def delete(self) -> None:
-        self.do("delete")
+        self._act("delete")
 
-    def again(self) -> tuple[FakeJob, list[str]]:
-        self.do("rerun")
-        again = FakeJob(replace(self.now, uid="uid-2", name="digits-again"))
-        self.others[again.uid] = again
-        return again, [f"numpy is 2.4 now{HOSTILE}"]
+    def rerun(self) -> tuple[FakeJob, list[str]]:
+        self._act("rerun")
+        new = FakeJob(replace(self.now, uid="uid-2", name="digits-again"))
+        self.others[new.uid] = new
+        return new, [f"numpy is 2.4 now{HOSTILE}"]
 
     def details(self) -> list[Section]:
         return [Section("Values", [("lr", "float", "12 B", "0.1\x1b[31m")])]
 
-    def on_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_wait_end(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.over.append(callback)
         return lambda: self.over.remove(callback)
 
@@ -143,14 +143,14 @@ class FakeJob:
     def to_sdk(self) -> str:
         return "client.train()"
 
-    def do(self, deed: str) -> None:
-        """Note that something was asked, and do it or not."""
-        self.deeds.append(deed)
-        if self.refusal is not None:
-            raise self.refusal
+    def _act(self, action: str) -> None:
+        """Record an action, and raise `error` if it is set."""
+        self.actions.append(action)
+        if self.error is not None:
+            raise self.error
 
     def change(self, **changes: Any) -> None:
-        """Become another snapshot, and say so."""
+        """Change the snapshot and call the subscribers."""
         self.now = replace(self.now, **changes)
         for callback in list(self.callbacks):
             callback()

@@ -1,38 +1,46 @@
-"""Real kernels for the widget to live in, and a front end that speaks to them."""
+"""Real kernels, and a front end that exchanges messages with them."""
 
 from __future__ import annotations
 
 import os
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from tests.needs import lacking, uv
+from tests.needs import install
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 OLDER = "ipykernel==6.29.5"
-"""The last kernels that hear a page only between cells."""
+"""The last version without subshells: it handles messages of a front end between cells only."""
 TIMEOUT = 90.0
+WAKE_SECONDS = 5.0
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Kernel:
-    """A kernel and its front end, which asks over a subshell where there are any, as JupyterLab does."""
+    """A kernel and its front end, which sends to a subshell if the kernel has them, as JupyterLab does."""
 
-    def __init__(self, client: BlockingKernelClient) -> None:
+    def __init__(self, client: BlockingKernelClient, manager: KernelManager) -> None:
         self.client = client
+        self.manager = manager
+        self.interrupt = manager.interrupt_kernel
         self.subshell = self._subshell()
 
     def run(self, code: str) -> None:
-        """Have code run; what it says can be waited for."""
-        self.client.execute(code)
+        """Run code without waiting for it.
 
-    def tell(self, comm: str, content: dict[str, Any]) -> None:
+        With ``stop_on_error``, a kernel would abort the requests that follow an error.
+        """
+        self.client.execute(code, stop_on_error=False)
+
+    def send_message(self, comm: str, content: dict[str, Any]) -> None:
         """Send a custom message to a widget."""
         message = self.client.session.msg(
             "comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": content}}
@@ -40,43 +48,62 @@ class Kernel:
         message["header"]["subshell_id"] = self.subshell
         self.client.shell_channel.send(message)
 
-    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Return the next message that is wanted; fail at an error of a cell."""
+    def wait_for(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the next message that `matches`; fail at an error of a cell."""
         deadline = time.monotonic() + TIMEOUT
-        while True:
-            message: dict[str, Any] = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+        while time.monotonic() < deadline:
+            try:
+                message: dict[str, Any] = self.client.get_iopub_msg(timeout=WAKE_SECONDS)
+            except Empty:
+                self._wake()
+                continue
             assert message["msg_type"] != "error", "\n".join(message["content"]["traceback"])
-            if wanted(message):
+            if matches(message):
                 return message
+        raise TimeoutError(f"The kernel sent no such message within {TIMEOUT:.0f} s.")
 
-    def said(self, kind: str, **entries: Any) -> dict[str, Any]:
+    def wait_for_message(self, kind: str, **entries: Any) -> dict[str, Any]:
         """Return the next custom message of a widget with these entries, and its buffers."""
 
-        def wanted(message: dict[str, Any]) -> bool:
+        def matches(message: dict[str, Any]) -> bool:
             data = message["content"].get("data") or {}
             content = data.get("content") if data.get("method") == "custom" else None
             return content is not None and {"kind": kind, **entries}.items() <= content.items()
 
-        message = self.until(wanted)
+        message = self.wait_for(matches)
         return {**message["content"]["data"]["content"], "buffers": message["buffers"]}
 
-    def opened(self) -> str:
-        """Return the comm of the next widget of ours."""
-        message = self.until(
+    def wait_for_comm(self) -> str:
+        """Return the comm of the next widget, which handles messages once its view is displayed."""
+        message = self.wait_for(
             lambda m: m["msg_type"] == "comm_open" and "_esm" in (m["content"]["data"].get("state") or {})
         )
         return str(message["content"]["comm_id"])
 
-    def shown(self, *, update: bool = False) -> dict[str, Any]:
-        """Return the next output."""
-        kind = "update_display_data" if update else "display_data"
-        content: dict[str, Any] = self.until(lambda m: m["msg_type"] == kind)["content"]
+    def wait_for_view(self, *, update: bool = False) -> dict[str, Any]:
+        """Return the next output with a view; the card of a submission is none."""
+        kinds = ("update_display_data",) if update else ("display_data", "update_display_data")
+
+        def is_view(message: dict[str, Any]) -> bool:
+            return message["msg_type"] in kinds and VIEW in message["content"]["data"]
+
+        content: dict[str, Any] = self.wait_for(is_view)["content"]
         return content
 
-    def printed(self, code: str) -> str:
+    def run_and_read(self, code: str) -> str:
         """Run code that prints one line, and return it."""
         self.run(code)
-        return str(self.until(lambda m: m["msg_type"] == "stream")["content"]["text"]).strip()
+        return str(self.wait_for(lambda m: m["msg_type"] == "stream")["content"]["text"]).strip()
+
+    def _wake(self) -> None:
+        """Make the kernel read the requests that it has received.
+
+        Before 7.4, ipykernel forgets a request that arrives while it sends a reply, until somebody else connects:
+        https://github.com/ipython/ipykernel/issues/1554
+        """
+        connection = self.manager.connect_shell()
+        self.client.session.send(connection, "kernel_info_request")
+        connection.close()
 
     def _subshell(self) -> str | None:
         info = self.client.kernel_info(reply=True, timeout=TIMEOUT)["content"]
@@ -88,7 +115,7 @@ class Kernel:
 
 
 @contextmanager
-def started(*, path: Path | None = None) -> Iterator[Kernel]:
+def start_kernel(*, path: Path | None = None) -> Iterator[Kernel]:
     """Start a kernel, with packages from `path` before those of the environment."""
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(cwd=str(ROOT), env={**os.environ, **({"PYTHONPATH": str(path)} if path else {})})
@@ -96,16 +123,14 @@ def started(*, path: Path | None = None) -> Iterator[Kernel]:
     client.start_channels()
     try:
         client.wait_for_ready(timeout=60)
-        yield Kernel(client)
+        yield Kernel(client, manager)
     finally:
         client.stop_channels()
+        client.context.destroy(linger=0)
         manager.shutdown_kernel(now=True)
 
 
 def install_older(folder: Path) -> Path:
-    """Install the older ipykernel into a folder; skip the test where there is no way, but never in CI."""
-    command = [uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(folder), OLDER, "nest-asyncio"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode:
-        lacking(f"cannot install {OLDER}: {done.stderr}")
+    """Install the older ipykernel into a folder; skip the test if that fails, except in CI."""
+    install(Path(sys.executable), OLDER, "nest-asyncio", options=("--no-deps", "--target", str(folder)))
     return folder

@@ -1,6 +1,4 @@
-"""The widget in real kernels: what threads send reaches the front end, and the front end is heard, also while a cell
-runs, or right after it where a kernel cannot do better.
-"""
+"""The widget in real kernels, whose requests are handled while a cell runs, or after it without subshells."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.widget.kernels import Kernel, install_older, started
+from tests.unit.widget.kernels import Kernel, install_older, start_kernel
 
 SETUP = """
 import threading, time
@@ -19,7 +17,7 @@ from tests.unit.widget.jobs import FakeJob, columns, lines, running
 job = FakeJob(running(log=lines("a")), columns((0, 1, 0, 2.0)))
 shown = show(job)
 """
-FORMS = {
+MIME_TYPES = {
     "application/vnd.jupyter-trainjob.v1+json",
     "application/vnd.jupyter.widget-view+json",
     "text/html",
@@ -31,60 +29,62 @@ CELL_SECONDS = 3.0
 @pytest.fixture(scope="module", params=["newest ipykernel", "ipykernel 6.29"])
 def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     older = request.param == "ipykernel 6.29"
-    with started(path=install_older(tmp_path_factory.mktemp("ipykernel")) if older else None) as kernel:
-        assert kernel.printed("import ipykernel; print(ipykernel.__version__)").startswith("6.29.") is older
+    with start_kernel(path=install_older(tmp_path_factory.mktemp("ipykernel")) if older else None) as kernel:
+        assert kernel.run_and_read("import ipykernel; print(ipykernel.__version__)").startswith("6.29.") is older
         assert (kernel.subshell is None) is older
         yield kernel
 
 
-def test_a_job_in_a_notebook(kernel: Kernel) -> None:
+def test_job_in_a_notebook(kernel: Kernel) -> None:
     kernel.run(SETUP)
-    comm, output = kernel.opened(), kernel.shown()
-    assert set(output["data"]) == FORMS
+    comm, output = kernel.wait_for_comm(), kernel.wait_for_view()
+    assert set(output["data"]) == MIME_TYPES
     assert output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"] == comm
-    kernel.tell(comm, {"kind": "ready"})
-    assert kernel.said("log")["lines"][0][1:] == [1.0, 0, "a"]
-    assert len(kernel.said("curves")["buffers"][0]) == 32
+    kernel.send_message(comm, {"kind": "ready"})
+    assert kernel.wait_for_message("log")["lines"][0][1:] == [1.0, 0, "a"]
+    assert len(kernel.wait_for_message("curves")["buffers"][0]) == 32
 
     kernel.run("job.change(state=State.COMPLETE, finished=251.0)")
-    last = kernel.shown(update=True)
+    last = kernel.wait_for_view(update=True)
     assert last["transient"]["display_id"] == output["transient"]["display_id"]
-    assert set(last["data"]) == FORMS
+    assert set(last["data"]) == MIME_TYPES
     assert "took 2:31" in last["data"]["text/html"]
-    kernel.tell(comm, {"kind": "ask", "id": "after the end", "job": "uid-1", "what": "text", "form": "yaml"})
-    assert kernel.said("answer", id="after the end")["ok"], "a view stays live when its job is over"
+    kernel.send_message(comm, {"kind": "ask", "id": "after the end", "job": "uid-1", "what": "text", "form": "yaml"})
+    assert kernel.wait_for_message("answer", id="after the end")["ok"], "a view stays live after its job"
 
 
-def test_a_page_is_heard_while_a_cell_runs_or_right_after_it_and_nothing_is_lost(kernel: Kernel) -> None:
+def test_requests_are_answered_while_a_cell_runs_or_right_after_it(kernel: Kernel) -> None:
     kernel.run(SETUP)
-    comm = kernel.opened()
-    kernel.tell(comm, {"kind": "ready"})
-    kernel.said("curves")
+    comm = kernel.wait_for_comm()
+    kernel.wait_for_view()
+    kernel.send_message(comm, {"kind": "ready"})
+    kernel.wait_for_message("curves")
     kernel.run(f"until = time.time() + {CELL_SECONDS}\nwhile time.time() < until: sum(range(10_000))")
-    kernel.until(lambda m: m["msg_type"] == "execute_input")
-    begun = time.monotonic()
-    for number, what in enumerate(("rerun", "stop", "resume", "delete")):
-        kernel.tell(comm, {"kind": "ask", "id": f"{number}", "job": "uid-1", "what": what})
+    kernel.wait_for(lambda m: m["msg_type"] == "execute_input")
+    started = time.monotonic()
+    for number, action in enumerate(("rerun", "stop", "resume", "delete")):
+        kernel.send_message(comm, {"kind": "ask", "id": f"{number}", "job": "uid-1", "what": action})
     for number in range(4):
-        assert kernel.said("answer", id=f"{number}")["ok"]
-    took = time.monotonic() - begun
-    assert (took > CELL_SECONDS / 2) is (kernel.subshell is None)
-    assert kernel.printed("print(job.deeds)") == "['rerun', 'stop', 'resume', 'delete']"
+        assert kernel.wait_for_message("answer", id=f"{number}")["ok"]
+    duration = time.monotonic() - started
+    assert (duration > CELL_SECONDS / 2) is (kernel.subshell is None)
+    assert kernel.run_and_read("print(job.actions)") == "['rerun', 'stop', 'resume', 'delete']"
 
 
 @pytest.mark.parametrize("kernel", ["newest ipykernel"], indirect=True)
-def test_who_waits_in_a_cell_hears_of_a_stop_from_the_page(kernel: Kernel) -> None:
+def test_stop_from_the_front_end_runs_while_a_cell_waits(kernel: Kernel) -> None:
     kernel.run(SETUP)
-    comm = kernel.opened()
-    kernel.run("while not job.deeds: time.sleep(0.01)\nprint('stopped')")
-    kernel.tell(comm, {"kind": "ask", "id": "1", "job": "uid-1", "what": "stop"})
-    assert kernel.said("answer", id="1")["ok"]
-    kernel.until(lambda m: m["msg_type"] == "stream" and "stopped" in m["content"]["text"])
+    comm = kernel.wait_for_comm()
+    kernel.wait_for_view()
+    kernel.run("while not job.actions: time.sleep(0.01)\nprint('stopped')")
+    kernel.send_message(comm, {"kind": "ask", "id": "1", "job": "uid-1", "what": "stop"})
+    assert kernel.wait_for_message("answer", id="1")["ok"]
+    kernel.wait_for(lambda m: m["msg_type"] == "stream" and "stopped" in m["content"]["text"])
 
 
 def test_views_of_finished_jobs_have_no_threads(kernel: Kernel) -> None:
     # Views of other jobs in this kernel go on.
     kernel.run("import threading\nbefore = {*threading.enumerate()}")
     kernel.run(f"{SETUP}job.change(state=State.COMPLETE, finished=251.0)\nviews = [show(job) for _ in range(50)]")
-    threads = "[each for each in {*threading.enumerate()} - before if each.name.startswith('trainjob-')]"
-    assert kernel.printed(f"while {threads}: time.sleep(0.05)\nprint('none')") == "none"
+    threads = "[thread for thread in {*threading.enumerate()} - before if thread.name.startswith('trainjob-')]"
+    assert kernel.run_and_read(f"while {threads}: time.sleep(0.05)\nprint('none')") == "none"

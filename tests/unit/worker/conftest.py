@@ -1,4 +1,4 @@
-"""A notebook and a pod, without either: cells run in a ``__main__`` of their own, jobs in a process of their own."""
+"""Replacements for a notebook and a pod: cells run in a separate ``__main__``, jobs in a separate process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.bundle.archive import archive
+from jupyter_trainjob.bundle.archive import build_archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell
-from jupyter_trainjob.client import returned
+from jupyter_trainjob.client.results import result_reader
 from jupyter_trainjob.worker.protocol import Assembler, Message, decode, loads
 
 KEY = b"k" * 32
@@ -32,26 +32,26 @@ class Ran:
 
     @property
     def messages(self) -> list[Message]:
-        """Return what was said in frames, in order."""
+        """Return the messages of all frames, in order."""
         assembler = Assembler()
         frames = [frame for line in self.raw.split(b"\n") if (frame := decode(line)) is not None]
         return [message for frame in frames if (message := assembler.feed(frame)) is not None]
 
-    def said(self, kind: str, rank: int | None = None) -> list[Any]:
+    def bodies(self, kind: str, rank: int | None = None) -> list[Any]:
         """Return the bodies of all messages of a kind."""
         return [loads(m) for m in self.messages if m.kind == kind and rank in (None, m.rank)]
 
     @property
     def error(self) -> dict[str, Any]:
-        """Return the one error that was said."""
-        (error,) = self.said("error")
+        """Return the body of the only error message."""
+        (error,) = self.bodies("error")
         return dict(error)
 
     @property
     def outcome(self) -> tuple[Any, dict[str, Any]]:
         """Return the value and the names that came back."""
         (message,) = [message for message in self.messages if message.kind == "result" and message.rank == 0]
-        return returned.load(message.body, key=KEY)
+        return result_reader.load_result(message.body, key=KEY)
 
     @property
     def result(self) -> Any:
@@ -61,7 +61,7 @@ class Ran:
 
     @property
     def stdout(self) -> str:
-        """Return the ordinary lines, without the empty one before each frame."""
+        """Return the lines without frames, and without the empty line before each frame."""
         lines: list[bytes] = []
         for line in self.raw.split(b"\n"):
             if decode(line) is None:
@@ -75,7 +75,7 @@ class Notebook:
     """Runs cells as a kernel does, and sends them as jobs."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.module = types.ModuleType("__main__")
         self.cells: dict[str, str] = {}
 
@@ -85,7 +85,7 @@ class Notebook:
         return self.module.__dict__
 
     def run(self, source: str) -> None:
-        """Run a cell here."""
+        """Run a cell in this process."""
         number = len(self.cells) + 1
         filename = f"/tmp/ipykernel_0/{number}.py"
         self.cells[filename] = f"Cell [{number}]"
@@ -95,14 +95,14 @@ class Notebook:
     def capture(self, source: str, out: Sequence[str] = ()) -> Capture:
         """Pack a cell."""
         return capture_cell(
-            source, self.names, filename="Cell [12]", out=out, cells=self.cells, place=lambda: self._folder
+            source, self.names, filename="Cell [12]", out=out, cells=self.cells, spill_dir=lambda: self.folder
         )
 
     def put(self, capture: Capture, *, compiled: bool = False) -> Path:
-        """Lay a job's files into a folder; return the path of its archive."""
-        folder = self._folder / "trainjob"
+        """Write a job's files to a folder and return the path of its archive."""
+        folder = self.folder / "trainjob"
         folder.mkdir(exist_ok=True)
-        (folder / "job.pyz").write_bytes(archive(capture, key=KEY, job="job-abcde", compiled=compiled))
+        (folder / "job.pyz").write_bytes(build_archive(capture, key=KEY, job="job-abcde", compiled=compiled))
         for name, data in capture.payload.pieces():
             (folder / name).write_bytes(data)
         if not capture.payload.inline:
@@ -117,22 +117,22 @@ class Notebook:
         launcher: Sequence[str] = (sys.executable,),
         env: Mapping[str, str] | None = None,
     ) -> Ran:
-        """Run a cell as a job, to its end."""
-        return launch([*launcher, str(self.put(self.capture(source, out)))], self._folder, env)
+        """Run a cell as a job until it ends."""
+        return launch([*launcher, str(self.put(self.capture(source, out)))], self.folder, env)
 
 
 def launch(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Ran:
     """Run a command with a clean environment in an empty folder."""
-    place = folder / "work"
-    place.mkdir(exist_ok=True)
+    working_dir = folder / "work"
+    working_dir.mkdir(exist_ok=True)
     done = subprocess.run(
-        command, cwd=place, env=clean(env), capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command, cwd=working_dir, env=clean(env), capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL
     )
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
 
 def clean(env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment that has nothing of this process."""
+    """Return an environment without the settings of this process."""
     return {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "LC_ALL": "C", **(env or {})}
 
 

@@ -1,4 +1,4 @@
-"""Large values are in memory once on each side: processes that have room for one and a half do not notice it."""
+"""Large values are in memory once while they are sent and received."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _CONFINE = f"""
     {{library}}
     import cloudpickle, resource, runpy, sys
     from pathlib import Path
-    from jupyter_trainjob.bundle.archive import archive
+    from jupyter_trainjob.bundle.archive import build_archive
     from jupyter_trainjob.bundle.capture import capture_cell
-    from jupyter_trainjob.client import returned
+    from jupyter_trainjob.client.results import result_reader
     from jupyter_trainjob.worker.protocol import Assembler, decode
     folder = Path(sys.argv[1])
     now = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
@@ -39,20 +39,20 @@ _CONFINE = f"""
 """
 _SEND = """
     value = {make}
-    capture = capture_cell("value", {{"value": value}}, filename="Cell [1]", place=lambda: folder)
+    capture = capture_cell("value", {{"value": value}}, filename="Cell [1]", spill_dir=lambda: folder)
     capture.payload.move_to(folder / "captures")
-    (folder / "job.pyz").write_bytes(archive(capture, key={key!r}, job="job"))
+    (folder / "job.pyz").write_bytes(build_archive(capture, key={key!r}, job="job"))
 """
 _RUN = """
     runpy.run_path(str(folder / "job.pyz"), run_name="__main__")
 """
 _LOAD = """
     assembler = Assembler()
-    frames = [decode(line) for line in (folder / "said").read_bytes().split(b"\\n")]
+    frames = [decode(line) for line in (folder / "log").read_bytes().split(b"\\n")]
     messages = [assembler.feed(frame) for frame in frames if frame]
     body, = [message.body for message in messages if message and message.kind == "result"]
     opener = lambda name: (folder / "job" / "results" / name).open("rb")
-    value, _ = returned.load(body, key={key!r}, opener=opener)
+    value, _ = result_reader.load_result(body, key={key!r}, opener=opener)
     assert {check}
 """
 _COPY = """
@@ -62,7 +62,7 @@ _COPY = """
 
 
 def confined(program: str, folder: Path, **parts: object) -> subprocess.CompletedProcess[bytes]:
-    """Run a program with room for little more than one value."""
+    """Run a program with a memory limit that fits little more than one value."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_CONFINE + program).format(key=KEY, **parts), str(folder)],
         env=clean({"TRAINJOB_FOLDER": str(folder / "job"), "OMP_NUM_THREADS": "1"}),
@@ -73,19 +73,17 @@ def confined(program: str, folder: Path, **parts: object) -> subprocess.Complete
 
 
 @pytest.mark.parametrize(("library", "make", "check"), WAYS.values(), ids=WAYS.keys())
-def test_a_large_value_is_in_memory_once_where_it_is_sent_used_and_read(
-    tmp_path: Path, library: str, make: str, check: str
-) -> None:
-    for program, made in ((_SEND, "captures"), (_RUN, "job/results/rank-0"), (_LOAD, "said")):
+def test_large_value_is_never_copied_in_memory(tmp_path: Path, library: str, make: str, check: str) -> None:
+    for program, output in ((_SEND, "captures"), (_RUN, "job/results/rank-0"), (_LOAD, "log")):
         done = confined(program, tmp_path, library=library, make=make, check=check)
         assert done.returncode == 0, done.stderr.decode()
         if program is _RUN:
-            (tmp_path / "said").write_bytes(done.stdout)
-        assert (tmp_path / made).exists()
+            (tmp_path / "log").write_bytes(done.stdout)
+        assert (tmp_path / output).exists()
 
 
 @pytest.mark.parametrize(("library", "make", "check"), WAYS.values(), ids=WAYS.keys())
-def test_there_is_no_room_for_another(tmp_path: Path, library: str, make: str, check: str) -> None:
+def test_memory_limit_prevents_a_copy(tmp_path: Path, library: str, make: str, check: str) -> None:
     done = confined(_COPY, tmp_path, library=library, make=make, check=check)
     assert done.returncode == 1
     assert b"MemoryError" in done.stderr or b"alloc" in done.stderr

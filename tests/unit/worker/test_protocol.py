@@ -1,4 +1,4 @@
-"""Frames go through a log that others write to, and come out whole or not at all."""
+"""Frames of messages in a log: encoding, checksums and reassembly."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ BODIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 @pytest.mark.parametrize("limit", [LINE_LIMIT, 512])
-def test_a_message_survives_its_frames(body: bytes, limit: int) -> None:
+def test_message_is_decoded_from_its_frames(body: bytes, limit: int) -> None:
     lines = lines_of(body, limit=limit)
     (message,) = read(b"".join(lines))
     assert message == Message(ATTEMPT, 0, 0, "metrics", body)
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-def test_a_frame_is_one_printable_line_that_a_pipe_takes_whole(body: bytes) -> None:
+def test_frame_is_one_printable_line_of_limited_length(body: bytes) -> None:
     for line in lines_of(body):
         assert line.startswith(b"\n@trainjob/1 ")
         assert line.endswith(b"\n")
@@ -61,7 +61,7 @@ def test_parts_of_a_message_have_consecutive_numbers() -> None:
     assert read(b"".join(lines))[0].seq == 7
 
 
-def test_messages_of_several_ranks_may_be_shuffled_and_repeated() -> None:
+def test_shuffled_and_repeated_frames_give_each_message_once() -> None:
     bodies = {rank: random.Random(rank).randbytes(20_000) for rank in range(4)}
     lines = [line for rank, body in bodies.items() for line in lines_of(body, rank=rank)] * 2
     random.Random(3).shuffle(lines)
@@ -70,13 +70,13 @@ def test_messages_of_several_ranks_may_be_shuffled_and_repeated() -> None:
     assert len(messages) == 4
 
 
-def test_a_message_with_a_lost_part_never_appears_and_the_next_one_does() -> None:
+def test_incomplete_message_is_dropped_and_the_next_one_is_read() -> None:
     first, second = lines_of(os.urandom(9_000)), lines_of(b"{}", seq=3)
     assert len(first) == 3
     assert [message.body for message in read(b"".join([first[0], first[2], *second]))] == [b"{}"]
 
 
-def test_a_log_that_is_read_again_yields_nothing_twice() -> None:
+def test_log_that_is_read_again_gives_no_message_twice() -> None:
     log = b"".join(lines_of(b"{}") + lines_of(os.urandom(9_000), seq=1))
     assembler = Assembler()
     assert len(read(log, assembler)) == 2
@@ -88,7 +88,7 @@ def good() -> bytes:
 
 
 def checked(rest: bytes) -> bytes:
-    """Return a frame with a right checksum around wrong fields."""
+    """Return a frame of these fields with a valid checksum."""
     head, _, payload = rest.rpartition(b" ")
     return b"@trainjob/1 " + head + b" %08x " % zlib.crc32(head + b" " + payload) + payload
 
@@ -111,19 +111,19 @@ NO_FRAMES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("line", NO_FRAMES.values(), ids=NO_FRAMES.keys())
-def test_what_is_no_frame_is_an_ordinary_line(line: bytes) -> None:
+def test_invalid_frame_is_not_decoded(line: bytes) -> None:
     assert decode(line) is None
 
 
-def test_the_table_above_makes_right_checksums() -> None:
+def test_helper_computes_valid_checksums() -> None:
     assert decode(checked(b"1 0 0 metrics 0/1 {}")) is not None
 
 
-def test_line_ends_of_a_terminal_do_no_harm() -> None:
+def test_carriage_return_at_the_end_is_ignored() -> None:
     assert decode(good() + b"\r\n") == decode(good())
 
 
-def test_a_frame_cannot_make_a_reader_unpack_more_than_a_message() -> None:
+def test_decompressed_size_is_limited() -> None:
     bomb = base64.b64encode(zlib.compress(bytes(64 * 2**20), 9))
     lines = [
         checked(b"1 0 %d metrics %d/%d %s" % (part, part, 30, bomb[part * 3000 : (part + 1) * 3000]))
@@ -133,12 +133,12 @@ def test_a_frame_cannot_make_a_reader_unpack_more_than_a_message() -> None:
     assert read(b"\n".join(lines)) == []
 
 
-def test_a_payload_that_is_no_base64_is_dropped() -> None:
+def test_invalid_base64_is_dropped() -> None:
     assert read(checked(b"1 0 0 metrics 0/1 !!!!")) == []
 
 
 @pytest.mark.parametrize("value", [{"x": float("inf"), "y": -0.0}, [1, None, "a\tb c\u2028"], {"é": {"": []}}])
-def test_json_comes_back_as_it_was(value: Any) -> None:
+def test_json_round_trip(value: Any) -> None:
     text = dumps(value)
     assert b" " not in text
     assert loads(Message(0, 0, 0, "metrics", text)) == value

@@ -6,11 +6,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
+from tests import needs
 
 from .conftest import Notebook, Ran
 
-pytest.importorskip("torch")
+needs.module("torch")
 
 TORCHRUN = (str(Path(sys.executable).with_name("torchrun")), "--nnodes=1", "--nproc-per-node=2", "--standalone")
 
@@ -69,16 +69,16 @@ def test_two_ranks_train_a_model_of_the_notebook(notebook: Notebook) -> None:
     assert (result["before"] / notebook.names["model"](notebook.names["x"]) - 2).abs().max() < 1e-5
     assert type(result["model"]) is notebook.names["Net"]
     for rank in (0, 1):
-        (start,) = ran.said("start", rank)
+        (start,) = ran.bodies("start", rank)
         assert start["world"] == 2
-        batches = ran.said("metrics", rank)
+        batches = ran.bodies("metrics", rank)
         assert [step for batch in batches for step in batch["step"]] == [0, 1, 2]
         assert batches[-1]["total"] == 3
-        assert ran.said("end", rank)[0]["ok"] is True
+        assert ran.bodies("end", rank)[0]["ok"] is True
         assert f"rank {rank} of 2" in ran.stdout
 
 
-def test_the_rank_that_raised_is_named_and_ends_the_job(notebook: Notebook) -> None:
+def test_failing_rank_is_named_and_ends_the_job(notebook: Notebook) -> None:
     notebook.run("import torch\nfrom torch import nn\nlayer = nn.Linear(2, 3)")
     cell = """
         import os, time
@@ -88,9 +88,9 @@ def test_the_rank_that_raised_is_named_and_ends_the_job(notebook: Notebook) -> N
     """
     ran: Ran = notebook.job(textwrap.dedent(cell), launcher=TORCHRUN, env={"OMP_NUM_THREADS": "1"})
     assert ran.code == 1
-    (error,) = ran.said("error", 1)
+    (error,) = ran.bodies("error", 1)
     assert error["type"] == "RuntimeError"
     assert "mat1 and mat2" in error["message"]
     assert (error["where"], error["source"]) == ("Cell [12], line 5", "layer(torch.zeros(1, 7))")
-    assert ran.said("error", 0) == []
-    assert ran.said("end", 0)[0]["ok"] is False
+    assert ran.bodies("error", 0) == []
+    assert ran.bodies("end", 0)[0]["ok"] is False

@@ -1,94 +1,123 @@
-/** The form of a new job. It writes the line of `%%trainjob`; the notebook's kernel does the rest. */
-import { useId } from 'react';
-import type { ReactElement, ReactNode } from 'react';
+/** The form of a new job. It writes the `%%trainjob` line; the notebook's kernel sends the job. */
+import { useId, useLayoutEffect, useRef } from 'react';
+import type { ReactElement } from 'react';
 
-import { trans } from '../../core/words';
-import { useView } from '../../ui/useView';
-import type { Runtime } from '../api';
-import { described } from '../runtime';
-import { EMPTY, type Field } from './choice';
+import type { NamespaceRef } from '../../core/jobs/jobStream';
+import { trans } from '../../core/i18n';
+import { Question } from '../../ui/controls/Question';
+import { useView } from '../../ui/controls/useView';
+import type { Runtime } from '../server/api';
+import { runtimeText } from '../server/runtimeText';
+import type { DraftedJob, FormField, Problem } from '../server/jobForm';
+import type { DestinationView } from './destination';
+import { DestinationRows } from './DestinationRows';
 import type { Draft } from './draft';
+import { Row } from './Row';
 
-/** What can run: the current cell, or a function. */
+/** Code that can run as a job: the current cell, or a function. */
 export interface Target {
   id: string;
   label: string;
   /** Why it cannot run; empty if it can. */
   refusal: string;
-  /** Of a function: how it is called, to begin with. */
+  /** The first lines of the cell; empty for a function. */
+  preview: string;
+  /** The suggested call of a function. */
   call: string;
+  /** Of a cell: the line of `%%trainjob` on top of it, which the form's line replaces; empty without one. */
+  replaces: string;
 }
 
 export interface NewJobProps {
+  /** Empty before they are known. */
+  fields: readonly FormField[];
   draft: Draft;
+  destination: DestinationView;
+  onGo: (where: NamespaceRef) => void;
   /** Null before they are known. */
   runtimes: readonly Runtime[] | null;
   targets: readonly Target[];
   target: string;
   onTarget: (id: string) => void;
-  /** Of a function: how it is called. */
+  /** The call of the function. */
   call: string;
   onCall: (call: string) => void;
-  /** Name of the notebook; empty where none is open. */
+  callProblem: string;
+  /** Path of the notebook; empty if none is open. */
   notebook: string;
   free: string;
-  /** What came of the last deed, in words. */
-  said: string;
-  onWrite: (line: string) => void;
-  onRun: (line: string) => void;
+  /** The outcome of the last action. */
+  message: string;
+  /** Whether a job was sent that can be opened. */
+  isSent: boolean;
+  onOpenJob: () => void;
+  onGoToCell: () => void;
+  isBusy: boolean;
+  onWrite: (drafted: DraftedJob) => void;
+  onRun: (drafted: DraftedJob) => void;
+  /** The job whose destination has to be confirmed. */
+  asking: DraftedJob | null;
+  onConfirm: () => void;
+  onRefuse: () => void;
 }
 
-const often = (): readonly [Field, string, string][] => [
-  ['nodes', trans.__('Nodes'), '1'],
-  ['gpus', trans.__('GPUs of each'), trans.__('none')],
-  ['cpus', trans.__('CPUs of each'), trans.__('as the runtime')],
-  ['memory', trans.__('Memory of each'), trans.__('such as 4Gi')]
-];
-const rarely = (): readonly [Field, string, string][] => [
-  ['procs_per_node', trans.__('Ranks on each node'), trans.__('one for each GPU, else one')],
-  ['image', trans.__('Image'), trans.__('of the runtime')],
-  ['out', trans.__('Names to bring back'), trans.__('weights, history')],
-  ['secrets', trans.__('Secrets'), trans.__('NAME, NAME=ENV')],
-  ['retries', trans.__('Retries'), '0'],
-  ['deadline', trans.__('Deadline'), trans.__('none, such as 2h30m')],
-  ['storage', trans.__('Storage'), trans.__('pvc://CLAIM, s3://…')]
-];
-
 export function NewJob(props: NewJobProps): ReactElement {
-  const { draft, runtimes, targets, target, notebook, free, said } = props;
+  const { fields, draft, destination, runtimes, targets, target, notebook, free, message, isSent, isBusy } =
+    props;
   const { choice, drafted, before, trouble } = useView(draft);
   const id = useId();
+  const buttons = useRef<HTMLDivElement>(null);
+  const isAsking = props.asking !== null && props.asking === drafted;
+  const wasAsking = useRef(false);
+  useLayoutEffect(() => {
+    if (wasAsking.current && !isAsking) {
+      buttons.current?.querySelector('button')?.focus();
+    }
+    wasAsking.current = isAsking;
+  }, [isAsking]);
   const problems = before?.problems ?? [];
-  const chosen = targets.find(each => each.id === target);
-  const runtime = runtimes?.find(each => each.name === choice.runtime);
+  const chosen = targets.find(item => item.id === target);
+  const runtime = runtimes?.find(item => item.name === choice.runtime);
   const blocked =
-    notebook === '' ? trans.__('Open a notebook first: what runs comes from it.') : (chosen?.refusal ?? '');
-  const line = drafted !== null && problems.length === 0 && blocked === '' ? drafted.line : '';
-  const field = ([name, label, hint]: readonly [Field, string, string]): ReactElement => (
-    <Row key={name} id={`${id}-${name}`} label={label} problem={of(problems, name)}>
-      <input
-        id={`${id}-${name}`}
-        value={choice[name]}
-        placeholder={hint}
-        aria-invalid={of(problems, name) !== ''}
-        aria-describedby={`${id}-${name}-problem`}
-        onInput={event => draft.set(name, event.currentTarget.value)}
+    notebook === '' ? trans.__('Open a notebook first: its code is run.') : (chosen?.refusal ?? '');
+  const isReady =
+    destination.cluster !== null && problems.length === 0 && blocked + props.callProblem === '' && !isBusy;
+  const ready = isReady && drafted !== null && drafted.line !== '' ? drafted : null;
+  const names = runtimes === null ? [] : runtimes.map(item => item.name);
+  const field = (item: FormField): ReactElement => (
+    <Row
+      key={item.name}
+      id={`${id}-${item.name}`}
+      label={item.label}
+      problem={problemsOf(problems, item.name)}
+    >
+      <FieldInput
+        field={item}
+        id={`${id}-${item.name}`}
+        value={choice[item.name] ?? ''}
+        isInvalid={problemsOf(problems, item.name) !== ''}
+        runtimes={names}
+        onInput={text => draft.set(item.name, text)}
       />
     </Row>
   );
+  const group = (name: FormField['group']): ReactElement[] =>
+    fields.filter(item => item.group === name).map(field);
+  const general = problems.filter(problem => !fields.some(item => item.name === problem.field));
   return (
     <form
       className="tj-card tj-form"
       aria-label={trans.__('New training job')}
       onSubmit={event => event.preventDefault()}
-      // Lab would take the keys of a text for its own.
+      // JupyterLab would handle typed keys as shortcuts.
       onKeyDown={event => event.stopPropagation()}
     >
       <h3 className="tj-name">{trans.__('New training job')}</h3>
+      <DestinationRows id={id} destination={destination} onGo={props.onGo} />
       <p className="tj-quiet">
         {notebook === '' ? trans.__('No notebook is open.') : trans.__('From %1', notebook)}
       </p>
-      <Row id={`${id}-target`} label={trans.__('What runs')} problem={blocked}>
+      <Row id={`${id}-target`} label={trans.__('Code to run')} problem={blocked}>
         <select
           id={`${id}-target`}
           value={target}
@@ -96,116 +125,143 @@ export function NewJob(props: NewJobProps): ReactElement {
           aria-describedby={`${id}-target-problem`}
           onInput={event => props.onTarget(event.currentTarget.value)}
         >
-          {targets.map(each => (
-            <option key={each.id} value={each.id}>
-              {each.label}
+          {targets.map(item => (
+            <option key={item.id} value={item.id}>
+              {item.label}
             </option>
           ))}
         </select>
       </Row>
+      {chosen !== undefined && chosen.preview !== '' && (
+        <pre className="tj-form-preview">{chosen.preview}</pre>
+      )}
+      {chosen !== undefined && chosen.replaces !== '' && chosen.replaces !== before?.line && (
+        <p className="tj-reason">{trans.__('Run replaces the first line of this cell by the line below.')}</p>
+      )}
       {target !== 'cell' && (
-        <Row id={`${id}-call`} label={trans.__('Call')} problem="">
+        <Row id={`${id}-call`} label={trans.__('Call')} problem={props.callProblem}>
           <input
             id={`${id}-call`}
             className="tj-code"
             value={props.call}
+            aria-invalid={props.callProblem !== ''}
+            aria-describedby={`${id}-call-problem`}
             onInput={event => props.onCall(event.currentTarget.value)}
           />
         </Row>
       )}
-      {field(['name', trans.__('Name'), 'job'])}
-      <Row id={`${id}-runtime`} label={trans.__('Runtime')} problem={of(problems, 'runtime')}>
-        <select
-          id={`${id}-runtime`}
-          value={choice.runtime}
-          aria-invalid={of(problems, 'runtime') !== ''}
-          aria-describedby={`${id}-runtime-problem`}
-          onInput={event => draft.set('runtime', event.currentTarget.value)}
-        >
-          <option value="">{trans.__('%1 (default)', 'torch-distributed')}</option>
-          {(runtimes ?? [])
-            .filter(each => each.name !== 'torch-distributed')
-            .map(each => (
-              <option key={each.name} value={each.name}>
-                {each.name}
-              </option>
-            ))}
-        </select>
-      </Row>
-      {runtime !== undefined && <p className="tj-quiet">{described(runtime)}</p>}
+      {group('')}
+      {runtime !== undefined && <p className="tj-quiet">{runtimeText(runtime)}</p>}
       <fieldset>
         <legend>{trans.__('Size')}</legend>
-        {often().map(field)}
+        {group('size')}
         {free !== '' && <p className="tj-quiet">{free}</p>}
       </fieldset>
       <details>
         <summary>{trans.__('More')}</summary>
-        {rarely().map(field)}
-        <Row id={`${id}-env`} label={trans.__('Environment')} problem={of(problems, 'env')}>
-          <textarea
-            id={`${id}-env`}
-            rows={3}
-            value={choice.env}
-            placeholder={trans.__('NAME=VALUE, a line each')}
-            aria-invalid={of(problems, 'env') !== ''}
-            aria-describedby={`${id}-env-problem`}
-            onInput={event => draft.set('env', event.currentTarget.value)}
-          />
-        </Row>
+        {group('more')}
       </details>
       <pre className="tj-form-line">{before === null && trouble === '' ? '…' : before?.line}</pre>
       <div className="tj-form-end" aria-live="polite">
-        {of(problems, '') !== '' && <p className="tj-tone-bad">{of(problems, '')}</p>}
+        {general.length > 0 && <p className="tj-tone-bad">{texts(general)}</p>}
         {trouble !== '' && <p className="tj-tone-bad">{trouble}</p>}
         {before !== null && before.fit !== '' && <p className="tj-reason">{before.fit}</p>}
-        {said !== '' && <p className="tj-quiet">{said}</p>}
+        {message !== '' && <p className="tj-quiet">{message}</p>}
+        {isSent && (
+          <p className="tj-form-sent">
+            {trans.__('Job sent.')} <Link text={trans.__('Open job')} onClick={props.onOpenJob} />
+            <span aria-hidden="true"> · </span>
+            <Link text={trans.__('Go to cell')} onClick={props.onGoToCell} />
+          </p>
+        )}
       </div>
-      <div className="tj-form-deeds">
-        <button
-          type="button"
-          className="tj-button tj-button-first"
-          aria-disabled={line === ''}
-          onClick={() => line !== '' && props.onRun(line)}
-        >
-          {trans.__('Run')}
-        </button>
-        <button
-          type="button"
-          className="tj-button"
-          aria-disabled={line === ''}
-          onClick={() => line !== '' && props.onWrite(line)}
-        >
-          {trans.__('Write into notebook')}
-        </button>
-      </div>
+      {isAsking ? (
+        <Question texts={confirmationTexts(destination)} onYes={props.onConfirm} onNo={props.onRefuse} />
+      ) : (
+        <div className="tj-form-buttons" ref={buttons}>
+          <button
+            type="button"
+            className="tj-button tj-button-first"
+            aria-disabled={ready === null}
+            onClick={() => ready !== null && props.onRun(ready)}
+          >
+            {trans.__('Run')}
+          </button>
+          <button
+            type="button"
+            className="tj-button"
+            aria-disabled={ready === null}
+            onClick={() => ready !== null && props.onWrite(ready)}
+          >
+            {trans.__('Write into notebook')}
+          </button>
+        </div>
+      )}
     </form>
   );
 }
 
-interface RowProps {
+const Link = ({ text, onClick }: { text: string; onClick: () => void }): ReactElement => (
+  <button type="button" className="tj-form-link" onClick={onClick}>
+    {text}
+  </button>
+);
+
+function confirmationTexts({ cluster, namespace }: DestinationView): [string, string, string] {
+  const place = cluster?.place ?? '';
+  return [
+    trans.__(
+      'Send this job to the cluster %1, namespace %2? It is the first one there from this page.',
+      place,
+      namespace
+    ),
+    trans.__('Send to %1', place),
+    trans.__('Do not send')
+  ];
+}
+
+interface InputProps {
+  field: FormField;
   id: string;
-  label: string;
-  problem: string;
-  children: ReactNode;
+  value: string;
+  isInvalid: boolean;
+  /** Names of the cluster's runtimes. */
+  runtimes: readonly string[];
+  onInput: (text: string) => void;
 }
 
-function Row({ id, label, problem, children }: RowProps): ReactElement {
-  return (
-    <div className="tj-form-row">
-      <label htmlFor={id}>{label}</label>
-      {children}
-      <span id={`${id}-problem`} className="tj-form-problem tj-tone-bad">
-        {problem}
-      </span>
-    </div>
-  );
+/** The input element of a field. */
+function FieldInput({ field, id, value, isInvalid, runtimes, onInput }: InputProps): ReactElement {
+  const common = {
+    id,
+    value,
+    'aria-invalid': isInvalid,
+    'aria-describedby': `${id}-problem`,
+    onInput: (event: { currentTarget: { value: string } }) => onInput(event.currentTarget.value)
+  };
+  if (field.kind === 'lines') {
+    return <textarea {...common} rows={3} placeholder={field.hint} />;
+  }
+  if (field.kind === 'runtime') {
+    return (
+      <select {...common}>
+        <option value="">{trans.__('%1 (default)', field.default)}</option>
+        {/* A chosen runtime stays in the list if the cluster does not have it. */}
+        {[...new Set([...runtimes, value])]
+          .filter(name => name !== '' && name !== field.default)
+          .map(name => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+      </select>
+    );
+  }
+  return <input {...common} placeholder={field.hint} />;
 }
 
-/** What is wrong with a field; with '' what is wrong with none in particular. */
-function of(problems: readonly { field: string; text: string }[], field: Field | ''): string {
-  const known = (name: string): boolean => name in EMPTY;
-  return problems
-    .filter(each => (field === '' ? !known(each.field) : each.field === field))
-    .map(each => each.text)
-    .join(' ');
-}
+const texts = (problems: readonly Problem[]): string => problems.map(problem => problem.text).join(' ');
+
+/** The problems of a field, as a text. */
+const problemsOf = (problems: readonly Problem[], field: string): string =>
+  texts(problems.filter(problem => problem.field === field));

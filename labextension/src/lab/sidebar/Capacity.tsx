@@ -1,20 +1,20 @@
-/** How full a cluster is: all nodes together, each on demand. */
+/** The capacity of a cluster: the total, and each node on demand. */
 import type { ReactElement } from 'react';
 
 import { nodesText } from '../../core/format';
-import { trans } from '../../core/words';
-import type { NodeRoom, Room } from '../api';
-import { GIB, tidy, together } from '../rooms';
-import { Bar } from '../../ui/Bar';
+import { trans } from '../../core/i18n';
+import type { NodeCapacity, FreeTotal } from '../server/api';
+import { GIB, oneDecimal, sumOf, noRequestText } from '../server/capacityText';
+import { Bar } from '../../ui/controls/Bar';
 
-export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElement | null {
+export function Capacity({ nodes }: { nodes: readonly NodeCapacity[] }): ReactElement | null {
   const ready = nodes.filter(node => node.ready);
   if (nodes.length === 0) {
     return null;
   }
   return (
     <section className="tj-side-capacity" aria-label={trans.__('Capacity')}>
-      <Fullness rooms={ready} />
+      <Usage nodes={ready} />
       {nodes.length > 1 && (
         <details>
           <summary>{nodesText(nodes.length)}</summary>
@@ -26,7 +26,7 @@ export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElemen
               ) : (
                 <span>{trans.__('takes no pods')}</span>
               )}
-              <Fullness rooms={[node]} />
+              <Usage nodes={[node]} />
             </div>
           ))}
         </details>
@@ -35,55 +35,47 @@ export function Capacity({ nodes }: { nodes: readonly NodeRoom[] }): ReactElemen
   );
 }
 
-function Fullness({ rooms }: { rooms: readonly NodeRoom[] }): ReactElement {
-  const unasked = rooms.reduce((sum, node) => sum + node.unasked, 0);
+function Usage({ nodes }: { nodes: readonly NodeCapacity[] }): ReactElement {
+  const podsWithoutRequest = nodes.reduce((sum, node) => sum + node.unasked, 0);
   return (
     <>
-      <Used
+      <UsedBar
         name={trans.__('CPU')}
-        room={together(rooms, node => node.cpu)}
-        say={(used, total) => trans.__('%1 of %2 cores', used, total)}
+        amount={sumOf(nodes, node => node.cpu)}
+        format={(used, total) => trans.__('%1 of %2 cores requested', used, total)}
       />
-      <Used
+      <UsedBar
         name={trans.__('Memory')}
-        room={together(rooms, node => node.memory)}
+        amount={sumOf(nodes, node => node.memory)}
         unit={GIB}
-        say={(used, total) => trans.__('%1 of %2 GiB', used, total)}
+        format={(used, total) => trans.__('%1 of %2 GiB requested', used, total)}
       />
-      <Used
+      <UsedBar
         name={trans.__('GPU')}
-        room={together(rooms, node => node.gpus)}
-        say={(used, total) => trans.__('%1 of %2', used, total)}
+        amount={sumOf(nodes, node => node.gpus)}
+        format={(used, total) => trans.__('%1 of %2 requested', used, total)}
       />
-      {unasked > 0 && (
-        <p className="tj-quiet">
-          {trans._n(
-            '%1 pod without requests shares what is free.',
-            '%1 pods without requests share what is free.',
-            unasked
-          )}
-        </p>
-      )}
+      {podsWithoutRequest > 0 && <p className="tj-quiet">{noRequestText(podsWithoutRequest)}</p>}
     </>
   );
 }
 
-interface UsedProps {
+interface UsedBarProps {
   name: string;
-  room: Room;
-  /** In what it is counted. */
+  amount: FreeTotal;
+  /** The unit of the displayed numbers. */
   unit?: number;
-  say: (used: string, total: string) => string;
+  format: (used: string, total: string) => string;
 }
 
-function Used({ name, room: [free, total], unit = 1, say }: UsedProps): ReactElement | null {
+function UsedBar({ name, amount: [free, total], unit = 1, format }: UsedBarProps): ReactElement | null {
   if (total === 0) {
     return null;
   }
   return (
     <p className="tj-side-used">
       <span>{name}</span>
-      <span className="tj-far">{say(tidy((total - free) / unit), tidy(total / unit))}</span>
+      <span className="tj-far">{format(oneDecimal((total - free) / unit), oneDecimal(total / unit))}</span>
       <Bar share={(total - free) / total} />
     </p>
   );

@@ -1,9 +1,9 @@
-/** What is wrong with this computer and the cluster, and what to do: looked up when somebody wants to know. */
+/** Diagnostics of this computer and the cluster with remedies, loaded on demand. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { type Texts, textOf, trans } from '../../core/words';
-import type { Check } from '../api';
+import { type Texts, textOf, trans } from '../../core/i18n';
+import type { Check } from '../server/api';
 
 const MARKS: Texts<Check['level']> = {
   problem: () => trans.__('Problem'),
@@ -13,26 +13,26 @@ const MARKS: Texts<Check['level']> = {
 const TONES: Record<Check['level'], string> = { problem: 'bad', note: 'warn', ok: 'good' };
 const ORDER: Check['level'][] = ['problem', 'note', 'ok'];
 
-export function Doctor({ onAsk }: { onAsk: () => Promise<readonly Check[]> }): ReactElement {
-  const [found, set] = useState<readonly Check[] | string | null>(null);
-  const ask = (): void => {
-    set(null);
-    onAsk().then(set, (error: Error) => set(error.message));
+export function Doctor({ onLoad }: { onLoad: () => Promise<readonly Check[]> }): ReactElement {
+  const [result, setResult] = useState<readonly Check[] | string | null>(null);
+  const load = (): void => {
+    setResult(null);
+    onLoad().then(setResult, (error: Error) => setResult(error.message));
   };
   return (
-    <details onToggle={event => event.currentTarget.open && ask()}>
+    <details onToggle={event => event.currentTarget.open && load()}>
       <summary>{trans.__('Doctor')}</summary>
       <div role="status">
-        {found === null && <p className="tj-quiet">{trans.__('Looking…')}</p>}
-        {typeof found === 'string' && <p className="tj-tone-bad">{found}</p>}
+        {result === null && <p className="tj-quiet">{trans.__('Looking…')}</p>}
+        {typeof result === 'string' && <p className="tj-tone-bad">{result}</p>}
       </div>
-      {found !== null && typeof found !== 'string' && (
+      {result !== null && typeof result !== 'string' && (
         <ul className="tj-side-plain">
-          {ORDER.flatMap(level => found.filter(each => each.level === level)).map(each => (
-            <li key={each.name}>
-              <span className={`tj-tone-${TONES[each.level]}`}>{textOf(MARKS, each.level)}</span>{' '}
-              <b>{each.name}</b> <span className="tj-quiet">{each.text}</span>
-              {each.remedy !== '' && <p className="tj-side-remedy">{each.remedy}</p>}
+          {ORDER.flatMap(level => result.filter(item => item.level === level)).map(item => (
+            <li key={item.name}>
+              <span className={`tj-tone-${TONES[item.level]}`}>{textOf(MARKS, item.level)}</span>{' '}
+              <b>{item.name}</b> <span className="tj-quiet">{item.text}</span>
+              {item.remedy !== '' && <p className="tj-side-remedy">{item.remedy}</p>}
             </li>
           ))}
         </ul>

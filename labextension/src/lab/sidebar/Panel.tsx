@@ -1,31 +1,33 @@
-/** The sidebar: where one is, what is free there, and the jobs. */
-import { useEffect, useMemo, useState } from 'react';
+/** The sidebar: the cluster and namespace, the free capacity, and the jobs. */
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import type { Check, Runtime } from '../api';
-import { meant } from '../clusters';
-import type { Place, Where } from '../../core/stream';
-import type { JobRow } from '../../core/types';
-import { trans } from '../../core/words';
-import { useView } from '../../ui/useView';
-import { described } from '../runtime';
-import { Trouble } from '../Trouble';
+import type { Check, Runtime } from '../server/api';
+import { findCluster } from '../server/clusterChoice';
+import type { Channel, NamespaceRef } from '../../core/jobs/jobStream';
+import type { JobRow } from '../../core/jobTypes';
+import { trans } from '../../core/i18n';
+import { useView } from '../../ui/controls/useView';
+import { runtimeText } from '../server/runtimeText';
+import { ConnectionStatus } from '../views/ConnectionStatus';
 import { Capacity } from './Capacity';
 import { Doctor } from './Doctor';
-import { JobRows } from './JobRows';
-import type { Known } from './model';
-import { listed, type Sort, sorts } from './rows';
+import { JobRows, type RowCallbacks } from './JobRows';
+import type { ClusterInfo } from './model';
+import { layOut, type Sort, sortNames } from './rows';
 
 export interface PanelProps {
-  place: Place;
-  where: Where;
-  known: Known;
+  channel: Channel;
+  where: NamespaceRef;
+  info: ClusterInfo;
   sort: Sort;
   onSort: (sort: Sort) => void;
-  onGo: (where: Where) => void;
+  onGo: (where: NamespaceRef) => void;
   onOpen: (row: JobRow) => void;
-  /** Asks first. */
+  /** Asks for confirmation first. */
   onDelete: (row: JobRow) => void;
+  onAct: RowCallbacks['onAct'];
+  loadFacts: RowCallbacks['loadFacts'];
   onNew: () => void;
   onStart: () => Promise<void>;
   onStop: () => Promise<void>;
@@ -35,26 +37,32 @@ export interface PanelProps {
 const FILTER_FROM = 6;
 
 export function Panel({
-  place,
+  channel,
   where,
-  known,
+  info,
   sort,
   onSort,
   onGo,
   onOpen,
   onDelete,
+  onAct,
+  loadFacts,
   onNew,
   onStart,
   onStop,
   onDoctor
 }: PanelProps): ReactElement {
-  const { rows, trouble } = useView(place.jobs);
-  const { trouble: away, login, context, namespace } = useView(place);
+  const { rows, trouble } = useView(channel.jobs);
+  const { trouble: connectionTrouble, login, context, namespace } = useView(channel);
   const [text, filter] = useState('');
-  const found = useMemo(() => listed(rows ?? [], { text, sort }), [rows, text, sort]);
-  useEffect(() => filter(''), [place]);
-  const cluster = meant(known.clusters, where.context ?? context);
-  const why = away || trouble;
+  const layout = useMemo(() => layOut(rows ?? [], { text, sort }), [rows, text, sort]);
+  useEffect(() => filter(''), [channel]);
+  const place = JSON.stringify([where.context ?? context, namespace]);
+  const cluster = findCluster(info.clusters, where.context ?? context);
+  const why = connectionTrouble || trouble;
+  const isMissing = info.hasAllNamespaces && namespace !== null && !info.namespaces.includes(namespace);
+  // An embedded cluster that is not running is not an error: it is started when needed.
+  const isNotRunning = cluster?.running === false;
   return (
     <section className="tj-card tj-side" aria-label={trans.__('Training jobs')}>
       <header className="tj-side-head">
@@ -65,9 +73,9 @@ export function Panel({
             onInput={event => onGo({ context: event.currentTarget.value, namespace: null })}
           >
             {cluster === undefined && <option value="">{context ?? '…'}</option>}
-            {known.clusters.map(each => (
-              <option key={each.name} value={each.name}>
-                {each.place}
+            {info.clusters.map(item => (
+              <option key={item.name} value={item.name}>
+                {item.place}
               </option>
             ))}
           </select>
@@ -80,7 +88,7 @@ export function Panel({
               onGo({ context: where.context ?? context, namespace: event.currentTarget.value })
             }
           >
-            {[...new Set([...(namespace === null ? [] : [namespace]), ...known.namespaces])].map(name => (
+            {[...new Set([...(namespace === null ? [] : [namespace]), ...info.namespaces])].map(name => (
               <option key={name} value={name}>
                 {name}
               </option>
@@ -91,20 +99,24 @@ export function Panel({
           {trans.__('+ New job')}
         </button>
       </header>
-      <Trouble place={place} />
-      {cluster?.running === false && (
+      <ConnectionStatus channel={channel} isCalm={isNotRunning} />
+      {isNotRunning && (
         <p className="tj-side-note">
-          <Deed words={[trans.__('Start this cluster'), trans.__('Starting…')]} onDo={onStart} />
+          <ActionButton
+            key={`start ${place}`}
+            labels={[trans.__('Start this cluster'), trans.__('Starting…')]}
+            onDo={onStart}
+          />
         </p>
       )}
-      <Capacity nodes={known.nodes} />
-      {(login === '' ? known.hidden : []).map(why => (
+      <Capacity nodes={info.nodes} />
+      {(login === '' ? info.hidden : []).map(why => (
         <p key={why} className="tj-quiet tj-side-note">
           {why}
         </p>
       ))}
       {((rows?.length ?? 0) >= FILTER_FROM || text !== '') && (
-        // Lab would take the keys of a text for its own.
+        // JupyterLab would handle typed keys as shortcuts.
         <div className="tj-side-filter" onKeyDown={event => event.stopPropagation()}>
           <input
             type="search"
@@ -119,7 +131,7 @@ export function Panel({
               value={sort}
               onInput={event => onSort(event.currentTarget.value as Sort)}
             >
-              {sorts().map(([name, label]) => (
+              {sortNames().map(([name, label]) => (
                 <option key={name} value={name}>
                   {label}
                 </option>
@@ -129,25 +141,39 @@ export function Panel({
         </div>
       )}
       {rows === null && why === '' && <p className="tj-empty">{trans.__('Looking for jobs…')}</p>}
+      {isNotRunning && rows === null && (
+        <p className="tj-empty">
+          {trans.__('Write %1 on top of a cell, or choose “New job”.', '%%trainjob')}
+        </p>
+      )}
       {rows?.length === 0 && (
         <p className="tj-empty">
-          {trans.__('No jobs here yet. Write %1 on top of a cell, or choose “New job”.', '%%trainjob')}
+          {isMissing
+            ? trans.__(
+                'There is no namespace %1 on this cluster. Choose another one above, or create it with “kubectl create namespace %1”.',
+                namespace
+              )
+            : trans.__('No jobs here yet. Write %1 on top of a cell, or choose “New job”.', '%%trainjob')}
         </p>
       )}
       <div role="status">
-        {text !== '' && found.jobs === 0 && (
+        {text !== '' && layout.jobs === 0 && (
           <p className="tj-empty">{trans.__('No job matches “%1”.', text)}</p>
         )}
-        {text !== '' && found.jobs > 0 && (
-          <span className="tj-unseen">{trans._n('%1 job', '%1 jobs', found.jobs)}</span>
+        {text !== '' && layout.jobs > 0 && (
+          <span className="tj-unseen">{trans._n('%1 job', '%1 jobs', layout.jobs)}</span>
         )}
       </div>
-      <JobRows listed={found} onOpen={onOpen} onDelete={onDelete} />
+      <JobRows listed={layout} onOpen={onOpen} onDelete={onDelete} onAct={onAct} loadFacts={loadFacts} />
       <footer className="tj-side-foot">
-        <Runtimes runtimes={known.runtimes} />
-        <Doctor onAsk={onDoctor} />
+        <Runtimes runtimes={info.runtimes} />
+        <Doctor key={`doctor ${place}`} onLoad={onDoctor} />
         {cluster?.embedded === true && cluster.running === true && (
-          <Deed words={[trans.__('Stop this cluster'), trans.__('Stopping…')]} onDo={onStop} />
+          <ActionButton
+            key={`stop ${place}`}
+            labels={[trans.__('Stop this cluster'), trans.__('Stopping…')]}
+            onDo={onStop}
+          />
         )}
       </footer>
     </section>
@@ -162,9 +188,9 @@ function Runtimes({ runtimes }: { runtimes: readonly Runtime[] }): ReactElement 
     <details>
       <summary>{trans._n('%1 runtime', '%1 runtimes', runtimes.length)}</summary>
       <ul className="tj-side-plain">
-        {runtimes.map(each => (
-          <li key={`${each.kind}/${each.name}`}>
-            <b>{each.name}</b> <span className="tj-quiet">{described(each)}</span>
+        {runtimes.map(runtime => (
+          <li key={`${runtime.kind}/${runtime.name}`}>
+            <b>{runtime.name}</b> <span className="tj-quiet">{runtimeText(runtime)}</span>
           </li>
         ))}
       </ul>
@@ -172,30 +198,36 @@ function Runtimes({ runtimes }: { runtimes: readonly Runtime[] }): ReactElement 
   );
 }
 
-/** A button that says how its deed goes. */
-function Deed({ words, onDo }: { words: [string, string]; onDo: () => Promise<void> }): ReactElement {
+/** A button for an action, which shows its progress and error. */
+function ActionButton({
+  labels,
+  onDo
+}: {
+  labels: [string, string];
+  onDo: () => Promise<void>;
+}): ReactElement {
   const [state, set] = useState<'idle' | 'busy' | string>('idle');
-  const [alive] = useState({ yes: true });
+  const isMounted = useRef(true);
   useEffect(() => {
-    alive.yes = true;
-    return () => void (alive.yes = false);
-  }, [alive]);
+    isMounted.current = true;
+    return () => void (isMounted.current = false);
+  }, []);
   const start = (): void => {
     set('busy');
     onDo().then(
-      () => alive.yes && set('idle'),
-      (error: Error) => alive.yes && set(error.message)
+      () => isMounted.current && set('idle'),
+      (error: Error) => isMounted.current && set(error.message)
     );
   };
   return (
-    <span className="tj-side-deed">
+    <span className="tj-side-action">
       <button
         type="button"
         className="tj-button"
         aria-disabled={state === 'busy'}
         onClick={() => state !== 'busy' && start()}
       >
-        {state === 'busy' ? words[1] : words[0]}
+        {state === 'busy' ? labels[1] : labels[0]}
       </button>
       <span role="status" className="tj-tone-bad">
         {state !== 'idle' && state !== 'busy' && state}

@@ -2,31 +2,31 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
-import type { Where } from '../../core/stream';
-import { trans } from '../../core/words';
-import { useView } from '../../ui/useView';
-import type { Preferences } from '../preferences';
-import type { TrainJobs } from '../service';
-import { Model } from './model';
+import { trans } from '../../core/i18n';
+import { useView } from '../../ui/controls/useView';
+import { confirmationFacts } from '../jobs/confirmDialog';
+import type { Preferences } from '../server/preferences';
+import type { TrainJobs } from '../service/plugin';
+import { SidebarModel } from './model';
 import { Panel } from './Panel';
 import type { Sort } from './rows';
 import './sidebar.css';
 
-export interface SidebarPreferences {
+export type SidebarPreferences = {
   sort: Sort;
-  /** Seconds between two looks at what is free, while somebody sees it. */
+  /** Seconds between two requests for the capacity while the sidebar is visible. */
   refresh: number;
-}
+};
 
 export interface SidebarOptions {
-  onNew: (where: Where) => void;
+  onNew: () => void;
   onDelete: (uid: string) => void;
 }
 
 export class Sidebar extends ReactWidget {
-  private readonly model: Model;
-  private readonly forget: () => void;
-  private beat: number | undefined;
+  private readonly model: SidebarModel;
+  private readonly unsubscribe: () => void;
+  private refreshTimer: number | undefined;
 
   constructor(
     private readonly jobs: TrainJobs,
@@ -34,64 +34,70 @@ export class Sidebar extends ReactWidget {
     private readonly options: SidebarOptions
   ) {
     super();
-    this.model = new Model(jobs);
+    this.model = new SidebarModel(jobs);
     this.id = 'jupyter-trainjob:sidebar';
     this.addClass('tj-sidebar');
     this.title.caption = trans.__('Training jobs');
-    void this.model.look();
-    this.forget = preferences.subscribe(this.keepTime);
-    this.keepTime();
+    void this.model.refresh();
+    this.unsubscribe = preferences.subscribe(this.restartTimer);
+    this.restartTimer();
   }
 
   override dispose(): void {
-    this.forget();
-    window.clearInterval(this.beat);
+    this.unsubscribe();
+    window.clearInterval(this.refreshTimer);
     this.model.dispose();
     super.dispose();
   }
 
   render(): ReactElement {
-    return <Shown model={this.model} jobs={this.jobs} preferences={this.preferences} {...this.options} />;
+    return (
+      <SidebarPanel model={this.model} jobs={this.jobs} preferences={this.preferences} {...this.options} />
+    );
   }
 
-  private keepTime = (): void => {
-    window.clearInterval(this.beat);
+  private restartTimer = (): void => {
+    window.clearInterval(this.refreshTimer);
     const { refresh } = this.preferences.view();
-    this.beat = window.setInterval(() => this.isVisible && void this.model.look(), refresh * 1000);
+    this.refreshTimer = window.setInterval(() => this.isVisible && void this.model.refresh(), refresh * 1000);
   };
 }
 
-function Shown({
+function SidebarPanel({
   model,
   jobs,
   preferences,
   onNew,
   onDelete
 }: SidebarOptions & {
-  model: Model;
+  model: SidebarModel;
   jobs: TrainJobs;
   preferences: Preferences<SidebarPreferences>;
 }): ReactElement {
-  const { place, where, known } = useView(model);
+  const { channel, where, info } = useView(model);
   const { sort } = useView(preferences);
   return (
     <div className="tj-host">
       <Panel
-        place={place}
+        channel={channel}
         where={where}
-        known={known}
+        info={info}
         sort={sort}
         onSort={order => preferences.set('sort', order)}
-        onGo={to => jobs.where.choose(to)}
+        onGo={to => jobs.chosen.choose(to)}
         onOpen={({ uid, name }) => {
-          const { context, namespace } = place.view();
+          const { context, namespace } = channel.view();
           jobs.open(uid, { name, context, namespace });
         }}
         onDelete={({ uid }) => onDelete(uid)}
-        onNew={() => onNew(where)}
-        onStart={() => model.embedded('start')}
-        onStop={() => model.embedded('stop')}
-        onDoctor={() => jobs.api.doctor(place.view().context)}
+        onAct={async ({ uid }, action) => (await channel.jobs.perform(uid, action)).note}
+        loadFacts={(row, action) =>
+          confirmationFacts(jobs.stream, action, row, { ...channel.view(), namespace: row.namespace })
+        }
+        onNew={onNew}
+        onStart={() => model.setEmbedded('start')}
+        onStop={() => model.setEmbedded('stop')}
+        onDoctor={() => jobs.api.doctor(channel.view().context)}
       />
     </div>
   );

@@ -1,89 +1,99 @@
-/** What the sidebar shows: the place that is looked at, and what the server knows of it, asked now and then. No DOM. */
-import { Held } from '../../core/held';
-import type { Place, Where } from '../../core/stream';
-import { type Cluster, type NodeRoom, Refused, type Runtime } from '../api';
-import type { TrainJobs } from '../service';
+/** The sidebar's state: the chosen channel, and cluster information that is polled from the server. No DOM. */
+import { Store } from '../../core/store';
+import type { Channel, NamespaceRef } from '../../core/jobs/jobStream';
+import { type Cluster, type NodeCapacity, ServerError, type Runtime } from '../server/api';
+import type { TrainJobs } from '../service/plugin';
 
-export interface Known {
+export interface ClusterInfo {
   clusters: readonly Cluster[];
   namespaces: readonly string[];
-  nodes: readonly NodeRoom[];
+  /** Whether these are all namespaces, and not only those that are known without permission to list them. */
+  hasAllNamespaces: boolean;
+  nodes: readonly NodeCapacity[];
   runtimes: readonly Runtime[];
-  /** What may not be seen, and why, in sentences. */
+  /** Why information is missing, in sentences. */
   hidden: readonly string[];
 }
 
-interface State {
-  place: Place;
-  where: Where;
-  known: Known;
+interface SidebarView {
+  channel: Channel;
+  where: NamespaceRef;
+  info: ClusterInfo;
 }
 
-export const NOTHING: Known = { clusters: [], namespaces: [], nodes: [], runtimes: [], hidden: [] };
-/** Many jobs may change at once. */
+export const NO_INFO: ClusterInfo = {
+  clusters: [],
+  namespaces: [],
+  hasAllNamespaces: false,
+  nodes: [],
+  runtimes: [],
+  hidden: []
+};
+/** Delay before a refresh, as many jobs may change at once. */
 const PAUSE_MS = 1000;
-/** A cluster that does not answer: the list says so already. */
-const AWAY = [0, 502];
+/** Statuses of an unreachable server or cluster, which the job list reports already. */
+const UNREACHABLE = [0, 502];
 
-export class Model extends Held<State> {
-  private readonly forget: () => void;
-  private told = '';
+export class SidebarModel extends Store<SidebarView> {
+  private readonly unsubscribe: () => void;
+  private lastKey = '';
   private turn = 0;
   private pending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly jobs: TrainJobs) {
-    super({ place: jobs.known.start(), where: jobs.where.view(), known: NOTHING });
-    this.told = told(this.current.place);
-    this.forget = jobs.known.subscribe(this.changed);
+    super({ channel: jobs.jobList.start(), where: jobs.chosen.view(), info: NO_INFO });
+    this.lastKey = listKey(this.current.channel);
+    this.unsubscribe = jobs.jobList.subscribe(this.changed);
   }
 
   dispose(): void {
-    this.forget();
+    this.unsubscribe();
     this.stop();
   }
 
-  /** Asks what is there. What cannot be asked now stays as it was. */
-  look = async (): Promise<void> => {
+  /** Refreshes the cluster information. Parts that cannot be loaded keep their old values. */
+  refresh = async (): Promise<void> => {
     const turn = ++this.turn;
     const { api } = this.jobs;
     const { context, namespace } = this.current.where;
-    const found: Partial<Known> = {};
+    const loaded: Partial<ClusterInfo> = {};
     const hidden: string[] = [];
-    const take = async <T>(asked: Promise<T>, into: (answer: T) => void): Promise<void> => {
+    const take = async <T>(request: Promise<T>, into: (answer: T) => void): Promise<void> => {
       try {
-        into(await asked);
+        into(await request);
       } catch (error) {
-        if (!(error instanceof Refused && AWAY.includes(error.status))) {
+        if (!(error instanceof ServerError && UNREACHABLE.includes(error.status))) {
           hidden.push((error as Error).message);
         }
       }
     };
     await Promise.all([
       take(api.clusters(), ({ clusters, why }) => {
-        found.clusters = clusters;
+        loaded.clusters = clusters;
         hidden.push(why);
       }),
       take(api.namespaces(context), ({ namespaces, why }) => {
-        found.namespaces = namespaces;
+        loaded.namespaces = namespaces;
+        loaded.hasAllNamespaces = why === '';
         hidden.push(why);
       }),
       take(api.capacity(context), ({ nodes, why }) => {
-        found.nodes = nodes;
+        loaded.nodes = nodes;
         hidden.push(why);
       }),
-      take(api.runtimes(context, namespace), runtimes => void (found.runtimes = runtimes))
+      take(api.runtimes(context, namespace), runtimes => void (loaded.runtimes = runtimes))
     ]);
     if (turn === this.turn) {
-      const said = [...new Set(hidden.filter(why => why !== ''))];
-      this.change({ known: { ...this.current.known, ...found, hidden: said } });
+      const reasons = [...new Set(hidden.filter(why => why !== ''))];
+      this.change({ info: { ...this.current.info, ...loaded, hidden: reasons } });
     }
   };
 
-  embedded = async (what: 'start' | 'stop'): Promise<void> => {
-    await this.jobs.api.embedded(what);
-    await this.look();
-    if (what === 'start') {
-      this.jobs.known.begin(); // At once, not with the next try.
+  setEmbedded = async (action: 'start' | 'stop'): Promise<void> => {
+    await this.jobs.api.embedded(action);
+    await this.refresh();
+    if (action === 'start') {
+      this.jobs.jobList.restart(); // At once, instead of waiting for the next retry.
     }
   };
 
@@ -93,26 +103,26 @@ export class Model extends Held<State> {
     this.turn += 1;
   }
 
-  /** Looks anew at another place at once, and soon when the cluster has come or gone, or jobs have. */
+  /** Refreshes at once for another channel, and after a delay when the cluster's availability or a job has changed. */
   private changed = (): void => {
-    const place = this.jobs.known.start();
-    const before = this.told;
-    this.told = told(place);
-    if (place !== this.current.place) {
+    const channel = this.jobs.jobList.start();
+    const before = this.lastKey;
+    this.lastKey = listKey(channel);
+    if (channel !== this.current.channel) {
       this.stop();
-      const known = { ...NOTHING, clusters: this.current.known.clusters };
-      this.change({ place, where: this.jobs.where.view(), known });
-      void this.look();
-    } else if (this.told !== before) {
+      const info = { ...NO_INFO, clusters: this.current.info.clusters };
+      this.change({ channel, where: this.jobs.chosen.view(), info });
+      void this.refresh();
+    } else if (this.lastKey !== before) {
       this.pending ??= setTimeout(() => {
         this.pending = undefined;
-        void this.look();
+        void this.refresh();
       }, PAUSE_MS);
     }
   };
 }
 
-function told(place: Place): string {
-  const { rows, trouble } = place.jobs.view();
-  return JSON.stringify([place.view().trouble, trouble, rows?.map(row => row.state)]);
+function listKey(channel: Channel): string {
+  const { rows, trouble } = channel.jobs.view();
+  return JSON.stringify([channel.view().trouble, trouble, rows?.map(row => row.state)]);
 }

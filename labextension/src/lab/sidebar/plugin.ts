@@ -1,13 +1,14 @@
 /** The sidebar's plugin: puts the list into the left area. */
 import { ILayoutRestorer, type JupyterFrontEnd } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
-import { ISettingRegistry, type SettingRegistry } from '@jupyterlab/settingregistry';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 
-import { trans } from '../../core/words';
-import { icon } from '../icon';
+import { trans } from '../../core/i18n';
+import { icon } from '../views/icon';
 import { NEW_JOB } from '../newJob/plugin';
-import { Preferences } from '../preferences';
-import { ITrainJobs, type TrainJobs } from '../service';
+import { Preferences } from '../server/preferences';
+import { ITrainJobs, type TrainJobs } from '../service/plugin';
+import { rowOf } from './JobRows';
 import { Sidebar, type SidebarPreferences } from './Sidebar';
 
 const RANK = 600;
@@ -23,7 +24,7 @@ export const sidebar = {
     app: JupyterFrontEnd,
     jobs: TrainJobs,
     restorer: ILayoutRestorer | null,
-    registry: SettingRegistry | null,
+    registry: ISettingRegistry | null,
     palette: ICommandPalette | null
   ): void {
     const preferences = new Preferences<SidebarPreferences>(registry, sidebar.id, {
@@ -31,10 +32,11 @@ export const sidebar = {
       refresh: 15
     });
     const panel = new Sidebar(jobs, preferences, {
-      onNew: where => void app.commands.execute(NEW_JOB, { ...where }),
+      onNew: () => void app.commands.execute(NEW_JOB, { follow: true }),
       onDelete: uid => void app.commands.execute('jupyter-trainjob:delete-job', { uid })
     });
     panel.title.icon = icon;
+    keepFocus(app, panel);
     app.shell.add(panel, 'left', { rank: RANK });
     restorer?.add(panel, panel.id);
     app.commands.addCommand(SHOW, {
@@ -45,3 +47,21 @@ export const sidebar = {
     palette?.addItem({ command: SHOW, category: trans.__('Training Jobs') });
   }
 };
+
+/** Gives the focus back to the row whose context menu was closed, unless another element has it. */
+function keepFocus({ contextMenu }: JupyterFrontEnd, { node }: Sidebar): void {
+  let uid: string | undefined;
+  node.addEventListener('contextmenu', ({ target }) => {
+    uid = (target as Element).closest<HTMLElement>('[data-uid]')?.dataset.uid;
+  });
+  contextMenu.menu.aboutToClose.connect(() => {
+    const menuUid = uid;
+    uid = undefined;
+    // The menu closes after this signal; a dialog opens later still, and restores the focus itself.
+    queueMicrotask(() => {
+      if (menuUid !== undefined && document.activeElement === document.body) {
+        rowOf(node, menuUid)?.focus();
+      }
+    });
+  });
+}

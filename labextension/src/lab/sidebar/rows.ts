@@ -1,23 +1,23 @@
-/** The list as it is drawn: filtered, sorted, grouped, and of it only the stretch that is in sight. No DOM. */
-import { stateText } from '../../core/describe';
-import { groupText, grouped } from '../../core/list';
-import type { JobRow } from '../../core/types';
-import { trans } from '../../core/words';
+/** The layout of the job list: filtered, sorted and grouped rows, and those that are visible. No DOM. */
+import { stateText } from '../../core/jobs/jobText';
+import { groupText, groupRows } from '../../core/jobs/jobGroups';
+import type { JobRow } from '../../core/jobTypes';
+import { trans } from '../../core/i18n';
 
-export const ROW = 58;
-export const HEADING = 30;
-/** Drawn above and below what is in sight, so that a scroll shows no gap. */
+export const ROW_HEIGHT = 58;
+export const HEADING_HEIGHT = 30;
+/** Pixels that are drawn above and below the visible part, so that scrolling shows no gap. */
 const MARGIN = 240;
 
 export type Sort = 'newest' | 'oldest' | 'name';
 
-export const sorts = (): [sort: Sort, name: string][] => [
+export const sortNames = (): [sort: Sort, name: string][] => [
   ['newest', trans.__('Newest first')],
   ['oldest', trans.__('Oldest first')],
   ['name', trans.__('By name')]
 ];
 
-export interface Wanted {
+export interface RowQuery {
   /** Words that all have to be in the name, the reason, the runtime, the state or its group. */
   text: string;
   sort: Sort;
@@ -25,35 +25,49 @@ export interface Wanted {
 
 export type Item =
   | { is: 'heading'; name: string; count: number; top: number }
-  | { is: 'job'; row: JobRow; top: number; /** Its place among all jobs. */ at: number };
+  | { is: 'job'; row: JobRow; top: number; /** Its index among all jobs. */ at: number };
 
-export interface Listed {
+export interface RowLayout {
   items: Item[];
   jobs: number;
   height: number;
 }
 
-/** Everything that is wanted, with where each lies. */
-export function listed(rows: readonly JobRow[], { text, sort }: Wanted): Listed {
+/** Lays out the rows that match the query. */
+export function layOut(rows: readonly JobRow[], { text, sort }: RowQuery): RowLayout {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found =
-    words.length === 0 ? rows : rows.filter(row => words.every(word => haystack(row).includes(word)));
+  const matching =
+    words.length === 0 ? rows : rows.filter(row => words.every(word => searchText(row).includes(word)));
   const items: Item[] = [];
   let [top, at] = [0, 0];
-  for (const [name, group] of grouped(found)) {
+  for (const [name, group] of groupRows(matching)) {
     items.push({ is: 'heading', name, count: group.length, top });
-    top += HEADING;
+    top += HEADING_HEIGHT;
     for (const row of sorted(group, sort)) {
       items.push({ is: 'job', row, top, at: at++ });
-      top += ROW;
+      top += ROW_HEIGHT;
     }
   }
   return { items, jobs: at, height: top };
 }
 
-/** Those between two heights, with a margin; the items lie in order. */
-export function inSight(items: readonly Item[], from: number, to: number): Item[] {
-  return items.slice(first(items, from - MARGIN - ROW), first(items, to + MARGIN));
+/** Adds space below rows with a confirmation or message; `more`: its height, by uid. */
+export function withExtraHeights(all: RowLayout, more: ReadonlyMap<string, number>): RowLayout {
+  if (more.size === 0) {
+    return all;
+  }
+  let down = 0;
+  const items = all.items.map(item => {
+    const moved = { ...item, top: item.top + down };
+    down += item.is === 'job' ? (more.get(item.row.uid) ?? 0) : 0;
+    return moved;
+  });
+  return { ...all, items, height: all.height + down };
+}
+
+/** The items between two heights, with a margin; `items` are in order. */
+export function visibleItems(items: readonly Item[], from: number, to: number): Item[] {
+  return items.slice(first(items, from - MARGIN - ROW_HEIGHT), first(items, to + MARGIN));
 }
 
 /** The first item at or below a height. */
@@ -72,10 +86,10 @@ function first(items: readonly Item[], top: number): number {
 
 function sorted(rows: readonly JobRow[], sort: Sort): readonly JobRow[] {
   if (sort === 'newest') {
-    return rows; // As they come in their groups.
+    return rows; // Their order within the groups.
   }
   return sort === 'oldest' ? [...rows].reverse() : [...rows].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-const haystack = (row: JobRow): string =>
+const searchText = (row: JobRow): string =>
   [row.name, row.reason, row.runtime, stateText(row.state), groupText(row.state)].join(' ').toLowerCase();

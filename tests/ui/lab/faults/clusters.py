@@ -1,4 +1,4 @@
-"""Clusters that cannot be used, each in its own way, and a real API server where a user may do little."""
+"""Unusable clusters of several kinds, and a real API server with a user of few permissions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RULES = [
 
 
 def reader(transport: Transport, namespace: str) -> str:
-    """Make a namespace with a job, and an account that may only look there; return its token."""
+    """Create a namespace with a job, and an account with read permission; return its token."""
     client = Client(transport)
     client.create(NAMESPACES, {"metadata": {"name": namespace}})
     spec = {"runtimeRef": {"name": "plain"}, "trainer": {"numNodes": 1}}
@@ -37,16 +37,16 @@ def reader(transport: Transport, namespace: str) -> str:
         "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": namespace}],
     }
     client.create(BINDINGS, bound, namespace=namespace)
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token_request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     path = f"{ACCOUNTS.path(namespace)}/reader/token"
-    answer = transport.send(Request("POST", path, {}, json.dumps(asked).encode()))
+    answer = transport.send(Request("POST", path, {}, json.dumps(token_request).encode()))
     return str(json.loads(answer.read())["status"]["token"])
 
 
 def kubeconfig(path: Path, real: Path, *, token: str, namespace: str) -> Path:
     """Write a kubeconfig of contexts: `reader`, and those that cannot be used."""
-    given: dict[str, Any] = json.loads(real.read_text())
-    server = given["clusters"][0]["cluster"]
+    content: dict[str, Any] = json.loads(real.read_text())
+    server = content["clusters"][0]["cluster"]
     helper = path.parent / "helper.py"
     helper.write_text("import sys\nsys.exit('the single sign-on has ended')\n")
     exec_of = {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}
@@ -58,16 +58,16 @@ def kubeconfig(path: Path, real: Path, *, token: str, namespace: str) -> Path:
         "nobody": {"token": "any"},
         HOSTILE: {"token": "any"},
     }
-    away = {"server": f"https://127.0.0.1:{free_port()}", "insecure-skip-tls-verify": True}
-    clusters = {"real": server, "away": away}
+    unreachable = {"server": f"https://127.0.0.1:{free_port()}", "insecure-skip-tls-verify": True}
+    clusters = {"real": server, "away": unreachable}
     path.write_text(
         json.dumps(
             {
                 "apiVersion": "v1",
                 "kind": "Config",
                 "current-context": "reader",
-                "clusters": [{"name": name, "cluster": each} for name, each in clusters.items()],
-                "users": [{"name": name, "user": each} for name, each in users.items()],
+                "clusters": [{"name": name, "cluster": entry} for name, entry in clusters.items()],
+                "users": [{"name": name, "user": entry} for name, entry in users.items()],
                 "contexts": [
                     {
                         "name": name,

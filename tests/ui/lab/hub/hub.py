@@ -1,4 +1,4 @@
-"""A JupyterHub of a test's own, with configurable-http-proxy before it: two users, a path, all on loopback."""
+"""A JupyterHub with configurable-http-proxy on loopback: two users and a URL prefix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROXY = tools.LABEXTENSION / "node_modules" / "configurable-http-proxy" / "bin" 
 
 @dataclass(frozen=True)
 class Hub:
-    """A hub that runs; `token` is that of a service that may do anything."""
+    """A running hub; `token` belongs to a service with all permissions."""
 
     url: str
     token: str
@@ -32,12 +32,12 @@ class Hub:
     pid: int
 
     def ask(self, path: str, *, method: str = "GET", body: object = None) -> Any:
-        """Ask its API."""
+        """Send a request to the hub's API."""
         api = Server(f"{self.url}hub/api/", self.token, self.folder)
         return json.loads(ask(api, path, method=method, body=body) or b"null")
 
     def server(self, user: str) -> Server:
-        """Return a user's server, and a token that may do there what its user may."""
+        """Return a user's server and a token with that user's permissions."""
         token = self.ask(f"users/{user}/tokens", method="POST", body={"note": "test"})["token"]
         return Server(f"{self.url}user/{user}", token, self.folder / user / "notebooks")
 
@@ -45,13 +45,13 @@ class Hub:
         """Return the process of the proxy, a child of the hub's."""
         import psutil
 
-        (found,) = (each for each in psutil.Process(self.pid).children() if str(PROXY) in each.cmdline())
-        return int(found.pid)
+        (proxy,) = (process for process in psutil.Process(self.pid).children() if str(PROXY) in process.cmdline())
+        return int(proxy.pid)
 
 
 @contextmanager
 def jupyterhub(folder: Path) -> Iterator[Hub]:
-    """Start a hub, and end it with everything that it has started."""
+    """Start a hub, and end it with all its processes."""
     token, port = secrets.token_hex(16), free_port()
     environments = {user: prepared(folder / user, {}) for user in USERS}
     config = {
@@ -80,12 +80,12 @@ def jupyterhub(folder: Path) -> Iterator[Hub]:
     script = folder / "jupyterhub_config.py"
     script.write_text(_script(config, environments))
     log = folder / "hub.log"
-    with log.open("wb") as said:
+    with log.open("wb") as log_file:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyterhub", "--config", str(script)],
             cwd=folder,
-            stdout=said,
-            stderr=said,
+            stdout=log_file,
+            stderr=log_file,
             env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         )
     hub = Hub(f"http://127.0.0.1:{port}{PREFIX}", token, folder, process.pid)
@@ -98,7 +98,7 @@ def jupyterhub(folder: Path) -> Iterator[Hub]:
 
 
 def _script(config: dict[str, Any], environments: dict[str, dict[str, str]]) -> str:
-    """Return a configuration in which each user has an environment of its own."""
+    """Return a configuration that gives each user a separate environment."""
     return f"""
 import json
 from traitlets.config import Config

@@ -1,4 +1,4 @@
-"""The extension behind a real JupyterHub and its proxy: a path before every URL, logins, breaks."""
+"""The extension behind a JupyterHub and its proxy: URL prefixes, logins, lost connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded import embedded_cluster
+from tests.embedded import embedded_cluster, wait_for
 from tests.ui import tools
 from tests.ui.lab.hub.hub import PASSWORD, jupyterhub
 from tests.ui.lab.page import Page
@@ -17,21 +17,23 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.timeout(170)
-def test_jobs_behind_a_hub_and_its_proxy(tmp_path: Path) -> None:
+def test_extension_works_behind_a_hub_and_its_proxy(tmp_path: Path) -> None:
     tools.chromium()
     with embedded_cluster(tmp_path / "state"), jupyterhub(tmp_path / "hub") as hub:
         hub.ask("users/ada/server", method="POST")
-        page = Page(HERE / "school.mjs", hub.server("ada"), hub=hub.url, password=PASSWORD)
+        page = Page(HERE / "students.mjs", hub.server("ada"), hub=hub.url, password=PASSWORD)
         try:
             page.sees("the job")
             os.kill(hub.proxy(), signal.SIGKILL)
             page.go_on()
-            page.sees("the proxy away")
+            page.sees("the proxy stopped")
             page.go_on()  # The hub starts another by itself.
-            page.sees("the proxy back")
+            page.sees("the proxy restarted")
             hub.ask("users/ada/server", method="DELETE")
             page.go_on()
-            page.sees("the server away")
+            page.sees("the server stopped")
+            # The hub refuses to start a server that it has not finished stopping.
+            wait_for(lambda: not hub.ask("users/ada")["pending"])
             hub.ask("users/ada/server", method="POST")
             page.passes()
         finally:

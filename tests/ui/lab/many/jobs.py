@@ -1,4 +1,4 @@
-"""Two thousand jobs in a namespace of their own, beside which other tests go on: suspended, and nobody manages them."""
+"""Two thousand suspended jobs in a separate namespace, without a controller."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from jupyter_trainjob.api.resources import NAMESPACES, TRAINJOBS, Object
+from jupyter_trainjob.api.resources import NAMESPACES, TRAINJOBS, KubeObject
 from jupyter_trainjob.client import context
 
 COUNT = 2000
 NAMESPACE = "many"
 ELSEWHERE = "kueue.x-k8s.io/multikueue"
-"""Whose controller no cluster here has, so that nothing follows from a job."""
+"""The manager of the jobs: no cluster here runs its controller, so the jobs stay as they are."""
 
 
 @contextmanager
 def many_jobs() -> Iterator[None]:
-    """Create them, the first with a name of its own, and remove them after."""
+    """Create the jobs, the first with its own name, and delete them afterwards."""
     client = context.connect().client
     client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
     spec = {"runtimeRef": {"name": "plain"}, "suspend": True, "managedBy": ELSEWHERE}
@@ -25,7 +25,7 @@ def many_jobs() -> Iterator[None]:
     def create(name: str) -> None:
         client.create(TRAINJOBS, {"metadata": {"name": name}, "spec": spec}, namespace=NAMESPACE)
 
-    def delete(job: Object) -> None:
+    def delete(job: KubeObject) -> None:
         client.delete(TRAINJOBS, job["metadata"]["name"], namespace=NAMESPACE)
 
     with ThreadPoolExecutor(8) as pool:

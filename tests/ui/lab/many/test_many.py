@@ -1,4 +1,4 @@
-"""Two thousand jobs in the sidebar of a real JupyterLab; with ``-s`` it says how long the page takes."""
+"""Two thousand jobs in the sidebar of a real JupyterLab; with ``-s`` the times of the page are printed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.timeout(170)
-def test_two_thousand_jobs(server: Server) -> None:
+def test_sidebar_lists_two_thousand_jobs(server: Server) -> None:
     with many_jobs():
-        print(tools.run(HERE / "many.mjs", server.options(), timeout=110))
+        print(tools.run(HERE / "many-jobs.mjs", server.options(), timeout=110))

@@ -1,4 +1,4 @@
-"""A page stays open while its Jupyter server ends, knows its user no more, and is there again as it was."""
+"""An open page while its Jupyter server ends, rejects its user, and returns."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.timeout(170)
-def test_a_page_outlives_its_server(tmp_path: Path) -> None:
+def test_page_reconnects_after_a_server_restart(tmp_path: Path) -> None:
     folder = tmp_path / "server"
     with embedded_cluster(tmp_path / "state"):
         with jupyter_server(folder) as server:
-            page = Page(HERE / "watch.mjs", server)
+            page = Page(HERE / "server-restart.mjs", server)
             page.sees("the job")
         try:
             page.go_on()
-            page.sees("the job as it was")
+            page.sees("the job after the restart")
             secret = folder / "runtime" / "jupyter_cookie_secret"
-            kept = secret.read_bytes()
+            content = secret.read_bytes()
             secret.unlink()
             with jupyter_server(folder, again=replace(server, token="another")):
                 page.go_on()
-                page.sees("where to log in")
-            secret.write_bytes(kept)
+                page.sees("the login link")
+            secret.write_bytes(content)
             with jupyter_server(folder, again=server):
                 page.go_on()
-                page.sees("its end")
+                page.sees("the end of the job")
                 page.passes()
         finally:
             page.end()

@@ -1,9 +1,9 @@
-"""Play the scenarios on a real cluster and write down what was seen.
+"""Play the scenarios on a real cluster and record the states and events.
 
     KUBECONFIG=… python -m tests.unit.cluster.parity.record [part of a scenario's name]
 
-It needs kube-controller-manager and the JobSet controller, and makes and deletes a namespace for each scenario. What
-was recorded goes to ``recorded.json``, which `test_parity` reads.
+It needs kube-controller-manager and the JobSet controller, and creates and deletes a namespace for each scenario.
+The results are stored in ``recorded.json``, which `test_parity` reads.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from jupyter_trainjob.api import names
-from jupyter_trainjob.api.resources import NAMESPACES, Object, Resource
-from jupyter_trainjob.kube import config
+from jupyter_trainjob.api import name_validation
+from jupyter_trainjob.api.resources import NAMESPACES, KubeObject, Resource
+from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
 
 from .scenarios import OF_JOBS, OF_JOBSETS
@@ -30,22 +30,22 @@ QUIET: Final = 1.5
 
 
 def main(part: str) -> None:
-    """Record the scenarios whose name contains `part`; the others keep what was recorded before."""
-    client = Client(config.transport())
-    known: Object = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    """Record the scenarios whose name contains `part`; the others keep their earlier records."""
+    client = Client(kubeconfig_file.load_transport())
+    known: KubeObject = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
     scenarios = [*OF_JOBS, *OF_JOBSETS]
-    chosen = [each for each in scenarios if part in each["name"]]
+    chosen = [scenario for scenario in scenarios if part in scenario["name"]]
     with ThreadPoolExecutor(8) as pool:
-        for scenario, seen in zip(chosen, pool.map(lambda one: recorded(client, one), chosen), strict=True):
-            known[scenario["name"]] = seen
-    names = {each["name"] for each in scenarios}
-    kept = {name: seen for name, seen in sorted(known.items()) if name in names}
-    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(seen, sort_keys=True)}" for name, seen in kept.items())
+        for scenario, record in zip(chosen, pool.map(lambda one: recorded(client, one), chosen), strict=True):
+            known[scenario["name"]] = record
+    names = {scenario["name"] for scenario in scenarios}
+    records = {name: record for name, record in sorted(known.items()) if name in names}
+    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(record, sort_keys=True)}" for name, record in records.items())
     RECORDED.write_text("{\n" + lines + "\n}\n")
 
 
-def recorded(client: Client, scenario: Object, *, tries: int = 3) -> Object:
-    """Play one scenario, and again if it broke.
+def recorded(client: Client, scenario: KubeObject, *, tries: int = 3) -> KubeObject:
+    """Play one scenario; repeat it once after an error.
 
     The pod garbage collector ends terminating pods that have no node, every 20 seconds, whatever a scenario is up to.
     """
@@ -57,23 +57,23 @@ def recorded(client: Client, scenario: Object, *, tries: int = 3) -> Object:
         return recorded(client, scenario, tries=tries - 1)
 
 
-def played(client: Client, scenario: Object) -> Object:
-    """Play one scenario in a namespace of its own."""
-    namespace = names.generated("parity-")
+def played(client: Client, scenario: KubeObject) -> KubeObject:
+    """Play one scenario in its own namespace."""
+    namespace = name_validation.generate_name("parity-")
     client.create(NAMESPACES, {"metadata": {"name": namespace}})
     until(lambda: client.find(SERVICE_ACCOUNTS, "default", namespace=namespace), "the service account")
     try:
         stage = Stage(client, namespace)
-        seen: Object = {"seen": []}
+        record: KubeObject = {"seen": []}
         for at, step in parts(scenario):
             if step is None:
                 stage.begin(scenario["objects"])
             else:
                 stage.do(step)
-            seen["seen"].append(settled(stage))
+            record["seen"].append(settled(stage))
             if at == 0 and scenario["marks"]:
-                seen["marks"] = stage.marks()
-        return {**seen, "events": stage.events()}
+                record["marks"] = stage.marks()
+        return {**record, "events": stage.events()}
     except Exception as error:
         raise RuntimeError(f"{scenario['name']}: {error}") from error
     finally:
@@ -81,8 +81,8 @@ def played(client: Client, scenario: Object) -> Object:
         client.delete(NAMESPACES, namespace)
 
 
-def settled(stage: Stage) -> Object:
-    """Return what there is once it no longer changes."""
+def settled(stage: Stage) -> KubeObject:
+    """Return the state of the cluster once it no longer changes."""
     last, since = stage.see(), time.monotonic()
     while time.monotonic() - since < QUIET:
         time.sleep(0.1)

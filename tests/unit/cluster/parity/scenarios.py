@@ -1,10 +1,10 @@
-"""The scenarios: Jobs and JobSets, and what becomes of their pods, step by step. See `stage` for the verbs."""
+"""Scenarios of Jobs and JobSets and the events of their pods; `stage` defines the steps."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from jupyter_trainjob.api.resources import Object
+from jupyter_trainjob.api.resources import KubeObject
 
 from .stage import HELD
 
@@ -12,22 +12,22 @@ NOBODY: Final = "nobody"
 """A scheduler that does not exist: pods stay where the scenario puts them."""
 
 
-def job(name: str = "job", *, held: bool = False, policy: str = "Never", **spec: Any) -> Object:
+def job(name: str = "job", *, held: bool = False, policy: str = "Never", **spec: Any) -> KubeObject:
     """Return a Job; `held` lets its pods terminate only when the scenario releases them."""
     container = {"name": "main", "image": "none"}
-    template: Object = {"spec": {"schedulerName": NOBODY, "restartPolicy": policy, "containers": [container]}}
+    template: KubeObject = {"spec": {"schedulerName": NOBODY, "restartPolicy": policy, "containers": [container]}}
     if held:
         template["metadata"] = {"finalizers": [HELD]}
     whole = {"template": template, **spec}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": whole}
 
 
-def indexed(completions: int, **more: Any) -> Object:
+def indexed(completions: int, **more: Any) -> KubeObject:
     """Return a Job with indexes, all at once if nothing else is said."""
     return job(completionMode="Indexed", completions=completions, **{"parallelism": completions, **more})
 
 
-def replicated(name: str = "node", replicas: int = 1, pods: int = 1, **more: Any) -> Object:
+def replicated(name: str = "node", replicas: int = 1, pods: int = 1, **more: Any) -> KubeObject:
     """Return a replicated job of a JobSet, whose Jobs allow no failure."""
     container = {"name": "main", "image": "none", **more.pop("container", {})}
     pod = {"spec": {"schedulerName": NOBODY, "restartPolicy": "Never", "containers": [container]}}
@@ -35,26 +35,26 @@ def replicated(name: str = "node", replicas: int = 1, pods: int = 1, **more: Any
     return {"name": name, "replicas": replicas, "template": {"spec": spec}, **more}
 
 
-def jobset(*jobs: Object, **spec: Any) -> Object:
+def jobset(*jobs: KubeObject, **spec: Any) -> KubeObject:
     """Return a JobSet."""
     whole = {"replicatedJobs": list(jobs), **spec}
     return {"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": {"name": "set"}, "spec": whole}
 
 
-def scenario(name: str, obj: Object, *steps: list[Any], marks: bool = False) -> Object:
+def scenario(name: str, obj: KubeObject, *steps: list[Any], marks: bool = False) -> KubeObject:
     """Return a scenario; `marks` notes the labels and annotations of Jobs and pods, too."""
     return {"name": name, "objects": [obj], "steps": list(steps), "marks": marks}
 
 
-def codes(action: str, *values: int, operator: str = "In", container: str | None = None) -> Object:
+def codes(action: str, *values: int, operator: str = "In", container: str | None = None) -> KubeObject:
     """Return a rule of a pod failure policy on exit codes."""
-    on: Object = {"operator": operator, "values": list(values)}
+    on: KubeObject = {"operator": operator, "values": list(values)}
     if container is not None:
         on["containerName"] = container
     return {"action": action, "onExitCodes": on}
 
 
-def disrupted(action: str) -> Object:
+def disrupted(action: str) -> KubeObject:
     """Return a rule of a pod failure policy on pods that something disrupted."""
     return {"action": action, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
 

@@ -1,4 +1,4 @@
-"""A stage for Jobs and JobSets: scenarios are played on it, and what can be seen after each step is noted.
+"""A stage for Jobs and JobSets: it plays scenarios and records the visible state after each step.
 
 The same scenario runs against a real cluster (`record`) and against the embedded reconcilers (`test_parity`). No node
 runs its pods: they name a scheduler that does not exist, and the scenario itself says what becomes of each. What
@@ -22,13 +22,13 @@ from jupyter_trainjob.api.resources import (
     PERSISTENTVOLUMECLAIMS,
     PODS,
     SERVICES,
-    Object,
+    KubeObject,
     Resource,
 )
 from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.kube.client import Client
 
-KINDS: Final = {each.kind: each for each in (JOBS, JOBSETS, PODS)}
+KINDS: Final = {resource.kind: resource for resource in (JOBS, JOBSETS, PODS)}
 HELD: Final = "parity.test/held"
 """A finalizer for the pods of a scenario that wants to see them while they terminate."""
 
@@ -46,10 +46,10 @@ class Stage:
     client: Client
     namespace: str
 
-    def begin(self, objects: list[Object]) -> None:
+    def begin(self, objects: list[KubeObject]) -> None:
         """Create the objects of a scenario."""
-        for given in objects:
-            obj = deepcopy(given)
+        for manifest in objects:
+            obj = deepcopy(manifest)
             obj["metadata"]["namespace"] = self.namespace
             self.client.create(KINDS[obj["kind"]], obj)
 
@@ -58,51 +58,55 @@ class Stage:
         verb, *rest = step
         getattr(self, f"_{verb}")(*rest)
 
-    def see(self) -> Object:
-        """Return what there is: the Jobs and JobSets with their status, and the pods."""
+    def see(self) -> KubeObject:
+        """Return the state: the Jobs and JobSets with their status, and the pods."""
         pods = self._list(PODS)
         names = {pod["metadata"]["name"]: _plain(pod) for pod in pods}
 
-        def told(obj: Object) -> Object:
-            return {"suspend": bool(obj["spec"].get("suspend")), "status": _said(obj.get("status") or {}, names)}
+        def job_state(obj: KubeObject) -> KubeObject:
+            return {"suspend": bool(obj["spec"].get("suspend")), "status": _normalized(obj.get("status") or {}, names)}
 
-        seen: Object = {
-            "jobs": {job["metadata"]["name"]: told(job) for job in self._list(JOBS)},
+        state: KubeObject = {
+            "jobs": {job["metadata"]["name"]: job_state(job) for job in self._list(JOBS)},
             "pods": sorted((_pod(pod) for pod in pods), key=lambda pod: sorted(map(str, pod.items()))),
         }
         jobsets = self._list(JOBSETS)
         if jobsets:
-            seen["jobsets"] = {each["metadata"]["name"]: told(each) for each in jobsets}
-            seen["services"] = sorted(each["metadata"]["name"] for each in self._list(SERVICES))
+            state["jobsets"] = {jobset["metadata"]["name"]: job_state(jobset) for jobset in jobsets}
+            state["services"] = sorted(service["metadata"]["name"] for service in self._list(SERVICES))
         claims = self._list(PERSISTENTVOLUMECLAIMS)
         if claims:
-            seen["claims"] = {claim["metadata"]["name"]: _claim(claim) for claim in claims}
-        text = _without(seen, self.namespace)
+            state["claims"] = {claim["metadata"]["name"]: _claim(claim) for claim in claims}
+        text = _without(state, self.namespace)
         assert isinstance(text, dict)
         return text
 
-    def marks(self) -> Object:
+    def marks(self) -> KubeObject:
         """Return the labels and annotations that the Jobs and pods carry by now, and the names of the pods."""
         jobs = {f"Job {job['metadata']['name']}": _marks(job) for job in self._list(JOBS)}
         return {**jobs, **{f"Pod {_plain(pod)}": _pod_marks(pod) for pod in self._list(PODS)}}
 
     def events(self) -> list[str]:
         """Return every event about Jobs and JobSets, each once."""
-        found = set()
+        lines = set()
         for event in self._list(EVENTS):
             about = event["involvedObject"]
             if about["kind"] in KINDS and about["kind"] != PODS.kind:
                 message = re.sub(r"([Pp]od:? [a-z0-9/-]+-)[a-z0-9]{5}\b", r"\1*", event["message"])
                 if "already exists" in message:  # a look at what an informer did not know yet
                     continue
-                found.add(f"{about['kind']} {about['name']}: {event['type']} {event['reason']}: {message}")
-        return sorted(str(_without(line, self.namespace)) for line in found)
+                lines.add(f"{about['kind']} {about['name']}: {event['type']} {event['reason']}: {message}")
+        return sorted(str(_without(line, self.namespace)) for line in lines)
 
     def free(self) -> None:
-        """Let no pod be held any more, so that the namespace can go."""
+        """Remove the test's finalizer from all pods, so that the namespace can be deleted."""
         for pod in self._list(PODS):
             if HELD in (pod["metadata"].get("finalizers") or ()):
-                patch = {"metadata": {"finalizers": [each for each in pod["metadata"]["finalizers"] if each != HELD]}}
+                patch = {
+                    "metadata": {
+                        "finalizers": [finalizer for finalizer in pod["metadata"]["finalizers"] if finalizer != HELD]
+                    }
+                }
                 self.client.patch(PODS, pod["metadata"]["name"], patch, namespace=self.namespace)
 
     def _run(self, prefix: str) -> None:
@@ -110,7 +114,7 @@ class Stage:
         running = {"running": {"startedAt": timestamp()}}
         self._set(self._pod_of(prefix), phase="Running", state=running, ready=True)
 
-    def _end(self, prefix: str, code: int, more: Object | None = None) -> None:
+    def _end(self, prefix: str, code: int, more: KubeObject | None = None) -> None:
         """End the active pod of that name; long ago, so that no pause is to be waited for."""
         long_ago = timestamp(time.time() - 7200)
         state = {"terminated": {"exitCode": code, "startedAt": long_ago, "finishedAt": long_ago, "reason": "Ended"}}
@@ -123,7 +127,7 @@ class Stage:
         self._set(self._pod_of(prefix, deleted=True), phase="Failed" if code else "Succeeded", state=state)
 
     def _restart(self, prefix: str, count: int) -> None:
-        """Say that the container of a pod has been restarted so many times."""
+        """Set the restart count of a pod's container."""
         running = {"running": {"startedAt": timestamp()}}
         self._set(self._pod_of(prefix), phase="Running", state=running, ready=True, restarts=count)
 
@@ -134,18 +138,18 @@ class Stage:
         self.client.delete(KINDS[kind], name, namespace=self.namespace, propagation="Background")
 
     def _release(self, prefix: str) -> None:
-        """Let the held pods of that name go."""
+        """Remove the test's finalizer from the deleted pods of that name."""
         for pod in self._list(PODS):
             held = pod["metadata"].get("finalizers") or []
             if pod["metadata"]["name"].startswith(prefix) and HELD in held and _deleting(pod):
-                patch = {"metadata": {"finalizers": [each for each in held if each != HELD]}}
+                patch = {"metadata": {"finalizers": [finalizer for finalizer in held if finalizer != HELD]}}
                 self.client.patch(PODS, pod["metadata"]["name"], patch, namespace=self.namespace)
 
-    def _patch(self, kind: str, name: str, patch: Object) -> None:
+    def _patch(self, kind: str, name: str, patch: KubeObject) -> None:
         self.client.patch(KINDS[kind], name, patch, namespace=self.namespace)
 
     def _await(self, kind: str, name: str, condition: str) -> None:
-        """Wait for time to bring a condition about, or the end ("gone") of an object."""
+        """Wait for a condition of an object, or for its removal ("gone")."""
 
         def come() -> bool:
             obj = self.client.find(KINDS[kind], name, namespace=self.namespace)
@@ -156,8 +160,8 @@ class Stage:
 
         until(come, f"{kind} {name}: {condition}")
 
-    def _pod_of(self, prefix: str, *, deleted: bool = False) -> Object:
-        def found() -> list[Object]:
+    def _pod_of(self, prefix: str, *, deleted: bool = False) -> KubeObject:
+        def matching_pods() -> list[KubeObject]:
             return [
                 pod
                 for pod in self._list(PODS)
@@ -166,18 +170,18 @@ class Stage:
                 and _deleting(pod) is deleted
             ]
 
-        pods: list[Object] = until(found, f"an active pod {prefix}")
+        pods: list[KubeObject] = until(matching_pods, f"an active pod {prefix}")
         return pods[0]
 
     def _set(
         self,
-        pod: Object,
+        pod: KubeObject,
         *,
         phase: str,
-        state: Object,
+        state: KubeObject,
         ready: bool = False,
         restarts: int = 0,
-        more: Object | None = None,
+        more: KubeObject | None = None,
     ) -> None:
         container = {
             "name": pod["spec"]["containers"][0]["name"],
@@ -193,50 +197,50 @@ class Stage:
         name = pod["metadata"]["name"]
         self.client.patch(PODS, name, {"status": status}, namespace=self.namespace, subresource="status")
 
-    def _list(self, resource: Resource) -> list[Object]:
+    def _list(self, resource: Resource) -> list[KubeObject]:
         try:
             return self.client.list(resource, namespace=self.namespace).items
         except errors.NotFound:
             return []
 
 
-def until(found: Callable[[], Any], what: str, *, timeout: float = 15.0) -> Any:
+def until(probe: Callable[[], Any], description: str, *, timeout: float = 15.0) -> Any:
     """Return what `found` returns as soon as that is true."""
     deadline = time.monotonic() + timeout
-    while not (result := found()):
-        assert time.monotonic() < deadline, f"still waiting for {what} after {timeout:.0f} s"
+    while not (result := probe()):
+        assert time.monotonic() < deadline, f"still waiting for {description} after {timeout:.0f} s"
         time.sleep(0.01)
     return result
 
 
-def _plain(pod: Object) -> str:
+def _plain(pod: KubeObject) -> str:
     """Return a pod's name without its random end."""
     name: str = pod["metadata"]["name"]
     return name[:-6]
 
 
-def _deleting(pod: Object) -> bool:
+def _deleting(pod: KubeObject) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
-def _pod(pod: Object) -> Object:
-    seen: Object = {"name": _plain(pod), "phase": pod["status"]["phase"]}
+def _pod(pod: KubeObject) -> KubeObject:
+    entry: KubeObject = {"name": _plain(pod), "phase": pod["status"]["phase"]}
     if _deleting(pod):
-        seen["deleting"] = True
+        entry["deleting"] = True
     annotations = pod["metadata"].get("annotations") or {}
     for name, key in (("failures", _FAILURES), ("ignored", _IGNORED)):
         if key in annotations:
-            seen[name] = annotations[key]
-    return seen
+            entry[name] = annotations[key]
+    return entry
 
 
-def _claim(claim: Object) -> Object:
+def _claim(claim: KubeObject) -> KubeObject:
     metadata = claim["metadata"]
     owners = [(owner["kind"], owner["name"]) for owner in metadata.get("ownerReferences") or ()]
     return {"labels": metadata.get("labels") or {}, "owners": [list(owner) for owner in owners]}
 
 
-def _marks(obj: Object) -> Object:
+def _marks(obj: KubeObject) -> KubeObject:
     metadata = obj["metadata"]
     return {
         name: {key: value for key, value in (metadata.get(name) or {}).items() if _MARKS.match(key)}
@@ -244,19 +248,19 @@ def _marks(obj: Object) -> Object:
     }
 
 
-def _pod_marks(pod: Object) -> Object:
+def _pod_marks(pod: KubeObject) -> KubeObject:
     spec = pod["spec"]
     volumes = [volume for volume in spec.get("volumes") or () if "kube-api-access" not in volume["name"]]
     names = {name: spec.get(name) for name in ("hostname", "subdomain")}
     return {**_marks(pod), **names, "volumes": volumes}
 
 
-def _said(value: Any, names: dict[str, str]) -> Any:
+def _normalized(value: Any, names: dict[str, str]) -> Any:
     """Return a status without times, and with the random end of pods' names left out."""
     if isinstance(value, dict):
-        return {name: "time" if name in _TIMES else _said(inner, names) for name, inner in value.items()}
+        return {name: "time" if name in _TIMES else _normalized(inner, names) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_said(inner, names) for inner in value]
+        return [_normalized(inner, names) for inner in value]
     if isinstance(value, str):
         for name, plain in names.items():
             value = value.replace(name, f"{plain}-*")
@@ -271,7 +275,7 @@ def _without(value: Any, namespace: str) -> Any:
     return value.replace(f"{namespace}/", "NS/") if isinstance(value, str) else value
 
 
-def parts(scenario: Object) -> Iterator[tuple[int, list[Any] | None]]:
+def parts(scenario: KubeObject) -> Iterator[tuple[int, list[Any] | None]]:
     """Yield the steps of a scenario with their numbers; the first, without a step, is its beginning."""
     yield 0, None
     yield from enumerate(scenario["steps"], 1)

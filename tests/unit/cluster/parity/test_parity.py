@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.cluster import garbage, job
-from jupyter_trainjob.cluster.informers import Informers
+from jupyter_trainjob.api.resources import KubeObject
+from jupyter_trainjob.cluster import job
+from jupyter_trainjob.cluster.controllers import garbage_collector
+from jupyter_trainjob.cluster.shared_informers import SharedInformers
 from jupyter_trainjob.controller import manager
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller
@@ -25,7 +26,7 @@ from .record import RECORDED
 from .scenarios import OF_JOBS, OF_JOBSETS
 from .stage import Stage, parts
 
-KNOWN: Object = json.loads(RECORDED.read_text())
+KNOWN: KubeObject = json.loads(RECORDED.read_text())
 PATIENCE = 8.0
 
 
@@ -33,40 +34,40 @@ PATIENCE = 8.0
 def stage(world: World, start: Start) -> Stage:
     """A stage with the embedded reconcilers."""
     start(job.controller)
-    start(garbage.controller)
+    start(garbage_collector.controller)
     start(_jobsets)
     return Stage(world.client, "default")
 
 
 @pytest.mark.parametrize("scenario", [*OF_JOBS, *OF_JOBSETS], ids=lambda scenario: scenario["name"])
-def test_what_happens_is_what_a_real_cluster_did(stage: Stage, scenario: Object) -> None:
+def test_states_and_events_equal_those_of_a_real_cluster(stage: Stage, scenario: KubeObject) -> None:
     wanted = KNOWN[scenario["name"]]
     for number, step in parts(scenario):
         if step is None:
             stage.begin(scenario["objects"])
         else:
             stage.do(step)
-        what = "at the beginning" if step is None else f"after step {number}: {step}"
-        settled(lambda: unordered(stage.see()), unordered(wanted["seen"][number]), what)
+        description = "at the beginning" if step is None else f"after step {number}: {step}"
+        settled(lambda: unordered(stage.see()), unordered(wanted["seen"][number]), description)
         if number == 0 and scenario["marks"]:
             settled(stage.marks, wanted["marks"], "marks")
     settled(stage.events, wanted["events"], "in events")
 
 
-def settled(see: Callable[[], Any], wanted: Any, what: str) -> None:
-    """Wait until that is seen which is wanted; tell the difference if it does not come."""
+def settled(see: Callable[[], Any], wanted: Any, description: str) -> None:
+    """Wait until the state is the wanted one; fail with the difference after a timeout."""
     deadline = time.monotonic() + PATIENCE
-    while (seen := see()) != wanted and time.monotonic() < deadline:
+    while (actual := see()) != wanted and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert seen == wanted, f"{what}: {difference(seen, wanted)}"
+    assert actual == wanted, f"{description}: {difference(actual, wanted)}"
 
 
-def difference(seen: Any, wanted: Any, path: str = "") -> str:
+def difference(actual: Any, wanted: Any, path: str = "") -> str:
     """Return where two trees differ."""
-    if isinstance(seen, dict) and isinstance(wanted, dict):
-        names = sorted({*seen, *wanted})
-        return "".join(difference(seen.get(name), wanted.get(name), f"{path}.{name}") for name in names)
-    return "" if seen == wanted else f"\n{path}: {seen}, but on a real cluster {wanted}"
+    if isinstance(actual, dict) and isinstance(wanted, dict):
+        names = sorted({*actual, *wanted})
+        return "".join(difference(actual.get(name), wanted.get(name), f"{path}.{name}") for name in names)
+    return "" if actual == wanted else f"\n{path}: {actual}, but on a real cluster {wanted}"
 
 
 def unordered(value: Any) -> Any:
@@ -78,6 +79,6 @@ def unordered(value: Any) -> Any:
     return value
 
 
-def _jobsets(client: Client, informers: Informers) -> Controller:
-    _, jobsets = manager.controllers(client)
+def _jobsets(client: Client, informers: SharedInformers) -> Controller:
+    _, jobsets = manager.build_controllers(client)
     return jobsets

@@ -1,4 +1,4 @@
-"""The Jobs and the Service that a JobSet becomes, with the labels that JobSet v0.12 gives them."""
+"""The Jobs and the Service of a JobSet, with the labels of JobSet v0.12."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import copy
 
 import pytest
 
-from jupyter_trainjob.api.resources import Object
-from jupyter_trainjob.controller.jobset.jobs import new_job
-from jupyter_trainjob.controller.jobset.labels import coordinator_endpoint, job_key
-from jupyter_trainjob.controller.jobset.network import headless_service
+from jupyter_trainjob.api.kinds import jobsets
+from jupyter_trainjob.api.resources import KubeObject
+from jupyter_trainjob.controller.jobset.headless_service import headless_service
+from jupyter_trainjob.controller.jobset.job_template import new_job
+from jupyter_trainjob.controller.jobset.labels import job_key
 
 from .objects import jobset, replicated
 
@@ -23,7 +24,7 @@ OWNER = {
 }
 
 
-def test_a_job_is_what_the_reference_describes_field_by_field() -> None:
+def test_job_equals_the_reference() -> None:
     js = jobset(replicated("first", replicas=2), replicated(pods=2, groupName="g"), status={"restarts": 3})
     js["spec"]["replicatedJobs"][1]["template"]["metadata"] = {"labels": {"a": "b"}, "name": "ignored"}
     before = copy.deepcopy(js)
@@ -73,7 +74,7 @@ def test_the_job_key_is_the_sha1_of_namespace_and_name() -> None:
     assert job_key("default", "a-node-0") == "2b73ecf9deb65775a01f2f95afca7da351c61b60"
 
 
-def test_indices_count_over_the_whole_jobset_and_over_the_group() -> None:
+def test_job_indices_are_global_and_per_group() -> None:
     js = jobset(
         replicated("a", replicas=2, groupName="x"), replicated("b", replicas=3), replicated("c", 1, groupName="x")
     )
@@ -86,33 +87,37 @@ def test_indices_count_over_the_whole_jobset_and_over_the_group() -> None:
     assert labels["jobset.sigs.k8s.io/group-name"] == "default"
 
 
-def test_settings_of_the_template_come_before_defaults() -> None:
+def test_template_settings_override_defaults() -> None:
     job = replicated()
     job["template"]["spec"]["completionMode"] = "NonIndexed"
     job["template"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"
-    made = new_job(jobset(job, suspend=True), job, 0)["spec"]
-    assert (made["completionMode"], made["suspend"]) == ("NonIndexed", True)
-    assert made["template"]["spec"]["restartPolicy"] == "Never"
+    spec = new_job(jobset(job, suspend=True), job, 0)["spec"]
+    assert (spec["completionMode"], spec["suspend"]) == ("NonIndexed", True)
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
 
 
-def test_the_coordinator_is_told_to_every_job_and_pod() -> None:
+def test_every_job_and_pod_names_the_coordinator() -> None:
     js = jobset(coordinator={"replicatedJob": "node", "podIndex": 1}, network={"subdomain": "s"})
-    assert coordinator_endpoint(js) == "j-node-0-1.s"
-    made = new_job(js, js["spec"]["replicatedJobs"][0], 0)
+    assert jobsets.coordinator_endpoint(js) == "j-node-0-1.s"
+    created = new_job(js, js["spec"]["replicatedJobs"][0], 0)
     key = "jobset.sigs.k8s.io/coordinator"
-    assert made["metadata"]["labels"][key] == made["spec"]["template"]["metadata"]["annotations"][key] == "j-node-0-1.s"
+    assert (
+        created["metadata"]["labels"][key]
+        == created["spec"]["template"]["metadata"]["annotations"][key]
+        == "j-node-0-1.s"
+    )
 
 
 def test_exclusive_topology_is_an_annotation_only() -> None:
     key = "alpha.jobset.sigs.k8s.io/exclusive-topology"
     js = jobset()
     js["metadata"]["annotations"] = {key: "rack"}
-    made = new_job(js, js["spec"]["replicatedJobs"][0], 0)
-    assert made["metadata"]["annotations"][key] == "rack"
-    assert key not in made["metadata"]["labels"]
+    created = new_job(js, js["spec"]["replicatedJobs"][0], 0)
+    assert created["metadata"]["annotations"][key] == "rack"
+    assert key not in created["metadata"]["labels"]
 
 
-SERVICES: dict[str, tuple[Object, Object | None]] = {
+SERVICES: dict[str, tuple[KubeObject, KubeObject | None]] = {
     "hostnames by default": ({}, {"name": "j", "publish": True}),
     "a subdomain names the Service": ({"subdomain": "s"}, {"name": "s", "publish": True}),
     "addresses only when ready": ({"publishNotReadyAddresses": False}, {"name": "j", "publish": False}),
@@ -121,7 +126,7 @@ SERVICES: dict[str, tuple[Object, Object | None]] = {
 
 
 @pytest.mark.parametrize("case", SERVICES.values(), ids=SERVICES.keys())
-def test_headless_service(case: tuple[Object, Object | None]) -> None:
+def test_headless_service(case: tuple[KubeObject, KubeObject | None]) -> None:
     network, expected = case
     js = jobset(network=network)
     service = headless_service(js)

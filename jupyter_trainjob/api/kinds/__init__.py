@@ -1,0 +1,1 @@
+"""The served kinds: fields, defaults and validation of each."""

@@ -1,0 +1,1 @@
+"""Schemas of the kinds: generated CRDs, built-in types, decoding and validation."""

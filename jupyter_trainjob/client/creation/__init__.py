@@ -1,0 +1,1 @@
+"""Create a TrainJob with its Secrets and files, step by step, and delete what a failed attempt left behind."""

@@ -1,0 +1,1 @@
+"""The record of a job, and jobs created from it: details, reruns and forks."""

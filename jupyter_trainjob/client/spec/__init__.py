@@ -1,0 +1,1 @@
+"""The options of a job as fields of a TrainJob: units, resources, runtimes. Sends nothing."""

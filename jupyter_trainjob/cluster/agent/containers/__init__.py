@@ -1,0 +1,1 @@
+"""One run of a container: from its preparation to the start of its shim."""

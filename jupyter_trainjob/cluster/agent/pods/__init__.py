@@ -1,0 +1,1 @@
+"""One pod on this node: kubelet's rules, its status and its events."""

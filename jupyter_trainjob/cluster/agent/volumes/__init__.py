@@ -1,0 +1,1 @@
+"""A pod's volumes as folders, kept up to date."""

@@ -1,0 +1,1 @@
+"""Parse requests as apimachinery does: paths, query parameters, selectors, bodies and patches."""

@@ -1,0 +1,1 @@
+"""The verbs: get, list and watch; create, update and patch; delete; logs."""

@@ -1,0 +1,1 @@
+"""Controllers of kube-controller-manager, and controllers that delete what finished jobs leave."""

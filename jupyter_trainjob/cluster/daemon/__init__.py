@@ -1,0 +1,1 @@
+"""The daemon process of the embedded cluster: find, start, stop, upgrade and uninstall it."""

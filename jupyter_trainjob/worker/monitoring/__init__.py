@@ -1,0 +1,1 @@
+"""Background threads of a rank: resource usage, hangs, ranks that train alone."""

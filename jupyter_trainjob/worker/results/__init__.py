@@ -1,0 +1,1 @@
+"""The results and exceptions that a rank sends back."""

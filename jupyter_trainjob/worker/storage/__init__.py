@@ -1,0 +1,1 @@
+"""The job's folder and files in the pod, and its synchronization with ``--storage URL``."""

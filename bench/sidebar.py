@@ -23,11 +23,11 @@ from bench.table import Row
 from jupyter_trainjob.api.resources import TRAINJOBS
 from jupyter_trainjob.client import context
 from jupyter_trainjob.client.job_list import job_list
-from tests.embedded import wait_for
 from tests.ui import tools
 from tests.ui.lab import many
 from tests.ui.lab.many.jobs import COUNT, NAMESPACE, many_jobs
 from tests.ui.lab.server import Server, jupyter_server
+from tests.waiting import wait_for
 
 RUNS = 15
 SCENE = f"sidebar, {COUNT:,} jobs"

@@ -1,4 +1,4 @@
-"""What every test shares: Ctrl-C as in a terminal, and the time by folder at the end of a run."""
+"""What every test shares: Ctrl-C as in a terminal, limits of time, and the time by folder at the end of a run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ import signal
 
 import pytest
 
+from tests.waiting import patience
+
 
 def pytest_configure() -> None:
     """Take Ctrl-C as in a terminal: a shell that starts the suite in its background has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Scale the time limit of each test with TRAINJOB_TEST_PATIENCE."""
+    default = float(config.getini("timeout"))
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        limit = float(marker.args[0]) if marker else default
+        item.add_marker(pytest.mark.timeout(patience(limit)), append=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from jupyter_trainjob.client.queries import list_jobs
 from jupyter_trainjob.cluster.daemon import daemon_status, launcher
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import STATE_DIR_ENV
-
-END_TIMEOUT = 60.0
+from tests.waiting import wait_for
 
 
 @contextmanager
@@ -67,14 +65,6 @@ def processes_of(state: StateDir) -> list[psutil.Process]:
         if process.pid != os.getpid() and any(str(state.root) in word for word in words) and _ours(process):
             processes.append(process)
     return processes
-
-
-def wait_for(condition: Callable[[], object], timeout: float = END_TIMEOUT) -> None:
-    """Wait until a condition that has no event holds; fail after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def _wait_until_no_pod_runs(state: StateDir) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 import pytest
 
 from tests.paths import ROOT
+from tests.waiting import patience
 
 _ROOT: Final = ROOT
 
@@ -50,6 +51,6 @@ def install(python: Path, *requirements: str, lock: str = "isolated", options: S
     versions = str(_ROOT / "requirements" / f"{lock}.txt")
     command = [uv(), "pip", "install", "--quiet", "--python", str(python), "--constraint", versions]
     command += ["--build-constraint", versions, *options, *requirements]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(240), check=False)
     if done.returncode:
         lacking(f"cannot install {' '.join(requirements)}: {done.stderr.strip()}")

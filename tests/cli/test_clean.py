@@ -15,7 +15,8 @@ from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster.daemon import uninstall
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.cli.test_cluster import trainjob
-from tests.embedded import embedded_cluster, kill_daemon, processes_of, wait_for
+from tests.embedded import embedded_cluster, kill_daemon, processes_of
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -45,10 +46,11 @@ def lives(pid: int) -> bool:
         return False
 
 
+@pytest.mark.journey
 def test_clean_asks_for_confirmation_and_removes_daemon_programs_and_files(state: StateDir, tmp_path: Path) -> None:
     child_pid_file = tmp_path / "child"
     jupyter_trainjob.submit(stubborn, child_pid_file, runtime="plain")
-    wait_for(lambda: child_pid_file.exists() and child_pid_file.read_text(), timeout=60)
+    wait_for(lambda: child_pid_file.exists() and child_pid_file.read_text())
     child = int(child_pid_file.read_text())
     (state.root / "mine").write_text("not the cluster's")
     context.forget_connections()
@@ -68,7 +70,7 @@ def test_clean_asks_for_confirmation_and_removes_daemon_programs_and_files(state
 def test_clean_ends_programs_whose_daemon_and_shim_were_killed(state: StateDir, tmp_path: Path) -> None:
     child_pid_file = tmp_path / "child"
     jupyter_trainjob.submit(stubborn, child_pid_file, runtime="plain")
-    wait_for(lambda: child_pid_file.exists() and child_pid_file.read_text(), timeout=60)
+    wait_for(lambda: child_pid_file.exists() and child_pid_file.read_text())
     kill_daemon(state)
     (run,) = uninstall.running_containers(state)
     pids = run.pids()

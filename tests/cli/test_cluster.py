@@ -14,6 +14,7 @@ import yaml
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import VERSION
 from tests.embedded import embedded_cluster
+from tests.waiting import patience
 
 
 @pytest.fixture
@@ -27,10 +28,11 @@ def trainjob(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run what ``jupyter trainjob …`` runs."""
     command = [str(Path(sys.executable).parent / "jupyter-trainjob"), *words]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=90, env={**os.environ, **variables}, check=False
+        command, capture_output=True, text=True, timeout=patience(90), env={**os.environ, **variables}, check=False
     )
 
 
+@pytest.mark.journey
 def test_cluster_is_started_described_and_stopped(state: StateDir) -> None:
     assert trainjob("cluster", "status").returncode == 1
     started = trainjob("cluster", "start")
@@ -43,6 +45,7 @@ def test_cluster_is_started_described_and_stopped(state: StateDir) -> None:
     assert "not running" in trainjob("cluster", "stop").stdout
 
 
+@pytest.mark.journey
 def test_kubeconfig_prints_the_path_of_a_private_file_as_its_last_line(state: StateDir) -> None:
     path = Path(trainjob("cluster", "kubeconfig").stdout.splitlines()[-1])
     config = yaml.safe_load(path.read_text())
@@ -62,7 +65,7 @@ def test_restarted_daemon_keeps_its_address(state: StateDir) -> None:
 def test_concurrent_starts_find_one_daemon(state: StateDir) -> None:
     command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "cluster", "start"]
     racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    outputs = {process.communicate(timeout=90)[0] for process in racing}
+    outputs = {process.communicate(timeout=patience(90))[0] for process in racing}
     assert [process.returncode for process in racing] == [0] * 4
     assert len(outputs) == 1
 
@@ -76,7 +79,10 @@ def test_unwritable_state_folder_is_an_error_without_a_traceback() -> None:
 
 def test_jupyter_finds_the_command() -> None:
     command = [str(Path(sys.executable).parent / "jupyter"), "trainjob", "--version"]
-    assert subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout == f"{VERSION}\n"
+    assert (
+        subprocess.run(command, capture_output=True, text=True, timeout=patience(90), check=True).stdout
+        == f"{VERSION}\n"
+    )
 
 
 def test_wrong_usage_lists_the_commands() -> None:

@@ -17,8 +17,8 @@ import pytest
 from jupyter_trainjob.cli import main, shell_completion
 from jupyter_trainjob.cli.completion_scripts import SCRIPTS
 from jupyter_trainjob.constants import STATE_DIR_ENV
-from tests.embedded import wait_for
 from tests.needs import lacking
+from tests.waiting import wait_for
 
 LINES = {
     "a command": ("jupyter trainjob lo", ["logs"]),
@@ -90,7 +90,7 @@ def test_zsh_completes_the_line(shell_env: dict[str, str], tmp_path: Path, line:
             os.write(terminal, f"{line}\t\x18".encode())
             reader = threading.Thread(target=drain, args=(terminal,), daemon=True)
             reader.start()
-            wait_for(finished.exists, timeout=60)
+            wait_for(finished.exists)
         finally:
             shell.kill()
     reader.join()

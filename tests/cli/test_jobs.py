@@ -17,7 +17,8 @@ from jupyter_trainjob.client.snapshot import PHASES
 from jupyter_trainjob.client.trainjob import TrainJob
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.cli.test_cluster import trainjob
-from tests.embedded import embedded_cluster, wait_for
+from tests.embedded import embedded_cluster
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -44,11 +45,12 @@ def job(state: StateDir) -> Iterator[TrainJob]:
     """A job that goes on until it is stopped."""
     job = jupyter_trainjob.submit(endless, nodes=2, runtime="plain")
     # Its reports may be read before its status says that it runs.
-    wait_for(lambda: (job.snapshot().step or 0) > 2 and job.status().value == "Running", timeout=60)
+    wait_for(lambda: (job.snapshot().step or 0) > 2 and job.status().value == "Running")
     yield job
     job.delete()
 
 
+@pytest.mark.journey
 def test_list_get_and_logs_show_a_running_job(job: TrainJob) -> None:
     listed = json.loads(trainjob("list", "-o", "json").stdout)
     (one,) = [entry for entry in listed if entry["name"] == job.name]
@@ -62,7 +64,7 @@ def test_list_get_and_logs_show_a_running_job(job: TrainJob) -> None:
         snapshots.append(yaml.safe_load(trainjob("get", "endless", "-o", "yaml").stdout))
         return bool(snapshots[-1]["step"]) and all(node["usage"] and node["ranks"] for node in snapshots[-1]["pods"])
 
-    wait_for(has_read_logs, timeout=60)
+    wait_for(has_read_logs)
     got = snapshots[-1]
     assert got["name"] == job.name
     assert got["step"] > 0
@@ -77,10 +79,11 @@ def test_list_get_and_logs_show_a_running_job(job: TrainJob) -> None:
     assert "has no node 2: it has nodes 0 to 1" in beyond.stderr
 
 
+@pytest.mark.journey
 def test_job_is_stopped_resumed_and_deleted(job: TrainJob) -> None:
     assert trainjob("stop", job.name).stdout == f"{job.name}: Stopped\n"
     assert trainjob("resume", job.name).returncode == 0
-    wait_for(lambda: job.status().value == "Running", timeout=60)
+    wait_for(lambda: job.status().value == "Running")
     assert trainjob("delete", job.name, job.name).stdout == f"{job.name}: deleted\n"
     after_deletion = trainjob("get", job.name)
     assert after_deletion.returncode == 1
@@ -91,9 +94,10 @@ def failing() -> None:
     raise ValueError("not today")
 
 
+@pytest.mark.journey
 def test_get_and_events_show_a_failure(state: StateDir) -> None:
     job = jupyter_trainjob.submit(failing, runtime="plain")
-    job.wait(timeout=60)
+    job.wait(timeout=patience(60))
     got = json.loads(trainjob("get", job.name, "-o", "json").stdout)
     assert (got["state"], got["failure"]["headline"]) == ("Failed", "ValueError: not today")
     assert "not today" in trainjob("get", job.name).stdout
@@ -163,7 +167,7 @@ def wordy() -> None:
 
 def test_logs_counts_omitted_lines_and_all_prints_them(state: StateDir) -> None:
     job = jupyter_trainjob.submit(wordy, nodes=1, runtime="plain")
-    job.wait(60)
+    job.wait(patience(60))
     stored = trainjob("logs", job.name)
     omitted = LINES - len(stored.stdout.splitlines())
     assert omitted > 0

@@ -22,7 +22,7 @@ from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.client.trainjob import TrainJob
 from jupyter_trainjob.constants import STATE_DIR_ENV
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 KUBECONFIG = os.environ.get("TRAINJOB_TEST_KUBECONFIG")
 pytestmark = [

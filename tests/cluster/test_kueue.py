@@ -27,7 +27,7 @@ from jupyter_trainjob.client.trainjob import TrainJob, live_job
 from jupyter_trainjob.constants import KUEUE_GROUP, KUEUE_PATCH_MANAGER, KUEUE_QUEUE_LABEL, STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 KUBECONFIG = os.environ.get("TRAINJOB_TEST_KUBECONFIG")
 pytestmark = [
@@ -119,7 +119,7 @@ def becomes(job: TrainJob, state: State, *words: str) -> None:
         snapshot = job.snapshot()
         return snapshot.state is state and all(word in snapshot.reason for word in words)
 
-    wait_for(has, timeout=90)
+    wait_for(has, limit=90)
 
 
 def test_job_is_admitted_queued_preempted_and_resumed(destination: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from jupyter_trainjob.api.resources import NAMESPACES, NODES, PODS, KubeObject
 from jupyter_trainjob.cluster.scheduler import placement
 from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 KUBECONFIG = os.environ.get("TRAINJOB_TEST_KUBECONFIG")
 pytestmark = [
@@ -76,7 +76,7 @@ def test_unschedulable_pod_has_kube_schedulers_message(
         )
         return condition if condition and condition["status"] == "False" else None
 
-    wait_for(lambda: false_condition() is not None, timeout=60)
+    wait_for(lambda: false_condition() is not None)
     scheduled = false_condition() or {}
     if spec.get("schedulingGates"):
         assert (scheduled["reason"], scheduled["message"]) == (

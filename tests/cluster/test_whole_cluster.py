@@ -27,7 +27,7 @@ from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.client.trainjob import live_job
 from jupyter_trainjob.constants import STATE_DIR_ENV
-from tests.embedded import wait_for
+from tests.waiting import patience, wait_for
 
 KUBECONFIG = os.environ.get("TRAINJOB_TEST_KUBECONFIG")
 IMAGE = os.environ.get("TRAINJOB_TEST_IMAGE", "")
@@ -76,7 +76,7 @@ def test_cell_trains_on_two_nodes_and_returns_its_result(destination: dict[str, 
     )
     options = job_options(name="real", nodes=2, runtime="ours-torch-distributed", out=("text",), **destination)
     job = send(prepare_cell(cell, {"weight": 21}, filename="Cell [1]", options=options))
-    assert job.result(timeout=240).item() == 42
+    assert job.result(timeout=patience(240)).item() == 42
     assert job.out["text"] == "$HOME `x` ünï"
     metrics = job.metrics()
     assert sorted(zip(metrics["rank"], metrics["step"], strict=True)) == [
@@ -96,7 +96,7 @@ def test_exception_names_the_rank_and_the_line(destination: dict[str, Any]) -> N
     options = job_options(name="bad", nodes=2, runtime="ours-plain", **destination)
     job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
     with pytest.raises(ValueError, match="here") as raised:
-        job.result(timeout=120)
+        job.result(timeout=patience(120))
     failure = job.snapshot().failure
     assert failure is not None
     assert (failure.rank, failure.where) == (1, "Cell [1], line 3")
@@ -108,12 +108,12 @@ def test_stop_keeps_checkpoints_and_resume_continues(destination: dict[str, Any]
     cell = "import time\nfor step in range(3000):\n    report(step=step + 1)\n    time.sleep(0.1)"
     options = job_options(name="long", nodes=1, runtime="ours-plain", **destination)
     job = send(prepare_cell(cell, {}, filename="Cell [1]", options=options))
-    wait_for(lambda: (job.snapshot().step or 0) > 5, timeout=120)
+    wait_for(lambda: (job.snapshot().step or 0) > 5, limit=120)
     live_job(job).stop()
-    wait_for(lambda: job.status() == State.STOPPED, timeout=60)
+    wait_for(lambda: job.status() == State.STOPPED)
     assert len(job.metrics()["step"]) > 5
     job.resume()
-    wait_for(lambda: job.status() == State.RUNNING, timeout=120)
+    wait_for(lambda: job.status() == State.RUNNING, limit=120)
     job.delete()
 
 
@@ -129,13 +129,13 @@ def test_job_with_retries_is_restarted_with_events(destination: dict[str, Any]) 
     )
     job = send(prepare_cell("raise ValueError('always')", {}, filename="Cell [1]", options=options))
     with pytest.raises(ValueError, match="always"):
-        job.result(timeout=240)
+        job.result(timeout=patience(240))
     assert (job.snapshot().ranks, job.snapshot().runtime) == (4, "ours-torch-distributed")
     assert {"Scheduled", "Started", "SuccessfulCreate"} <= {event["reason"] for event in job.events()}
     assert job.name not in [runtime.name for runtime in jupyter_trainjob.list_runtimes(**destination)]
     job.delete()
     client = context.connect(destination["context"]).client
-    wait_for(lambda: client.find(TRAININGRUNTIMES, job.name, namespace=destination["namespace"]) is None, timeout=60)
+    wait_for(lambda: client.find(TRAININGRUNTIMES, job.name, namespace=destination["namespace"]) is None)
 
 
 def test_job_beyond_its_deadline_or_memory_limit_has_the_reason(destination: dict[str, Any]) -> None:
@@ -144,8 +144,8 @@ def test_job_beyond_its_deadline_or_memory_limit_has_the_reason(destination: dic
     first = send(prepare_cell("import time; time.sleep(300)", {}, filename="Cell [1]", options=late))
     second = send(prepare_cell("bytearray(300 * 2**20)", {}, filename="Cell [2]", options=greedy))
     with pytest.raises(errors.JobFailed, match="longer than its deadline of 8s"):
-        first.result(timeout=120)
+        first.result(timeout=patience(120))
     with pytest.raises(errors.JobFailed, match="more memory than its limit"):
-        second.result(timeout=120)
+        second.result(timeout=patience(120))
     first.delete()
     second.delete()

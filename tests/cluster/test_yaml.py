@@ -29,7 +29,8 @@ from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.constants import EMBEDDED_CONTEXT
 from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
-from tests.embedded import embedded_cluster, wait_for
+from tests.embedded import embedded_cluster
+from tests.waiting import wait_for
 
 KUBECONFIG = os.environ.get("TRAINJOB_TEST_KUBECONFIG")
 NAMED_IMAGE = "trainjob.local/torch:1"
@@ -65,7 +66,7 @@ def namespace_client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
         client.create(NAMESPACES, {"metadata": {"name": namespace}})
         yield client, namespace
         client.delete(NAMESPACES, namespace)
-        wait_for(lambda: client.find(NAMESPACES, namespace) is None, timeout=60)
+        wait_for(lambda: client.find(NAMESPACES, namespace) is None)
 
 
 def _log(client: Client, pod: KubeObject, container: str) -> str:
@@ -89,7 +90,7 @@ def test_job_of_two_nodes_with_an_init_container_and_torchrun_completes(namespac
         job = client.get(TRAINJOBS, "clusters", namespace=namespace)
         return conditions.is_true(job, "Complete") or conditions.is_true(job, "Failed")
 
-    wait_for(ended, timeout=180)
+    wait_for(ended, limit=180)
     pods = client.list(PODS, namespace=namespace).items
     pods.sort(key=lambda pod: str(pod["metadata"]["name"]))
     logs = [(_log(client, pod, "prepare"), _log(client, pod, "node")) for pod in pods]

@@ -24,6 +24,7 @@ from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Transport
+from tests.waiting import patience
 
 from . import pair
 from .kube import build, control_plane, crds
@@ -31,7 +32,7 @@ from .logs import TwoLines
 from .pair import Pair
 from .server import Server, trainjob
 
-KUBECTL_TIMEOUT = 60
+KUBECTL_TIMEOUT = patience(60)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class _Running:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the real server before the first test, because the build exceeds the time limit of a test."""
-    if any("kubernetes" in _parameters(item) or "both" in _fixtures(item) for item in session.items):
+    fixtures = {"both", "programs"}
+    if any("kubernetes" in _parameters(item) or fixtures & set(_fixtures(item)) for item in session.items):
         build.KUBERNETES.ensure_before_tests(session)
 
 

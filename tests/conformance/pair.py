@@ -16,6 +16,7 @@ from typing import Any, Final
 from jupyter_trainjob.api.resources import NAMESPACES, KubeObject, Resource
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Transport
+from tests.waiting import patience
 
 _OF_ONE_SERVER: Final = frozenset({"uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "time"})
 _NOWHERE: Final = ("", "<nil>")
@@ -98,7 +99,7 @@ def comparable(value: Any) -> Any:
 
 
 def _reply(transport: Transport, request: Request) -> Reply:
-    response = transport.send(request, timeout=30)
+    response = transport.send(request, timeout=patience(60))
     text = response.read()
     try:
         body: Any = json.loads(text)

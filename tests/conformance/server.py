@@ -11,6 +11,7 @@ from typing import Any
 from jupyter_trainjob.api.resources import CONFIGMAPS, KubeObject, Resource
 from jupyter_trainjob.kube.client import MERGE_PATCH, Client
 from jupyter_trainjob.kube.transport import Request, Transport
+from tests.waiting import patience
 
 JSON_PATCH = "application/json-patch+json"
 
@@ -51,7 +52,7 @@ class Server:
     ) -> Answer:
         """Send a raw request and return its response, also an error."""
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        response = self.transport.send(Request(method, path, query or {}, content, content_type), timeout=30)
+        response = self.transport.send(Request(method, path, query or {}, content, content_type), timeout=patience(60))
         text = response.read()
         try:
             parsed: Any = json.loads(text)

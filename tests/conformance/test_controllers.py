@@ -14,6 +14,7 @@ import pytest
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import JOBS, JOBSETS, SERVICES, TRAININGRUNTIMES, TRAINJOBS, KubeObject
 from jupyter_trainjob.controller.manager import Manager, build_controllers
+from tests.waiting import wait_for
 
 from .server import Server
 
@@ -64,17 +65,9 @@ def create(server: Server, **spec: Any) -> None:
     server.client.create(TRAINJOBS, job, namespace=server.namespace)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
-    """Return the first truthy result of `condition`; a missing object counts as false."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            value = condition()
-        except (errors.NotFound, KeyError):
-            value = None
-        if value or time.monotonic() > deadline:
-            return value
-        time.sleep(0.01)
+def eventually(condition: Callable[[], object]) -> Any:
+    """Return the first truthy result of `condition`; a missing object or field counts as false."""
+    return wait_for(condition, missing=(errors.NotFound, KeyError))
 
 
 def end(server: Server, kind: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from jupyter_trainjob.api.resources import CONFIGMAPS, NAMESPACES, PODS, TRAINJOBS
 from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.transport import Request
+from tests.waiting import patience
 
 from .server import Answer, Server, trainjob
 
@@ -141,7 +142,9 @@ def connect(server: Server) -> http.client.HTTPSConnection:
     assert server.kubeconfig
     where = urlsplit(kubeconfig_file.load_transport(kubeconfig=server.kubeconfig).server)
     assert where.hostname
-    return http.client.HTTPSConnection(where.hostname, where.port, context=ssl._create_unverified_context(), timeout=60)
+    return http.client.HTTPSConnection(
+        where.hostname, where.port, context=ssl._create_unverified_context(), timeout=patience(60)
+    )
 
 
 @with_a_socket
@@ -163,7 +166,7 @@ def test_token_is_required(server: Server, token: str | None) -> None:
 def test_server_certificate_is_verified_by_the_kubeconfig(server: Server) -> None:
     assert server.client.list(NAMESPACES).items  # a certificate of anybody else raises
     connection = connect(server)
-    strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=60)
+    strict = http.client.HTTPSConnection(connection.host, connection.port, timeout=patience(60))
     with pytest.raises(ssl.SSLCertVerificationError):
         strict.request("GET", "/version")
     strict.close()

@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS, EVENTS, JOBS, NAMESPACES, PODS, SECRETS, SERVICES, TRAINJOBS
+from tests.waiting import patience
 
 from .server import JSON_PATCH, Server, job, pod, trainjob
 
@@ -287,7 +288,7 @@ def test_one_of_concurrent_creates_of_a_name_succeeds(server: Server) -> None:
     barrier = threading.Barrier(8)
 
     def create() -> None:
-        barrier.wait(60)
+        barrier.wait(patience(60))
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}
         answers.append(server.send("POST", server.path(CONFIGMAPS), body).status)
 

@@ -15,6 +15,7 @@ from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_on, send
 from jupyter_trainjob.client.trainjob import TrainJob
 from tests.paths import ROOT
+from tests.waiting import patience
 
 from .server import Server, trainjob
 
@@ -31,7 +32,7 @@ def test_copy_of_a_cells_job_has_its_own_secrets_and_runtime(server: Server, ret
     again = first.rerun()
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=10)
+            thread.join(timeout=patience(60))
     specs = [server.client.get(TRAINJOBS, job.name, namespace=server.namespace)["spec"] for job in (first, again)]
     for spec in specs:
         spec["runtimePatches"][0].pop("time", None)  # When it came, which a webhook writes.

@@ -8,6 +8,7 @@ import pytest
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS, JOBS, SERVICES, TRAINJOBS, KubeObject
+from tests.waiting import patience
 
 from .server import JSON_PATCH, Server, job, trainjob
 
@@ -195,7 +196,7 @@ def test_exactly_one_concurrent_patch_of_a_version_succeeds(server: Server) -> N
     answers: dict[int, int] = {}
 
     def patch(number: int) -> None:
-        barrier.wait(60)
+        barrier.wait(patience(60))
         change = {"metadata": {"resourceVersion": version}, "data": {"winner": str(number)}}
         answers[number] = server.merge(CONFIGMAPS, "a", change).status
 

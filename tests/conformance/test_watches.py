@@ -15,6 +15,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS, SECRETS, TRAINJOBS, KubeObject, Resource
 from jupyter_trainjob.kube.client import WatchEvent
 from jupyter_trainjob.kube.transport import Request
+from tests.waiting import patience
 
 from .server import Server, trainjob
 
@@ -208,7 +209,7 @@ def test_bookmark_has_only_a_version(server: Server) -> None:
 
 def test_bookmarks_are_sent_only_on_request(server: Server) -> None:
     query = {"watch": "true", "resourceVersion": version(server), "timeoutSeconds": "2"}
-    response = server.transport.send(Request("GET", server.path(CONFIGMAPS), query, stream=True), timeout=30)
+    response = server.transport.send(Request("GET", server.path(CONFIGMAPS), query, stream=True), timeout=patience(60))
     assert response.read() == b""
     response.close()
 
@@ -275,7 +276,7 @@ def test_concurrent_writes_reach_every_watch_in_the_same_order(server: Server) -
 
 def test_watch_parameter_streams_one_event_per_line(server: Server) -> None:
     query = {"watch": "1", "resourceVersion": version(server), "timeoutSeconds": str(PATIENCE)}
-    response = server.transport.send(Request("GET", server.path(CONFIGMAPS), query, stream=True), timeout=30)
+    response = server.transport.send(Request("GET", server.path(CONFIGMAPS), query, stream=True), timeout=patience(60))
     try:
         assert response.status == 200
         assert response.headers["content-type"].startswith("application/json")
@@ -299,5 +300,5 @@ def test_closing_a_watch_from_another_thread_ends_it(server: Server) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     watch.close()
-    assert ended.wait(60)
+    assert ended.wait(patience(60))
     reader.join()

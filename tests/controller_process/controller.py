@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from jupyter_trainjob.cluster.state import tls_credentials
 from jupyter_trainjob.controller_process.webhook_configurations import webhook_configurations
 from jupyter_trainjob.kube.client import Client
 from tests.paths import ROOT
+from tests.waiting import patience, wait_for
 
 LEASE_NAMESPACE: Final = "kubeflow-system"
 
@@ -41,16 +41,16 @@ class Process:
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
         self._process.terminate()
-        return self._process.wait(timeout=20)
+        return self._process.wait(timeout=patience(60))
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=patience(60))
 
     def close(self) -> None:
         """End the process, and close the pipe to it."""
         self._process.kill()
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=patience(60))
 
     @property
     def pid(self) -> int:
@@ -88,14 +88,6 @@ def registered_webhooks(
         client.delete(kinds[configuration["kind"]], configuration["metadata"]["name"])
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30) -> Any:
-    """Return the first truthy result of `condition`; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if result := condition():
-                return result
-        except (errors.NotFound, KeyError):
-            pass
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
+def eventually(condition: Callable[[], object]) -> Any:
+    """Return the first truthy result of `condition`; a missing object or field counts as false."""
+    return wait_for(condition, missing=(errors.NotFound, KeyError))

@@ -15,6 +15,7 @@ from jupyter_trainjob.api.resources import NAMESPACES
 from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
 from tests.conformance.kube import control_plane
+from tests.waiting import patience
 
 from .controller import eventually
 
@@ -65,7 +66,9 @@ class RestartableCluster:
 
     def _etcd(self, path: str, body: Any) -> Any:
         url = f"http://127.0.0.1:{self._servers.etcd_port}/v3/{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()), timeout=30) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, json.dumps(body).encode()), timeout=patience(60)
+        ) as answer:
             return json.loads(answer.read())
 
 
@@ -86,4 +89,4 @@ def running_cluster(folder: Path, programs: Path) -> Iterator[RestartableCluster
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=patience(60))

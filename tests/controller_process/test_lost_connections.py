@@ -148,6 +148,6 @@ def test_silent_watch_ends_with_its_time(
         eventually(lambda: has_job(cluster, "seen"))
         assert proxy.silence() >= 6, "a watch for each kind"
         create(cluster, "silent")
-        eventually(lambda: has_job(cluster, "silent"), seconds=40)
+        eventually(lambda: has_job(cluster, "silent"))
     finally:
         manager.stop()

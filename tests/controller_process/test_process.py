@@ -26,6 +26,7 @@ from jupyter_trainjob.api.resources import (
 from jupyter_trainjob.controller_process.main import LEASE
 from jupyter_trainjob.kube.transport import Request
 from tests.conformance.kube import control_plane
+from tests.waiting import patience
 
 from .conftest import Cluster, Start, Webhooks
 from .controller import LEASE_NAMESPACE, eventually, registered_webhooks
@@ -69,7 +70,7 @@ def test_another_process_takes_over(cluster: Cluster, start: Start) -> None:
     assert holder(cluster) == leader, "the second process must wait"
     first.kill()
     cluster.create("after")
-    eventually(lambda: cluster.find(JOBS, "after-node-0"), seconds=40)
+    eventually(lambda: cluster.find(JOBS, "after-node-0"))
     assert holder(cluster) not in (leader, "")
     assert second.running
     third = start()
@@ -173,7 +174,7 @@ def test_health_and_metrics(cluster: Cluster, start: Start) -> None:
     eventually(lambda: cluster.find(JOBS, "digits-node-0"))
 
     def read(path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=patience(60)) as answer:
             return str(answer.read().decode())
 
     assert read("/healthz") == read("/readyz") == "ok"
@@ -190,7 +191,7 @@ def test_request_that_is_no_review_is_a_400(start: Start, webhooks: Webhooks) ->
     context = ssl._create_unverified_context()
     for body in (b"{", b"[]", b'{"request": {"uid": "1", "resource": {"group": "", "resource": "pods"}}}'):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=10, context=context)
+            urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=patience(60), context=context)
         with refused.value as answer:
             assert answer.code == 400
 
@@ -207,7 +208,7 @@ def test_request_that_is_no_review_is_a_400(start: Start, webhooks: Webhooks) ->
 )
 def test_bad_options_are_refused(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jupyter_trainjob.cli.main", "controller", *options]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=patience(60), cwd=tmp_path, check=False)
     assert result.returncode in (1, 2)
     assert message in result.stderr
     assert "Traceback" not in result.stderr

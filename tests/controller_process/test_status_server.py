@@ -24,6 +24,7 @@ from jupyter_trainjob.controller.plugins.trainjob_status import status_path, tok
 from jupyter_trainjob.controller_process.status_server import MAX_CONNECTIONS
 from jupyter_trainjob.kube.client import Client
 from tests.paths import ROOT
+from tests.waiting import patience
 
 from . import service_account_tokens as tokens
 from .conftest import Cluster, Start, Webhooks
@@ -55,7 +56,7 @@ class StatusServer:
 
     def connect(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=self.certificates / "ca.crt")
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=patience(60), context=context)
 
     def send(
         self,
@@ -320,7 +321,7 @@ def test_connections_are_limited(start: Start, server: StatusServer, job: Job) -
     assert job.report(TIME)[0] == 200
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=patience(60)))
         with pytest.raises(OSError, match=r"EOF|reset"):
             job.report(TIME)
         # Connections without a request end after 10 s.
@@ -344,7 +345,7 @@ def test_documented_program_reports(start: Start, server: StatusServer, job: Job
         "KUBEFLOW_TRAINER_SERVER_TOKEN": str(tmp_path / "token"),
         "KUBEFLOW_TRAINER_SERVER_CA_CERT": str(server.certificates / "ca.crt"),
     }
-    subprocess.run([sys.executable, "-c", program], env=variables, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], env=variables, check=True, timeout=patience(60))
     assert job.status
     assert job.status["progressPercentage"] == 40
 
@@ -372,7 +373,7 @@ def test_nothing_changes_without_the_gate(cluster: Cluster, start: Start, server
     assert "KUBEFLOW_TRAINER_SERVER" not in json.dumps(jobset)
     assert cluster.find(CONFIGMAPS, "digits-tls-config") is None
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        socket.create_connection(("127.0.0.1", server.port), timeout=patience(60))
 
 
 def test_job_without_an_authority_is_not_built(cluster: Cluster, start: Start, server: StatusServer) -> None:
@@ -402,7 +403,7 @@ def _warnings(client: Client, namespace: str, name: str) -> str:
 )
 def test_bad_options_are_refused(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jupyter_trainjob.cli.main", "controller", "--kubeconfig", "F", *options]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=patience(60), cwd=tmp_path, check=False)
     assert result.returncode in (1, 2)
     assert message in result.stderr
     assert "Traceback" not in result.stderr

@@ -15,8 +15,13 @@ from jupyter_trainjob.api.resources import CONFIGMAPS, EVENTS, SECRETS, KubeObje
 _SERVER_FIELDS: Final = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 _TIMES: Final = ("lastTransitionTime", "time", "deletionTimestamp")
 _UID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_RACE: Final = "already exists"
-"""The end of events by which JobSet reports that it meets Jobs that it is deleting; ours waits for their end."""
+_RACES: Final = (
+    # JobSet meets Jobs that it is deleting; ours waits for their end.
+    "already exists",
+    # Kubeflow Trainer does not see the Secret of ssh keys that it has just created, and applies another one.
+    '-mpi-ssh-auth" is invalid: data: Forbidden: field is immutable when `immutable` is set',
+)
+"""The ends of events by which upstream's controllers report that their caches lag, after which they try again."""
 _EMPTY_MEANS_SOMETHING: Final = ("emptyDir",)
 
 Objects = dict[tuple[str, str], Any]
@@ -33,7 +38,7 @@ def comparable(objects: Iterable[tuple[Resource, KubeObject]]) -> Objects:
     for (resource, _), obj in zip(listed, json.loads(text), strict=True):
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
         if resource == EVENTS:
-            if not obj["message"].endswith(_RACE):
+            if not obj["message"].endswith(_RACES):
                 events[namespace].add(_describe_event(obj))
         else:
             result[resource.kind, f"{namespace}/{name}"] = _comparable(resource, obj)

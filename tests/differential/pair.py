@@ -10,10 +10,11 @@ from typing import Any, Final
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import EVENTS, KubeObject, Resource
 from jupyter_trainjob.kube.client import Client
+from tests.waiting import patience
 
 from .comparison import Objects, comparable, describe
 
-SETTLE_SECONDS: Final = 30.0
+SETTLE_SECONDS: Final = patience(60)
 
 
 @dataclass(frozen=True)

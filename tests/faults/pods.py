@@ -9,8 +9,8 @@ from jupyter_trainjob.api.resources import PODS
 from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster.agent.containers.container_run import is_alive
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.faults.strikes import Running, runs
+from tests.waiting import wait_for
 
 PROGRAM = """
 import pathlib, sys, time

@@ -22,8 +22,8 @@ from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.client.trainjob import TrainJob
 from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.faults.strikes import DAEMON, FORK_SERVERS, PROGRAM, SHIM, Running, runs, strike
+from tests.waiting import patience, wait_for
 
 CELL = """
 import time
@@ -33,8 +33,7 @@ for step in range(20):
 value * 2
 """
 STRIKES = ((), (DAEMON,), (FORK_SERVERS,), (SHIM,), (PROGRAM,))
-RESULT_SECONDS = 120.0
-CLEAN_SECONDS = 60.0
+RESULT_SECONDS = patience(120)
 OBJECTS = (TRAINJOBS, JOBSETS, JOBS, PODS, SERVICES, SECRETS, CONFIGMAPS)
 
 
@@ -126,7 +125,7 @@ class Soak:
 
     def _look_for_remains(self, number: int) -> None:
         try:
-            wait_for(lambda: not self.remains(), CLEAN_SECONDS)
+            wait_for(lambda: not self.remains())
         except AssertionError:
             self.wrong.append(f"round {number}: left {self.remains()}")
         self.seen.clear()

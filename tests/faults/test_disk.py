@@ -12,8 +12,9 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import CONFIGMAPS
 from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster.daemon import launcher
-from tests.embedded import embedded_cluster, kill_daemon, wait_for
+from tests.embedded import embedded_cluster, kill_daemon
 from tests.faults.pods import WaitingPod
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -11,16 +11,17 @@ import pytest
 
 from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.faults.pods import WaitingPod
 from tests.faults.soaking import Soak
 from tests.faults.strikes import DAEMON, FORK_SERVERS, KINDS, PROGRAM, SHIM, fork_servers, strike
+from tests.waiting import wait_for
 
 SECONDS = float(os.environ.get("TRAINJOB_FAULT_SECONDS", "60"))
 SEED = int(os.environ.get("TRAINJOB_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
 
 @pytest.mark.parametrize("kinds", [[DAEMON], [FORK_SERVERS], [DAEMON, FORK_SERVERS]], ids=" and ".join)
+@pytest.mark.journey
 def test_program_survives_kills_of_daemon_and_fork_server(state: StateDir, tmp_path: Path, kinds: list[str]) -> None:
     wait_for(lambda: any(fork_servers(state)))
     pod = WaitingPod(state, tmp_path)

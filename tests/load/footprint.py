@@ -23,7 +23,8 @@ from jupyter_trainjob.client.spec.options import job_options
 from jupyter_trainjob.client.submit import prepare_cell, send
 from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import embedded_cluster, processes_of, wait_for
+from tests.embedded import embedded_cluster, processes_of
+from tests.waiting import patience, wait_for
 
 AT_ONCE = 4
 
@@ -63,7 +64,7 @@ def footprint(state: StateDir) -> Footprint:
     )
 
 
-def settled(state: StateDir, timeout: float = 30.0) -> Footprint:
+def settled(state: StateDir, limit: float = 30.0) -> Footprint:
     """Measure until the footprint no longer shrinks; deletions finish in the background."""
     samples: list[Footprint] = []
 
@@ -77,7 +78,7 @@ def settled(state: StateDir, timeout: float = 30.0) -> Footprint:
         return len(counts) == 4 and len(set(counts)) == 1
 
     with suppress(AssertionError):
-        wait_for(steady, timeout)
+        wait_for(steady, limit=limit)
     return samples[-1]
 
 
@@ -90,7 +91,7 @@ def run_jobs(count: int, *, nodes: int = 1, runtime: str = "plain") -> Counter[s
         )
         job = send(cell)
         try:
-            return "right" if job.result(timeout=120) == 2 * number else "wrong"
+            return "right" if job.result(timeout=patience(120)) == 2 * number else "wrong"
         finally:
             job.delete()
 

@@ -11,8 +11,9 @@ from jupyter_trainjob.api.resources import PODS
 from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import embedded_cluster, wait_for
+from tests.embedded import embedded_cluster
 from tests.load.footprint import run_jobs, settled
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(240)
 WARM_UP, JOBS, ROUNDS = 30, 30, 4
@@ -55,7 +56,7 @@ def test_concurrent_pods_all_succeed(state: StateDir) -> None:
     def phases() -> list[str]:
         return [(obj.get("status") or {}).get("phase", "") for obj in client.list(PODS).items]
 
-    wait_for(lambda: set(phases()) <= {"Succeeded", "Failed"}, timeout=150)
+    wait_for(lambda: set(phases()) <= {"Succeeded", "Failed"}, limit=150)
     assert phases() == ["Succeeded"] * count
     for number in range(count):
         client.delete(PODS, f"p{number}", namespace="default")

@@ -12,7 +12,7 @@ from jupyter_trainjob.client.trainjob import TrainJob
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.worker.monitoring.hang_watchdog import SECONDS_ENV
 from tests import needs
-from tests.embedded import wait_for
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -36,13 +36,14 @@ def start(cell: str, **options: Any) -> TrainJob:
 @pytest.mark.parametrize(("cell", "options", "headline", "remedy"), ENDS.values(), ids=ENDS)
 def test_failure_has_a_cause_and_a_remedy(cell: str, options: dict[str, Any], headline: str, remedy: str) -> None:
     job = start(cell, **options)
-    job.wait(timeout=60)
+    job.wait(timeout=patience(60))
     failure = job.snapshot().failure
     assert failure is not None
     assert headline in failure.headline
     assert remedy in failure.remedy
 
 
+@pytest.mark.journey
 def test_hanging_rank_is_named_with_its_line(cluster: StateDir) -> None:
     needs.module("torch")
     cell = (
@@ -61,7 +62,7 @@ def test_hanging_rank_is_named_with_its_line(cluster: StateDir) -> None:
 def test_stack_of_a_rank_in_native_code_is_in_its_log(cluster: StateDir) -> None:
     cell = "import ctypes\nctypes.PyDLL(None).sleep(4)\n"
     job = start(cell, env={SECONDS_ENV: "1"})
-    job.wait(timeout=60)
+    job.wait(timeout=patience(60))
     text = "\n".join(line.text for line in job.snapshot().log)
     assert "Timeout (0:00:01" in text
     assert "line 2 in <module>" in text

@@ -9,8 +9,8 @@ import pytest
 from jupyter_trainjob import errors
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.magics.conftest import Shell
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -29,6 +29,7 @@ for step in range(first, last + 1):
 """
 
 
+@pytest.mark.journey
 def test_resumed_job_and_fork_start_from_their_checkpoint(cluster: StateDir, shell: Shell, tmp_path: Path) -> None:
     shell.run("last = 20")
     shell.run(CELL.format(options="", then="time.sleep(300 if step == 20 else 0)"))
@@ -39,13 +40,13 @@ def test_resumed_job_and_fork_start_from_their_checkpoint(cluster: StateDir, she
     assert job.snapshot().checkpoint.name == "step-20"
     wait_for(lambda: job.status() == State.RUNNING)
     forked = job.fork(from_step=10, last=15, nodes=1)
-    assert forked.result(timeout=60) == (10, 15)
+    assert forked.result(timeout=patience(60)) == (10, 15)
     assert forked.snapshot().nodes == 1
     assert list(forked.files) == ["first.txt"]
     assert forked.files["first.txt"].read_text() == "10"
     assert forked.files["first.txt"].save(tmp_path).read_text() == "10"
     again = forked.fork(last=12)
-    assert again.result(timeout=60) == (10, 12)
+    assert again.result(timeout=patience(60)) == (10, 12)
     folder = cluster.jobs / "default"
     assert sorted(path.name for path in (folder / again.name / "checkpoints").iterdir()) == ["step-10"]
     again.delete()
@@ -60,7 +61,7 @@ def test_restarted_job_finds_its_checkpoints(cluster: StateDir, shell: Shell) ->
     shell.run("last = 20")
     crash = "if step == 10 and first == 0 and os.environ['JOB_COMPLETION_INDEX'] == '0': os._exit(3)"
     shell.run(CELL.format(options="--retries 1", then=crash))
-    assert shell.names["steps"].result(timeout=100) == (10, 20)
+    assert shell.names["steps"].result(timeout=patience(100)) == (10, 20)
 
 
 def test_stopping_a_job_without_a_checkpoint_warns(cluster: StateDir, shell: Shell) -> None:

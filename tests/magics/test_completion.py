@@ -6,9 +6,9 @@ import pytest
 
 import jupyter_trainjob
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.magics.conftest import Shell
 from tests.unit.widget.kernels import Kernel, start_kernel
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -23,15 +23,15 @@ def test_kernel_completes_options_jobs_and_runtimes_with_their_help(cluster: Sta
         # A cluster that takes long to answer is left out, and is there the next time.
         wait_for(lambda: matches(front, "%trainjob show offer") == [name])
         wait_for(lambda: matches(front, "%%trainjob --runtime torch-d") == ["torch-distributed"])
-        answer = front.client.inspect("%%trainjob digits --nodes 2\n1", 20, reply=True, timeout=60)["content"]
+        answer = front.client.inspect("%%trainjob digits --nodes 2\n1", 20, reply=True, timeout=patience(60))["content"]
         assert answer["found"]
         assert "number of nodes" in answer["data"]["text/plain"]
-        answer = front.client.inspect("weights", 3, reply=True, timeout=60)["content"]
+        answer = front.client.inspect("weights", 3, reply=True, timeout=patience(60))["content"]
         assert "int" in answer["data"]["text/plain"], "all else is told as before"
     jupyter_trainjob.get(name).delete()
 
 
 def matches(front: Kernel, code: str) -> list[str]:
     """Return the completions at the end of `code`."""
-    words: list[str] = front.client.complete(code, reply=True, timeout=60)["content"]["matches"]
+    words: list[str] = front.client.complete(code, reply=True, timeout=patience(60))["content"]["matches"]
     return words

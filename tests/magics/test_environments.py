@@ -12,6 +12,7 @@ import pytest
 
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.paths import ROOT
+from tests.waiting import patience
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -43,6 +44,11 @@ def test_job_runs_in_the_environment_of_its_kernel(cluster: StateDir, tmp_path: 
     for version in ("1.0", "2.0"):
         python = environment(tmp_path / version, version)
         done = subprocess.run(
-            [python, "-c", PROGRAM], capture_output=True, text=True, timeout=110, env=dict(os.environ), check=False
+            [python, "-c", PROGRAM],
+            capture_output=True,
+            text=True,
+            timeout=patience(110),
+            env=dict(os.environ),
+            check=False,
         )
         assert done.stdout.split() == [version, str(python)], done.stderr

@@ -15,9 +15,10 @@ from jupyter_trainjob.client import context
 from jupyter_trainjob.client.job_lookup import read_snapshot
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import embedded_cluster, wait_for
+from tests.embedded import embedded_cluster
 from tests.magics.conftest import Shell
 from tests.unit.widget.kernels import VIEW, Kernel, start_kernel
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -53,6 +54,7 @@ def steps(kernel: Kernel) -> Iterator[dict[str, Any]]:
             return
 
 
+@pytest.mark.journey
 def test_card_is_shown_before_packing_and_replaced_by_the_view(
     cluster: StateDir, front: Kernel, tmp_path: Path
 ) -> None:
@@ -83,6 +85,7 @@ def test_ctrl_c_while_packing_sends_nothing(cluster: StateDir, front: Kernel, tm
     assert {secret["metadata"]["uid"] for secret in context.connect().client.list(SECRETS).items} <= before
 
 
+@pytest.mark.journey
 def test_ctrl_c_while_the_cluster_starts_sends_nothing(tmp_path: Path) -> None:
     with embedded_cluster(tmp_path / "state") as state, start_kernel() as front:
         front.run("%load_ext jupyter_trainjob")
@@ -111,7 +114,7 @@ def refused(kernel: Kernel) -> tuple[str, str, str]:
     """Return the text of the last output, and the name and message of the cell's error."""
     shown = ""
     while True:
-        message = kernel.client.get_iopub_msg(timeout=60)
+        message = kernel.client.get_iopub_msg(timeout=patience(60))
         if message["msg_type"] == "update_display_data":
             shown = message["content"]["data"]["text/plain"]
         if message["msg_type"] == "error":

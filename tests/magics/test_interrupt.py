@@ -13,8 +13,8 @@ from jupyter_trainjob.client import interrupt
 from jupyter_trainjob.client.job_lookup import read_snapshot
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.magics.conftest import Shell
+from tests.waiting import patience, wait_for
 
 CELL = "%%trainjob halted --runtime plain --wait\nimport time\nfor i in range(200): time.sleep(0.05); report(step=i)"
 
@@ -26,8 +26,8 @@ def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
-        client.execute_interactive("%load_ext jupyter_trainjob", timeout=60)
+        client.wait_for_ready(timeout=patience(60))
+        client.execute_interactive("%load_ext jupyter_trainjob", timeout=patience(60))
         yield manager, client
     finally:
         client.stop_channels()
@@ -36,6 +36,7 @@ def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.journey
 def test_ctrl_c_detaches_and_prints_how_to_stop_the_job(
     cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient]
 ) -> None:
@@ -44,7 +45,7 @@ def test_ctrl_c_detaches_and_prints_how_to_stop_the_job(
     manager.interrupt_kernel()
     output = "".join(printed(client))
     assert output.endswith(f"Interrupt again within 2 seconds to stop {job.name}.\n")
-    while (reply := client.get_shell_msg(timeout=60)["content"])["status"] == "ok":
+    while (reply := client.get_shell_msg(timeout=patience(60))["content"])["status"] == "ok":
         pass  # The reply to a cell before.
     assert (reply["status"], reply["ename"]) == ("error", "Detached"), "the cells below must not run"
     assert f"%trainjob stop {job.name}" in reply["evalue"]
@@ -67,6 +68,7 @@ def test_ctrl_c_while_the_view_opens_ends_a_cell_that_waits(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.journey
 def test_second_ctrl_c_stops_the_job(cluster: StateDir, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
     manager, client = kernel
     job = start_job(client)
@@ -93,7 +95,7 @@ def test_ctrl_c_in_wait_and_result_detaches_from_the_job(
     client.execute(f"print('waiting')\n{waiting}\nprint('not reached')")
     texts, ended = [], ""
     while not ended:
-        message = client.get_iopub_msg(timeout=60)
+        message = client.get_iopub_msg(timeout=patience(60))
         if message["msg_type"] == "stream":
             texts.append(message["content"]["text"])
             if "waiting" in texts[-1]:
@@ -113,9 +115,9 @@ def test_ctrl_c_in_wait_and_result_detaches_from_the_job(
 def start_job(client: BlockingKernelClient, cell: str = CELL) -> jupyter_trainjob.TrainJob:
     """Send the cell, and return its job once it runs."""
     client.execute(cell)
-    wait_for(lambda: any(job.name.startswith("halted") for job in jupyter_trainjob.list_jobs()), timeout=60)
+    wait_for(lambda: any(job.name.startswith("halted") for job in jupyter_trainjob.list_jobs()))
     job = jupyter_trainjob.get("halted")
-    wait_for(lambda: (job.snapshot().step or 0) > 5, timeout=60)
+    wait_for(lambda: (job.snapshot().step or 0) > 5)
     return job
 
 
@@ -123,7 +125,7 @@ def printed(client: BlockingKernelClient) -> Iterator[str]:
     """Yield the printed text of the cell until it has ended."""
     some = False
     while True:
-        message = client.get_iopub_msg(timeout=60)
+        message = client.get_iopub_msg(timeout=patience(60))
         if message["msg_type"] == "error":
             assert message["content"]["ename"] == "Detached", message["content"]
         if message["msg_type"] == "stream":

@@ -14,12 +14,14 @@ from jupyter_trainjob.api.resources import TRAINJOBS
 from jupyter_trainjob.client import context
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import kill_daemon, wait_for
+from tests.embedded import kill_daemon
 from tests.magics.conftest import Shell
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
 
+@pytest.mark.journey
 def test_cell_uses_names_of_the_notebook_and_returns_its_last_value(cluster: StateDir, shell: Shell) -> None:
     shell.run("FACTOR = 3\ndef scaled(x): return x * FACTOR")
     shell.run("%%trainjob answer --nodes 2 --runtime plain --out text\ntext = '$HOME `x` \\\\ ünï'\nscaled(14)")
@@ -29,6 +31,7 @@ def test_cell_uses_names_of_the_notebook_and_returns_its_last_value(cluster: Sta
     assert job.status() == State.COMPLETE
 
 
+@pytest.mark.journey
 def test_dry_run_prints_the_bundle_and_sends_nothing(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,7 +55,7 @@ def test_commands_apply_to_the_job_of_the_variable(
     assert f"{held.name}: Stopped." in capsys.readouterr().out
     shell.run("%trainjob delete q")
     assert held.status() == State.DELETED
-    assert shell.names["q2"].result(timeout=60) == 1
+    assert shell.names["q2"].result(timeout=patience(60)) == 1
 
 
 def test_wait_prints_the_states_of_the_job_without_a_front_end(
@@ -62,6 +65,7 @@ def test_wait_prints_the_states_of_the_job_without_a_front_end(
     assert "Complete" in capsys.readouterr().out
 
 
+@pytest.mark.journey
 def test_exception_of_a_rank_is_raised_and_the_other_ranks_are_stopped(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "%%trainjob broken --nodes 5 --runtime plain\n"
@@ -73,7 +77,7 @@ def test_exception_of_a_rank_is_raised_and_the_other_ranks_are_stopped(cluster: 
     )
     job = shell.names["broken"]
     with pytest.raises(ValueError, match="not this one") as raised:
-        job.result(timeout=60)
+        job.result(timeout=patience(60))
     assert type(raised.value) is ValueError
     text = "".join(traceback.format_exception(raised.value))
     assert "line 5" in text
@@ -83,16 +87,17 @@ def test_exception_of_a_rank_is_raised_and_the_other_ranks_are_stopped(cluster: 
     assert job.status() == State.FAILED
 
 
+@pytest.mark.journey
 def test_killed_rank_is_named_with_its_exit_code(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob killed --nodes 2 --runtime plain\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(errors.JobFailed, match=r"rank \d was killed \(exit code 137, SIGKILL\)"):
-        shell.names["killed"].result(timeout=60)
+        shell.names["killed"].result(timeout=patience(60))
 
 
 def test_exit_code_137_is_a_failure(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob left --nodes 2 --runtime plain\nimport os\nos._exit(137)")
     with pytest.raises(errors.JobFailed, match="137"):
-        shell.names["left"].result(timeout=60)
+        shell.names["left"].result(timeout=patience(60))
 
 
 def test_large_log_is_truncated_and_the_result_is_complete(cluster: StateDir, shell: Shell) -> None:
@@ -104,7 +109,7 @@ def test_large_log_is_truncated_and_the_result_is_complete(cluster: StateDir, sh
         "'dry again'"
     )
     job = shell.names["flood"]
-    assert job.result(timeout=300) == "dry again"
+    assert job.result(timeout=patience(300)) == "dry again"
     with pytest.warns(
         errors.LinesLeftOut, match=rf"^29\d,\d\d\d earlier lines of {job.name} are left out: of each node"
     ):
@@ -116,6 +121,7 @@ def test_large_log_is_truncated_and_the_result_is_complete(cluster: StateDir, sh
     assert len(job.snapshot().log) <= 200
 
 
+@pytest.mark.journey
 def test_job_continues_when_the_daemon_is_killed(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "%%trainjob tough --nodes 2 --runtime plain\n"
@@ -126,12 +132,13 @@ def test_job_continues_when_the_daemon_is_killed(cluster: StateDir, shell: Shell
         "'still here'"
     )
     job = shell.names["tough"]
-    wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
+    wait_for(lambda: (job.snapshot().step or 0) > 2)
     kill_daemon(cluster)
-    assert job.result(timeout=60) == "still here"
+    assert job.result(timeout=patience(60)) == "still here"
     assert sorted(set(job.metrics()["step"])) == list(range(1, 41))
 
 
+@pytest.mark.journey
 def test_stop_ends_the_programs_and_keeps_their_logs_and_metrics(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,7 +151,7 @@ def test_stop_ends_the_programs_and_keeps_their_logs_and_metrics(
         "    report(step=step + 1)"
     )
     job = shell.names["endless"]
-    wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
+    wait_for(lambda: (job.snapshot().step or 0) > 2)
     shell.run("%trainjob stop endless")
     assert "Stopped" in capsys.readouterr().out
     assert job.status() == State.STOPPED
@@ -155,6 +162,7 @@ def test_stop_ends_the_programs_and_keeps_their_logs_and_metrics(
     assert "begun" in again.logs(rank=1)
 
 
+@pytest.mark.journey
 def test_line_magic_lists_shows_and_deletes_jobs(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,13 +182,14 @@ def test_line_magic_lists_shows_and_deletes_jobs(
     assert job.name not in [listed.name for listed in jupyter_trainjob.list_jobs()]
 
 
+@pytest.mark.journey
 def test_submit_runs_a_function_with_its_arguments_and_closure_variables(cluster: StateDir) -> None:
     offset = 40
 
     def add(a: int, *, b: int) -> int:
         return a + b + offset
 
-    assert jupyter_trainjob.submit(add, 1, kwargs={"b": 1}, runtime="plain").result(timeout=60) == 42
+    assert jupyter_trainjob.submit(add, 1, kwargs={"b": 1}, runtime="plain").result(timeout=patience(60)) == 42
 
 
 def test_call_with_wrong_arguments_is_refused_before_anything_is_sent(cluster: StateDir, shell: Shell) -> None:
@@ -221,21 +230,23 @@ def test_concurrent_jobs_have_separate_process_groups(cluster: StateDir, shell: 
     for mark, name in ((1, "first"), (100, "second")):
         shell.run(f"MARK = {mark}")
         shell.run(f"%%trainjob {name} --nodes 8\n{cell}")
-    assert shell.names["first"].result(timeout=100) == 8
-    assert shell.names["second"].result(timeout=100) == 800
+    assert shell.names["first"].result(timeout=patience(100)) == 8
+    assert shell.names["second"].result(timeout=patience(100)) == 800
 
 
+@pytest.mark.journey
 def test_job_larger_than_the_computer_is_queued_with_the_reason(cluster: StateDir) -> None:
     connection = context.connect()
     trainer = {"numNodes": 1, "command": ["true"], "resourcesPerNode": {"requests": {"cpu": "4000"}}}
     greedy = {"metadata": {"name": "greedy"}, "spec": {"runtimeRef": {"name": "plain"}, "trainer": trainer}}
     connection.client.create(TRAINJOBS, greedy, namespace="default")
     job = jupyter_trainjob.get("greedy")
-    wait_for(lambda: "Insufficient cpu" in (job.snapshot().reason or ""), timeout=60)
+    wait_for(lambda: "Insufficient cpu" in (job.snapshot().reason or ""))
     assert job.snapshot().state is State.QUEUED
     job.delete()
 
 
+@pytest.mark.journey
 def test_yaml_of_a_job_creates_an_equal_job(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob again --nodes 2 --runtime plain --env COLOUR=blue\n1")
     job = shell.names["again"]

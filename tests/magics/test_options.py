@@ -11,8 +11,8 @@ from jupyter_trainjob.client import context
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import JOBSET_NAME
-from tests.embedded import wait_for
 from tests.magics.conftest import Shell
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -22,7 +22,7 @@ ENDLESS = "import time\nfor step in range(10_000):\n    time.sleep(0.05)\n    re
 def test_resource_options_are_set_in_the_pods(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob small --runtime plain --cpus 0.5 --memory 300Mi --image my/image:1 --deadline 1h\n7")
     job = shell.names["small"]
-    assert job.result(timeout=60) == 7
+    assert job.result(timeout=patience(60)) == 7
     client = context.connect().client
     (pod,) = client.list(PODS, namespace="default", labels=f"{JOBSET_NAME}={job.name}").items
     (container,) = pod["spec"]["containers"]
@@ -32,6 +32,7 @@ def test_resource_options_are_set_in_the_pods(cluster: StateDir, shell: Shell) -
     assert "activeDeadlineSeconds: 3600" in job.to_yaml()
 
 
+@pytest.mark.journey
 def test_ranks_of_several_processes_per_node_form_one_group(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "%%trainjob crowd --nodes 2 --procs-per-node 2\n"
@@ -43,10 +44,11 @@ def test_ranks_of_several_processes_per_node_form_one_group(cluster: StateDir, s
         "total.item()"
     )
     job = shell.names["crowd"]
-    assert job.result(timeout=100) == 0 + 1 + 2 + 3
+    assert job.result(timeout=patience(100)) == 0 + 1 + 2 + 3
     assert job.snapshot().ranks == 4
 
 
+@pytest.mark.journey
 def test_job_with_retries_restarts_and_its_runtime_copy_is_deleted_with_it(cluster: StateDir, shell: Shell) -> None:
     shell.run("import pathlib, tempfile\nflag = pathlib.Path(tempfile.mkdtemp()) / 'tried'")
     shell.run(
@@ -57,7 +59,7 @@ def test_job_with_retries_restarts_and_its_runtime_copy_is_deleted_with_it(clust
         "'second time'"
     )
     job = shell.names["second"]
-    assert job.result(timeout=60) == "second time"
+    assert job.result(timeout=patience(60)) == "second time"
     assert (job.snapshot().restarts, job.snapshot().runtime) == (1, "plain")
     assert job.name not in [runtime.name for runtime in jupyter_trainjob.list_runtimes()]
     reasons = {event["reason"] for event in job.events()}
@@ -70,7 +72,7 @@ def test_job_with_retries_restarts_and_its_runtime_copy_is_deleted_with_it(clust
 def test_failure_after_all_retries_names_their_number(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob never --runtime plain --retries 1\nraise ValueError('always')")
     with pytest.raises(ValueError, match="always") as raised:
-        shell.names["never"].result(timeout=60)
+        shell.names["never"].result(timeout=patience(60))
     assert "that was after 1 restart." in raised.value.__notes__[0]  # type: ignore[attr-defined]
 
 
@@ -78,30 +80,31 @@ def test_job_beyond_its_deadline_fails_with_the_reason(cluster: StateDir, shell:
     shell.run(f"%%trainjob late --runtime plain --deadline 2s\n{ENDLESS}")
     job = shell.names["late"]
     with pytest.raises(errors.JobFailed, match="longer than its deadline of 2s"):
-        job.result(timeout=60)
+        job.result(timeout=patience(60))
     assert any(event["object"].startswith("Pod/") for event in job.events()), "told though the JobSet is gone"
 
 
+@pytest.mark.journey
 def test_stopped_job_can_be_resumed_and_a_finished_one_cannot(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell.run(f"%%trainjob pausing --runtime plain\n{ENDLESS}")
     job = shell.names["pausing"]
-    wait_for(lambda: (job.snapshot().step or 0) > 2, timeout=60)
+    wait_for(lambda: (job.snapshot().step or 0) > 2)
     shell.run("%trainjob stop pausing")
-    wait_for(lambda: job.snapshot().phases[-1].ended is not None, timeout=60)
+    wait_for(lambda: job.snapshot().phases[-1].ended is not None)
     before = len(job.metrics()["step"])
     capsys.readouterr()
     shell.run("%trainjob resume pausing")
     assert job.name in capsys.readouterr().out
-    wait_for(lambda: job.status() == State.RUNNING, timeout=60)
-    wait_for(lambda: len(job.metrics()["step"]) > before, timeout=60)
+    wait_for(lambda: job.status() == State.RUNNING)
+    wait_for(lambda: len(job.metrics()["step"]) > before)
     restarts = job.snapshot().restarts
     job.resume()
-    wait_for(lambda: job.status() == State.RUNNING, timeout=60)  # The last steps of the stopped pod may have come late.
+    wait_for(lambda: job.status() == State.RUNNING)  # The last steps of the stopped pod may have come late.
     assert job.snapshot().restarts == restarts, "resuming what runs changes nothing"
     shell.run("%%trainjob short --runtime plain\n1")
-    shell.names["short"].wait(timeout=60)
+    shell.names["short"].wait(timeout=patience(60))
     with pytest.raises(errors.UsageError, match="Complete"):
         shell.names["short"].resume()
     job.delete()
@@ -111,7 +114,7 @@ def test_events_and_runtimes_are_printed_as_tables(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell.run("%%trainjob told --runtime plain\n1")
-    shell.names["told"].wait(timeout=60)
+    shell.names["told"].wait(timeout=patience(60))
     capsys.readouterr()
     shell.run("%trainjob events told")
     assert "SuccessfulCreate" in capsys.readouterr().out
@@ -119,6 +122,7 @@ def test_events_and_runtimes_are_printed_as_tables(
     assert "torch-distributed" in capsys.readouterr().out
 
 
+@pytest.mark.journey
 def test_call_of_a_decorated_function_is_a_job(cluster: StateDir, shell: Shell) -> None:
     shell.run(
         "from jupyter_trainjob import trainjob\n"
@@ -126,7 +130,7 @@ def test_call_of_a_decorated_function_is_a_job(cluster: StateDir, shell: Shell) 
         "def factorial(n): return 1 if n == 0 else n * factorial(n - 1)\n"
         "job = factorial(5)"
     )
-    assert shell.names["job"].result(timeout=60) == 120
+    assert shell.names["job"].result(timeout=patience(60)) == 120
     assert shell.names["job"].name.startswith("factorial-")
     assert shell.names["factorial"].function(0) == 1
 
@@ -145,6 +149,7 @@ def test_use_prints_and_sets_the_cluster_of_jobs(
         jupyter_trainjob.list_jobs()
 
 
+@pytest.mark.journey
 def test_doctor_finds_the_daemon(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     context.connect().client.list(PODS)
     shell.run("%trainjob doctor")

@@ -15,9 +15,10 @@ from jupyter_trainjob.bundle.delivery import bundle_secret
 from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster.daemon import launcher
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import embedded_cluster, wait_for
+from tests.embedded import embedded_cluster
 from tests.magics.conftest import Shell
 from tests.needs import install, uv
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(180)
 SDK = "kubeflow==0.5.0"
@@ -37,6 +38,7 @@ for each in sent:
 """
 
 
+@pytest.mark.journey
 def test_rerun_in_another_kernel_assigns_the_new_job_to_the_variable(
     cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,6 +78,7 @@ def test_rerun_of_a_job_without_its_bundle_is_an_error_with_a_remedy(cluster: St
         job.rerun()
 
 
+@pytest.mark.journey
 def test_exported_cell_gives_the_same_result(cluster: StateDir, shell: Shell) -> None:
     shell.run("FACTOR = 3\ndef scaled(x): return x * FACTOR")
     shell.run(CELL)
@@ -99,9 +102,10 @@ def test_rerun_of_a_job_with_captures_in_files(cluster: StateDir, shell: Shell) 
     assert again.result() == 20_000_000
 
 
+@pytest.mark.journey
 def test_sdk_runs_the_exported_code(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "sdk" / "bin" / "python"
-    subprocess.run([uv(), "venv", "-q", str(tmp_path / "sdk")], check=True, timeout=120)
+    subprocess.run([uv(), "venv", "-q", str(tmp_path / "sdk")], check=True, timeout=patience(120))
     install(python, SDK)
     home = tmp_path / "home"  # The SDK leaves its script in the folder that its pods start in.
     home.mkdir()
@@ -122,7 +126,7 @@ def test_sdk_runs_the_exported_code(tmp_path: Path, shell: Shell, monkeypatch: p
             env={**os.environ, "KUBECONFIG": str(launcher.ensure_daemon(state))},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=patience(120),
             check=False,
         )
         assert ran.returncode == 0, ran.stderr

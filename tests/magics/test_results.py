@@ -14,12 +14,13 @@ from jupyter_trainjob.client import context
 from jupyter_trainjob.client.results import job_folder
 from jupyter_trainjob.client.trainjob import live_job
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.magics.conftest import Shell
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
 
+@pytest.mark.journey
 def test_results_have_the_value_of_every_rank(cluster: StateDir, shell: Shell) -> None:
     shell.run("class Shard:\n    def __init__(self, number): self.number = number")
     shell.run(
@@ -29,7 +30,7 @@ def test_results_have_the_value_of_every_rank(cluster: StateDir, shell: Shell) -
         "Shard(int(os.environ['JOB_COMPLETION_INDEX']))"
     )
     job = shell.names["shards"]
-    values = job.results(timeout=60)
+    values = job.results(timeout=patience(60))
     assert [value.number for value in values] == [0, 1, 2]
     assert {type(value) for value in values} == {shell.names["Shard"]}
     assert values[0] is job.result()
@@ -43,7 +44,7 @@ def test_missing_value_of_a_rank_raises_only_when_it_is_read(cluster: StateDir, 
         "rank = int(os.environ['JOB_COMPLETION_INDEX'])\n"
         "(step for step in 'ab') if rank == 1 else rank"
     )
-    values = shell.names["mixed"].results(timeout=60)
+    values = shell.names["mixed"].results(timeout=patience(60))
     assert (values[0], values[2], values[::2], len(values)) == (0, 2, [0, 2], 3)
     assert repr(values) == "[0, <no result of rank 1>, 2]"
     with pytest.raises(errors.NoResult, match=r"Rank 1 of mixed-.....: .* a generator, cannot be pickled"):
@@ -52,6 +53,7 @@ def test_missing_value_of_a_rank_raises_only_when_it_is_read(cluster: StateDir, 
         sum(values)
 
 
+@pytest.mark.journey
 def test_large_values_of_all_ranks_are_read_from_the_jobs_folder(cluster: StateDir, shell: Shell) -> None:
     shell.run("import numpy as np\nbig = np.arange(5_000_000)")
     shell.run(
@@ -61,7 +63,7 @@ def test_large_values_of_all_ranks_are_read_from_the_jobs_folder(cluster: StateD
         "{'rank': int(os.environ['JOB_COMPLETION_INDEX']), 'sum': big.sum(), 'twice': twice}"
     )
     job = shell.names["large"]
-    first, second = job.results(timeout=60)
+    first, second = job.results(timeout=patience(60))
     assert first["twice"] is job.out["twice"]
     assert (first["twice"] == shell.names["big"] * 2).all()
     assert (second["rank"], second["sum"]) == (1, shell.names["big"].sum())
@@ -97,7 +99,7 @@ def test_logs_are_filtered_by_pattern(cluster: StateDir, shell: Shell, capsys: p
         "print('loss 0.5')\nprint('ERROR: disk', os.environ['JOB_COMPLETION_INDEX'])\nprint('Loss 0.25')"
     )
     job = shell.names["talks"]
-    job.wait(60)
+    job.wait(patience(60))
     assert job.logs(1, pattern="loss") == "loss 0.5\nLoss 0.25"
     assert job.logs(0, pattern=r"\d\.\d{2}", regex=True) == "Loss 0.25"
     assert sorted(job.logs(errors_only=True).splitlines()) == ["0 | ERROR: disk 0", "1 | ERROR: disk 1"]
@@ -121,7 +123,7 @@ def test_files_of_a_job_exclude_paths_outside_of_its_folder(cluster: StateDir, s
         "(place / 'link').symlink_to('/etc/passwd')"
     )
     job = shell.names["writes"]
-    job.result(60)
+    job.result(patience(60))
     folder = job_folder.find_job_folder(context.connect(), live_job(job).trainjob)
     assert folder is not None
     assert {path: entry.size for path, entry in folder.list("output").items()} == {"output/a.txt": 2}

@@ -15,8 +15,8 @@ from jupyter_trainjob import submit
 from jupyter_trainjob.api.resources import ALL, SECRETS
 from jupyter_trainjob.client.trainjob import TrainJob, live_job
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.magics.conftest import Shell
+from tests.waiting import patience, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -54,6 +54,7 @@ def stored_objects(job: TrainJob) -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.journey
 def test_secret_is_available_to_the_cell_and_stored_nowhere_else(
     cluster: StateDir, shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +65,7 @@ def test_secret_is_available_to_the_cell_and_stored_nowhere_else(
     shell.run(CELL.format(options="", then=""))
     job = shell.names["asks"]
     value = (HIDDEN[:6], HIDDEN[6:12], HIDDEN[::-1][:6])
-    assert job.result(timeout=100) == value
+    assert job.result(timeout=patience(100)) == value
     log = str(job.logs())
     assert "the token is ***" in log
     assert "the command says *** and ***" in log
@@ -81,8 +82,8 @@ def test_secret_is_available_to_the_cell_and_stored_nowhere_else(
     assert _files_with(HIDDEN, cluster) == []
     # The same job again, and one that goes on from it, have it too, though the notebook has not any more.
     shell.run("del api_token")
-    assert job.rerun().result(timeout=100) == value
-    assert job.fork(nodes=1).result(timeout=100) == value
+    assert job.rerun().result(timeout=patience(100)) == value
+    assert job.fork(nodes=1).result(timeout=patience(100)) == value
     names = {obj["metadata"]["name"] for obj in live_job(job).connection.client.list(SECRETS).items}
     job.delete()
     secret_name = f"{job.name}-secrets"
@@ -103,7 +104,7 @@ def test_secret_is_masked_in_an_exception(cluster: StateDir, shell: Shell, monke
     )
     job = shell.names["asks"]
     with pytest.raises(PermissionError, match=r"refused: \*\*\*"):
-        job.result(timeout=100)
+        job.result(timeout=patience(100))
     shown = "\n".join([str(job.logs()), texts(job), stored_objects(job), repr(job.failure)])
     assert HIDDEN not in shown
     assert _files_with(HIDDEN, cluster) == []
@@ -118,7 +119,7 @@ def test_secret_is_available_to_a_function(cluster: StateDir, monkeypatch: pytes
         return os.environ["OF_JOB"][:6]
 
     job = submit(call, runtime="plain", secrets=["OF_KERNEL=OF_JOB"])
-    assert job.result(timeout=100) == HIDDEN[:6]
+    assert job.result(timeout=patience(100)) == HIDDEN[:6]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_usage_error_does_not_contain_the_secret(
 
 def test_helper_searches_the_files_of_the_cluster(cluster: StateDir, shell: Shell) -> None:
     shell.run("%%trainjob tells --runtime plain\nprint('said' + ' aloud')")
-    shell.names["tells"].result(timeout=100)
+    shell.names["tells"].result(timeout=patience(100))
     assert _files_with("said aloud", cluster)
 
 

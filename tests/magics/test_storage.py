@@ -12,7 +12,7 @@ from jupyter_trainjob.api.resources import PERSISTENTVOLUMECLAIMS
 from jupyter_trainjob.client.context import connect
 from jupyter_trainjob.client.submit import submit
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 LARGE = b"x" * 17_000_000
 
@@ -71,6 +71,7 @@ def test_claim_keeps_checkpoints_for_restarts(cluster: StateDir) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.journey
 def test_url_storage_has_checkpoints_results_and_files(cluster: StateDir, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/bucket"
     job = submit(train, LARGE, kwargs={"lr": 0.1}, nodes=2, runtime="plain", retries=1, storage=url)

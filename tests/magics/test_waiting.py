@@ -14,6 +14,7 @@ import pytest
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.magics.conftest import Shell
 from tests.unit.widget.kernels import VIEW, Kernel, start_kernel
+from tests.waiting import patience
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -42,6 +43,7 @@ def front() -> Iterator[Kernel]:
         yield kernel
 
 
+@pytest.mark.journey
 def test_waiting_cell_shows_progress_and_the_value(cluster: StateDir, front: Kernel, tmp_path: Any) -> None:
     front.run(f"import pathlib\ngate = {str(tmp_path / 'gate')!r}")
     front.run(PATIENT)
@@ -90,6 +92,7 @@ def test_handle_in_a_terminal_is_displayed_as_a_line(
     assert shell.names["carded"].name in capsys.readouterr().out
 
 
+@pytest.mark.journey
 def test_waiting_script_prints_the_log_on_a_terminal(cluster: StateDir, tmp_path: Any) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -111,7 +114,7 @@ def test_waiting_script_prints_the_log_on_a_terminal(cluster: StateDir, tmp_path
 def test_waiting_script_without_a_terminal_prints_no_log(cluster: StateDir, tmp_path: Any) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=patience(120), check=True)
     assert done.stdout == "Complete\n"
     assert "line" not in done.stderr
 

@@ -12,9 +12,9 @@ from nbclient import NotebookClient
 import jupyter_trainjob
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.paths import ROOT
 from tests.unit.widget.kernels import Kernel, start_kernel
+from tests.waiting import patience, wait_for
 
 JOB_MIME = "application/vnd.jupyter-trainjob.v1+json"
 FORMS = {JOB_MIME, "application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
@@ -28,6 +28,7 @@ for step in range(2_000):
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.journey
 def test_front_end_requests_are_handled_while_a_cell_waits(cluster: StateDir) -> None:
     with start_kernel() as kernel:
         kernel.run("%load_ext jupyter_trainjob")
@@ -69,6 +70,7 @@ def test_front_end_requests_are_handled_while_a_cell_waits(cluster: StateDir) ->
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.journey
 def test_notebook_without_a_front_end_saves_the_final_state_of_each_job(cluster: StateDir) -> None:
     report = "for step in range(5): report(step=step, loss=1 / (step + 1))\nprint('the last word')\n'done'"
     cells = [
@@ -80,7 +82,7 @@ def test_notebook_without_a_front_end_saves_the_final_state_of_each_job(cluster:
         "third.wait()",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, timeout=90, resources={"metadata": {"path": str(ROOT)}}).execute()
+    NotebookClient(notebook, timeout=patience(90), resources={"metadata": {"path": str(ROOT)}}).execute()
     for cell, state in ((1, "Complete"), (3, "Complete"), (4, "Failed")):
         data = output(notebook.cells[cell])
         assert set(data) == FORMS

@@ -12,9 +12,9 @@ from nbclient import NotebookClient
 from jupyter_trainjob.client.queries import get
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.worker.storage.job_dirs import list_checkpoints
-from tests.embedded import wait_for
 from tests.faults.strikes import PROGRAM, runs
 from tests.paths import ROOT
+from tests.waiting import patience, wait_for
 
 NOTEBOOK = ROOT / "notebooks" / "05-checkpoints.ipynb"
 ENOUGH = 3
@@ -22,16 +22,17 @@ ENOUGH = 3
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.journey
 def test_job_with_a_killed_rank_continues_from_its_checkpoint(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
+    client = NotebookClient(notebook, timeout=patience(120), resources={"metadata": {"path": str(NOTEBOOK.parent)}})
     with client.setup_kernel():
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
             if "sent" in cell.metadata.get("tags", ()):
                 name = get("digits").name
                 written = cluster.jobs / "default" / name / "checkpoints"
-                wait_for(lambda: len(list(list_checkpoints(written))) >= ENOUGH, timeout=90)  # noqa: B023 - at once
+                wait_for(lambda: len(list(list_checkpoints(written))) >= ENOUGH, limit=90)  # noqa: B023 - at once
                 _rank(cluster, name).kill()
 
     outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}

@@ -38,6 +38,14 @@ TOPICS: dict[str, dict[str, Case]] = {
     "training": training.CASES,
     "frames": frames.CASES,
 }
+TELLING: dict[str, tuple[str, ...]] = {
+    "functions": ("a closure", "a decorator with arguments", "two functions that share a cell"),
+    "classes": ("a dataclass", "an exception of the notebook"),
+    "data": ("what a function and the cell share", "an estimator"),
+    "cells": ("top-level await", "a command's lines", "output that is kept"),
+    "local_modules": ("a package with data", "a pool that spawns"),
+}
+"""The cells of the journey."""
 LEAST = 300
 NEWER = ["dataclass weakref slot", "flag boundary", "exception with notes"]
 """Need what Python 3.10 does not have."""
@@ -67,6 +75,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
 def test_corpus_has_a_minimum_size() -> None:
     assert sum(map(len, TOPICS.values())) >= LEAST
     assert sum(map(len, SUBSET.values())) >= 30
+
+
+@pytest.mark.journey
+@pytest.mark.timeout(300)
+def test_notebook_and_job_give_equal_values_of_telling_cells(cluster: StateDir, tmp_path: Path) -> None:
+    cases = {name: TOPICS[topic][name] for topic, names in TELLING.items() for name in names}
+    with started(tmp_path) as kernel:
+        problems = [problem for name, case in cases.items() if (problem := _problem(kernel, name, case))]
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.timeout(300)

@@ -10,25 +10,26 @@ from nbclient import NotebookClient
 from jupyter_trainjob.client.queries import get
 from jupyter_trainjob.client.snapshot import State
 from jupyter_trainjob.cluster.state.state_dir import StateDir
-from tests.embedded import wait_for
 from tests.paths import ROOT
+from tests.waiting import patience, wait_for
 
 NOTEBOOK = ROOT / "notebooks" / "02-kernel-restart.ipynb"
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.journey
 def test_job_is_opened_after_a_kernel_restart_with_its_whole_history(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
+    client = NotebookClient(notebook, timeout=patience(120), resources={"metadata": {"path": str(NOTEBOOK.parent)}})
     with client.setup_kernel():
         for index, cell in enumerate(notebook.cells):
             if "after" in cell.metadata.get("tags", ()):
                 break
             client.execute_cell(cell, index)
         job = get("longer")
-        wait_for(lambda: (job.snapshot().step or 0) > 20, timeout=60)
+        wait_for(lambda: (job.snapshot().step or 0) > 20)
         run_sync(client.km.restart_kernel)(now=True)
-        run_sync(client.kc.wait_for_ready)(timeout=60)
+        run_sync(client.kc.wait_for_ready)(timeout=patience(60))
         assert not job.status().finished, "the kernel was restarted too late to show anything"
         for later, cell in enumerate(notebook.cells[index:], start=index):
             client.execute_cell(cell, later)

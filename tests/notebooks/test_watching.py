@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from tests.paths import ROOT
+from tests.waiting import patience
 
 NOTEBOOK = ROOT / "notebooks" / "04-watching.ipynb"
 JOB = "application/vnd.jupyter-trainjob.v1+json"
@@ -24,7 +25,7 @@ MOST = 200_000
 @pytest.mark.timeout(180)
 def test_jobs_are_watched_compared_and_rerun(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(notebook, timeout=patience(120), resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     cells = {cell.source: cell for cell in notebook.cells if cell.cell_type == "code"}
 
     def of(part: str) -> Any:

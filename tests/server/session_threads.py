@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
+
+from tests.waiting import wait_for
 
 PREFIXES = (
     "trainjob-channel",
@@ -30,9 +31,7 @@ class RunningThreads:
         started = (thread for thread in threading.enumerate() if thread not in self._before)
         return [thread.name for thread in started if thread.name.startswith(PREFIXES)]
 
-    def wait_for_exit(self, timeout: float = 20) -> None:
-        """Wait until none is left; fail after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while gc.collect() is not None and (running := self()):  # A job is followed until nothing refers to it.
-            assert time.monotonic() < deadline, f"threads that did not exit: {running}"
-            time.sleep(0.02)
+    def wait_for_exit(self) -> None:
+        """Wait until none is left."""
+        # A job is followed until nothing refers to it.
+        wait_for(lambda: gc.collect() is not None and not self(), "the threads of sessions to exit", saw=self)

@@ -18,8 +18,8 @@ from jupyter_trainjob.kube.transport import Request, Response
 from jupyter_trainjob.server import api_proxy as module
 from jupyter_trainjob.server.api_proxy import OpenStreams, whole_lines
 from jupyter_trainjob.server.app import TrainJobApp
-from tests.embedded import wait_for
 from tests.server.cluster import AWAY, NAME, Cluster
+from tests.waiting import wait_for
 
 Fetch = Callable[..., Awaitable[Any]]
 PODS_PATH = "api/v1/namespaces/default/pods"

@@ -15,9 +15,9 @@ from tornado.httpclient import HTTPClientError
 from jupyter_trainjob.server import stream_socket as module
 from jupyter_trainjob.server.stream_session import FORBIDDEN
 from jupyter_trainjob.server.stream_socket import OpenSockets, encode
-from tests.embedded import wait_for
 from tests.server.cluster import NAME, Cluster
 from tests.server.session_threads import RunningThreads
+from tests.waiting import patience, wait_for
 
 Fetch = Callable[..., Any]
 PATH = ("jupyter-trainjob", "stream")
@@ -50,7 +50,7 @@ async def send(stream: Any, **content: Any) -> None:
 
 async def wait_for_message(stream: Any, **entries: Any) -> Any:
     """Return the next message with these entries; None if the stream has ended."""
-    while (frame := await asyncio.wait_for(stream.read_message(), 20)) is not None:
+    while (frame := await asyncio.wait_for(stream.read_message(), patience(60))) is not None:
         content = json.loads(frame) if isinstance(frame, str) else {}
         if entries.items() <= content.items():
             return content
@@ -58,7 +58,7 @@ async def wait_for_message(stream: Any, **entries: Any) -> Any:
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    await asyncio.to_thread(wait_for, condition, 20)
+    await asyncio.to_thread(wait_for, condition)
 
 
 async def handshake_status(fetch: Fetch, **headers: str) -> int:

@@ -11,9 +11,9 @@ import pytest
 from jupyter_trainjob.server import stream_session as module
 from jupyter_trainjob.server.access_policy import Policy
 from jupyter_trainjob.server.stream_session import FORBIDDEN, MAX_CHANNELS, TabSession
-from tests.embedded import wait_for
 from tests.server.cluster import AWAY, NAME, Cluster
 from tests.server.session_threads import RunningThreads
+from tests.waiting import patience, wait_for
 
 STARTED = {"kind": "started", "context": NAME, "namespace": "default"}
 
@@ -47,7 +47,7 @@ class Page:
             return bool(matches)
 
         with self.received:
-            assert self.received.wait_for(has_match, 20), f"no {entries} in {self.messages}"
+            assert self.received.wait_for(has_match, patience(60)), f"no {entries} in {self.messages}"
             message = self.messages[matches[0]]
             before, after = self.messages[: matches[0]], self.messages[matches[0] + 1 :]
             self.messages[:] = [*(earlier for earlier in before if earlier["channel"] != channel), *after]

@@ -5,6 +5,9 @@ import path from 'node:path';
 /** Loads packages that the front end's `npm ci` has installed. */
 export const need = createRequire(path.join(import.meta.dirname, '../../labextension/package.json'));
 
+/** Returns a limit of time for this machine: `milliseconds` on a quiet one. */
+export const patience = milliseconds => milliseconds * Number(process.env.TRAINJOB_TEST_PATIENCE ?? 1);
+
 export const launch = executablePath =>
   need('playwright-core').chromium.launch({
     executablePath,

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import path from 'node:path';
 
-import { launch, need } from './chromium.mjs';
+import { launch, need, patience } from './chromium.mjs';
 import { album, renewing, STILL } from './pictures.mjs';
 
 const [recordings, chromium, screenshots] = process.argv.slice(2);
@@ -35,7 +35,7 @@ async function open(scene, { theme, width = WIDE, reducedMotion = 'no-preference
     timezoneId: 'UTC',
     locale: 'en-US'
   });
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(patience(60_000));
   await page.clock.setFixedTime(now * 1000);
   const complaints = [];
   page.on('pageerror', error => complaints.push(String(error)));
@@ -171,7 +171,7 @@ async function violations(rules) {
 
 /** Waits until `expected` elements match: the page is redrawn a frame after an action. */
 export async function expectCount(locator, expected, message = 'elements') {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + patience(60_000);
   let count = await locator.count();
   while (count !== expected && performance.now() < deadline) {
     await locator.page().waitForTimeout(20);

@@ -7,6 +7,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 
+import { patience } from './chromium.mjs';
+
 const here = import.meta.dirname;
 const REFERENCES = path.join(here, 'pictures');
 const FRESH = path.join(here, '../../build/pictures');
@@ -19,7 +21,7 @@ const SHARE = 0.005;
 const CLEARLY = 32;
 
 /** The time that a page may take to look like its reference. */
-const SETTLE_MS = 10_000;
+const SETTLE_MS = patience(10_000);
 
 const SAMPLE = `<!doctype html><body style="margin:0;background:white;color:black"><div id="letters" style="width:400px;padding:4px">
   <p style="font:13px system-ui,sans-serif">Hamburgefonstiv 0123456789 ✓ · × ⋯ … <b>Running digits-x7k2p</b></p>

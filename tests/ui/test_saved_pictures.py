@@ -18,6 +18,7 @@ from jupyter_trainjob.rendering import picture
 from tests.ui import tools
 from tests.ui.scenes import states
 from tests.unit.widget.jobs import series_of
+from tests.waiting import patience
 
 HERE = Path(__file__).parent
 
@@ -29,7 +30,13 @@ def test_saved_pictures_are_rendered_in_chromium(tmp_path: Path) -> None:
     file = tmp_path / "pictures.json"
     file.write_text(json.dumps({"pictures": rendered, "pages": {"nbconvert": converted(rendered["running"])}}))
     print(
-        tools.run(HERE / "saved-pictures.mjs", file, tools.chromium(), *([pictures] if pictures else []), timeout=100)
+        tools.run(
+            HERE / "saved-pictures.mjs",
+            file,
+            tools.chromium(),
+            *([pictures] if pictures else []),
+            timeout=patience(100),
+        )
     )
 
 

@@ -18,6 +18,7 @@ from jupyter_trainjob.widget import model
 from tests.ui import tools
 from tests.ui.scenes import IN_LAB, TOPICS
 from tests.ui.scenes.recorded import NOW
+from tests.waiting import patience
 
 HERE = Path(__file__).parent
 THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
@@ -35,7 +36,7 @@ def test_scenes_are_rendered_in_chromium(topic: str, tmp_path: Path) -> None:
     recordings = tmp_path / "recordings.json"
     recordings.write_text(json.dumps(_recordings(topic, tmp_path)))
     arguments: list[str | Path] = [recordings, tools.chromium(), *([pictures] if pictures else [])]
-    output = tools.run(HERE / f"{topic}.mjs", *arguments, timeout=300)
+    output = tools.run(HERE / f"{topic}.mjs", *arguments, timeout=patience(300))
     print(output)
     if topic == "readme" and "not compared" in output:
         pytest.skip(output.splitlines()[0])
@@ -50,7 +51,7 @@ def test_size_of_the_built_widget_is_limited() -> None:
 def _recordings(topic: str, folder: Path) -> dict[str, Any]:
     page = model.STATIC / "widget"
     if topic in IN_LAB:
-        tools.run(HERE / "bundle.mjs", folder, timeout=60)
+        tools.run(HERE / "bundle.mjs", folder, timeout=patience(60))
         page = folder / "page"
     return {
         "esm": page.with_suffix(".js").read_text(),

@@ -141,14 +141,17 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
+_VERSION_FLAG: Final = f"-X k8s.io/component-base/version.gitVersion={kubernetes_version()}"
+_KUBECTL: Final = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
+KUBECTL: Final = Programs(MODULE, _KUBECTL, _VERSION_FLAG)
 KUBERNETES: Final = Programs(
     MODULE,
     {
+        **_KUBECTL,
         "etcd": "go.etcd.io/etcd/server/v3",
-        "kubectl": "k8s.io/kubernetes/cmd/kubectl",
         "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     },
-    f"-X k8s.io/component-base/version.gitVersion={kubernetes_version()}",
+    _VERSION_FLAG,
 )
 """etcd, kube-apiserver and kubectl."""
 

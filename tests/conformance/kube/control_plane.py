@@ -30,7 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-START_TIMEOUT: Final = 60.0
+from tests.waiting import patience
+
+START_TIMEOUT: Final = patience(60)
 CONTEXT: Final = "kubernetes"
 
 
@@ -168,7 +170,7 @@ def wait_until_ready(port: int, token: str, server: subprocess.Popen[bytes]) -> 
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=5, context=context):
+            with urllib.request.urlopen(request, timeout=patience(60), context=context):
                 return
         except OSError as error:  # noqa: PERF203
             if server.poll() is not None or time.monotonic() > deadline:

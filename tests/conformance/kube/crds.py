@@ -13,9 +13,10 @@ from jupyter_trainjob.api.resources import CUSTOMRESOURCEDEFINITIONS, KubeObject
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Transport
 from tests.paths import ROOT
+from tests.waiting import patience
 
 FOLDER: Final = ROOT / "jupyter_trainjob" / "api" / "schemas" / "crds"
-SERVED_TIMEOUT: Final = 30.0
+SERVED_TIMEOUT: Final = patience(60)
 
 
 def install(transport: Transport) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.conformance.kube.build import Programs
+from tests.waiting import patience
 
 PROGRAMS: Final = Programs(
     Path(__file__).parent,
@@ -21,7 +22,7 @@ PROGRAMS: Final = Programs(
         "jobset-manager": "sigs.k8s.io/jobset",
     },
 )
-START_TIMEOUT: Final = 60.0
+START_TIMEOUT: Final = patience(60)
 UNTHROTTLED: Final = {"qps": 1000, "burst": 2000}
 """Client limits that no test reaches."""
 NAMESPACE: Final = "kubeflow-system"
@@ -89,13 +90,13 @@ def _run(
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=patience(60))
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while True:
-        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=patience(60)):
             return
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the controller does not listen:\n{log.read_text()[-3000:]}")

@@ -12,10 +12,11 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from tests.paths import ROOT
+from tests.waiting import patience
 
 from .case import Case
 
-TIMEOUT = 120.0
+TIMEOUT = patience(120)
 _PREPARE = f"""
 import sys
 sys.path.append({str(ROOT)!r})

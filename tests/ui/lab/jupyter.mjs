@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { launch } from '../chromium.mjs';
+import { launch, patience } from '../chromium.mjs';
 
 const { url, token, root, chromium, screenshots, ...more } = JSON.parse(process.argv[2]);
 const browser = await launch(chromium);
@@ -16,9 +16,9 @@ export { assert, more, root };
 export const JOB = 'application/vnd.jupyter-trainjob.v1+json';
 export const VIEW = 'application/vnd.jupyter.widget-view+json';
 /** Timeout for actions and states: jobs start processes, which takes long on a busy machine. */
-const TIMEOUT = 45_000;
+const TIMEOUT = patience(60_000);
 /** Timeout for a server's first page, which waits for uncached files and the first kernel. */
-const START_TIMEOUT = 120_000;
+const START_TIMEOUT = patience(120_000);
 /** Matches errors of a page that concern this package: its files, the widget's code (a blob), and the widget manager. */
 const OURS = /trainjob|tj-|blob:|widget/i;
 

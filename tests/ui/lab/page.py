@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.ui import tools
 from tests.ui.lab.server import Server
+from tests.waiting import patience
 
 
 class Page:
@@ -25,7 +26,7 @@ class Page:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if line != f"seen: {step}\n":
-            raise AssertionError(line + self._process.communicate("\n", timeout=60)[0])
+            raise AssertionError(line + self._process.communicate("\n", timeout=patience(60))[0])
 
     def go_on(self) -> None:
         """Let the script continue with its next step."""
@@ -35,7 +36,7 @@ class Page:
 
     def passes(self) -> None:
         """Let the script finish; fail if it reports an error."""
-        output = self._process.communicate("\n", timeout=60)[0]
+        output = self._process.communicate("\n", timeout=patience(60))[0]
         assert self._process.returncode == 0, output
 
     def end(self) -> str:

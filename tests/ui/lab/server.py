@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.ui import tools
+from tests.waiting import patience
 
-START_TIMEOUT = 120.0
+START_TIMEOUT = patience(120)
 NAME = "jupyter-trainjob"
 
 
@@ -148,7 +149,7 @@ def ask(server: Server, path: str, *, method: str = "GET", body: object = None) 
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"token {server.token}"},
     )
-    with urllib.request.urlopen(request, timeout=40) as answer:
+    with urllib.request.urlopen(request, timeout=patience(60)) as answer:
         return bytes(answer.read())
 
 

@@ -11,12 +11,18 @@ import pytest
 
 from tests.ui import tools
 from tests.ui.lab.server import Server
+from tests.waiting import patience
 
 HERE = Path(__file__).parent
-TOPICS = sorted(path.stem for path in HERE.glob("*.mjs") if path.stem != "jupyter")
+JOURNEYS = {"follow-job", "new-job", "sidebar"}
+TOPICS = [
+    pytest.param(path.stem, marks=[pytest.mark.journey] if path.stem in JOURNEYS else [])
+    for path in sorted(HERE.glob("*.mjs"))
+    if path.stem != "jupyter"
+]
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("topic", TOPICS)
 def test_widget_works_in_jupyter(topic: str, server: Server) -> None:
-    tools.run(HERE / f"{topic}.mjs", server.options(), timeout=280)
+    tools.run(HERE / f"{topic}.mjs", server.options(), timeout=patience(280))

@@ -14,6 +14,7 @@ from pathlib import Path
 from jupyter_trainjob.constants import VERSION
 from tests import needs
 from tests.ui import tools
+from tests.waiting import patience
 
 ROOT = tools.LABEXTENSION.parent
 NODELESS = {**os.environ, "PATH": os.defpath, "PYTHONWARNINGS": "ignore"}
@@ -28,7 +29,7 @@ def _build(kind: str, folder: Path) -> Path:
         env=NODELESS,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=patience(60),
     )
     (built,) = folder.iterdir()
     return built
@@ -46,7 +47,7 @@ def test_jupyterlab_finds_the_extension_of_the_wheel(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
     (line,) = (line for line in listed.stderr.splitlines() if "jupyter-trainjob" in line)
     assert VERSION in line

@@ -24,7 +24,7 @@ from jupyter_trainjob.kube.transport import Request, Response
 from jupyter_trainjob.metrics.log_lines import parse_lines
 from jupyter_trainjob.worker.output.messages import METRICS
 from jupyter_trainjob.worker.protocol import dumps, encode
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 
 class Counting:

@@ -12,6 +12,7 @@ from jupyter_client.manager import KernelManager
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.client import user_warnings
+from tests.waiting import patience
 
 WARN = "def stop(): user_warnings.warn(errors.NoCheckpoint('job-a'), stacklevel=2)\nstop()"
 IMPORTS = "import warnings\nfrom jupyter_trainjob import errors\nfrom jupyter_trainjob.client import user_warnings\n"
@@ -24,7 +25,7 @@ def kernel() -> Iterator[BlockingKernelClient]:
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=patience(60))
         yield client
     finally:
         client.stop_channels()
@@ -43,7 +44,7 @@ def run(client: BlockingKernelClient, code: str) -> list[tuple[str, str]]:
         elif "name" in content:
             messages.append((content["name"], content["text"]))
 
-    client.execute_interactive(IMPORTS + code, timeout=60, output_hook=collect)
+    client.execute_interactive(IMPORTS + code, timeout=patience(60), output_hook=collect)
     return messages
 
 
@@ -66,7 +67,7 @@ def test_warning_in_a_notebook_obeys_filters(kernel: BlockingKernelClient) -> No
 
 def test_warning_in_a_script_names_the_line_that_caused_it() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS + WARN], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", IMPORTS + WARN], capture_output=True, text=True, check=True, timeout=patience(60)
     )
     assert done.stdout == ""
     assert "<string>:5: NoCheckpoint: job-a has written no checkpoint" in done.stderr

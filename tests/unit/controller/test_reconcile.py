@@ -35,6 +35,7 @@ from jupyter_trainjob.controller.manager import Manager, build_controllers
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Response, Transport
 from tests.paths import ROOT
+from tests.waiting import wait_for
 
 NS = "default"
 RUNTIMES = ROOT / "runtimes"
@@ -106,17 +107,9 @@ class Cluster:
         return {condition["type"]: (condition["status"], condition["reason"]) for condition in conditions}
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30) -> Any:
+def eventually(condition: Callable[[], object]) -> Any:
     """Return the first truthy result of `condition`; a missing object or field counts as false."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            result = condition()
-        except (errors.NotFound, KeyError):
-            result = None
-        if result or time.monotonic() > deadline:
-            return result
-        time.sleep(0.002)
+    return wait_for(condition, missing=(errors.NotFound, KeyError))
 
 
 @pytest.fixture
@@ -261,7 +254,7 @@ def test_missing_runtime_causes_an_event_and_the_job_is_built_when_it_exists(clu
     assert "there is no ClusterTrainingRuntime 'later'" in message
     runtime = yaml.safe_load((RUNTIMES / "plain.yaml").read_text())
     cluster.client.create(CLUSTERTRAININGRUNTIMES, {**runtime, "metadata": {"name": "later"}})
-    assert eventually(lambda: cluster.get(JOBSETS, "j"), seconds=30)
+    assert eventually(lambda: cluster.get(JOBSETS, "j"))
     assert len(cluster.events("j")) == 1
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from jupyter_trainjob.feed.background import SerialExecutor, TriggeredTask
-from tests.embedded import wait_for
+from tests.waiting import patience, wait_for
 
 
 class Recorder:
@@ -34,10 +34,10 @@ def test_function_runs_after_a_trigger_and_again_after_the_delay_it_returned() -
     task.trigger()
     wait_for(lambda: len(function.times) == 3)
     assert function.times[2] - function.times[0] >= 0.1
-    assert task.join(5), "no thread when idle"
+    assert task.join(patience(60)), "no thread when idle"
     task.trigger()
     wait_for(lambda: len(function.times) == 4)
-    assert task.join(5)
+    assert task.join(patience(60))
     assert len(function.threads) == 2
 
 
@@ -47,15 +47,15 @@ def test_triggers_during_a_run_cause_one_more_run() -> None:
     def function() -> None:
         count[0] += 1
         started.set()
-        assert proceed.wait(5)
+        assert proceed.wait(patience(60))
 
     task = TriggeredTask(function, name="test", linger=0.01)
     task.trigger()
-    assert started.wait(5)
+    assert started.wait(patience(60))
     task.trigger()
     task.trigger()
     proceed.set()
-    assert task.join(5)
+    assert task.join(patience(60))
     assert count == [2]
 
 
@@ -67,9 +67,9 @@ def test_no_trigger_is_lost_between_two_threads() -> None:
         submitted[0] = number
         task.trigger()
         if number % 3 == 0:
-            wait_for(lambda: processed[0] == number, timeout=5)  # noqa: B023 - called at once
+            wait_for(lambda: processed[0] == number)  # noqa: B023 - called at once
     task.close()
-    assert task.join(5)
+    assert task.join(patience(60))
 
 
 def test_function_that_raised_runs_again_after_the_retry_delay(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +77,7 @@ def test_function_that_raised_runs_again_after_the_retry_delay(caplog: pytest.Lo
     task = TriggeredTask(function, name="the view", linger=0.01, retry=0.05)
     task.trigger()
     wait_for(lambda: len(function.times) == 2)
-    assert task.join(5)
+    assert task.join(patience(60))
     assert "the view failed" in caplog.text
 
 
@@ -87,7 +87,7 @@ def test_closed_task_does_not_run_again() -> None:
     task.trigger()
     wait_for(lambda: len(function.times) == 4)
     task.close()
-    assert task.join(5)
+    assert task.join(patience(60))
     task.trigger()
     assert len(function.times) == 4
 
@@ -104,4 +104,4 @@ def test_executor_runs_tasks_in_the_order_of_submission() -> None:
     wait_for(lambda: len(done) == 200)
     assert done == list(range(200))
     executor.close()
-    assert executor.join(5)
+    assert executor.join(patience(60))

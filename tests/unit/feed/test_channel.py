@@ -10,6 +10,7 @@ import pytest
 from jupyter_trainjob import errors
 from jupyter_trainjob.feed.channel import Channel
 from tests.unit.widget.jobs import HOSTILE, FakeJob, columns, lines, running
+from tests.waiting import patience
 
 
 class Front:
@@ -38,7 +39,7 @@ class Front:
             return bool(matches)
 
         with self.received:
-            assert self.received.wait_for(has_match, 5), f"no {entries} in {self.messages}"
+            assert self.received.wait_for(has_match, patience(60)), f"no {entries} in {self.messages}"
             self.messages.remove(matches[0])
         return matches[0]
 
@@ -56,7 +57,7 @@ def front(job: FakeJob) -> Iterator[Front]:
     front = Front(job)
     yield front
     front.channel.close()
-    assert front.channel.join(5)
+    assert front.channel.join(patience(60))
     assert job.callbacks == []
 
 
@@ -118,11 +119,11 @@ def test_action_requested_again_while_it_runs_runs_once_and_is_answered_twice(fr
     def stop_slowly() -> None:
         job.actions.append("stop")
         started.set()
-        assert proceed.wait(5)
+        assert proceed.wait(patience(60))
 
     job.stop = stop_slowly  # type: ignore[method-assign]
     front.ask("stop", request="1")
-    assert started.wait(5)
+    assert started.wait(patience(60))
     front.ask("stop", request="2")
     front.ask("text", form="yaml", request="3")
     assert front.answer("3")["ok"], "reads do not wait for actions"
@@ -175,14 +176,14 @@ def test_slow_action_does_not_delay_actions_on_other_jobs(front: Front, job: Fak
 
 
 def wait_until_set(event: threading.Event) -> None:
-    assert event.wait(5)
+    assert event.wait(patience(60))
 
 
 def test_thread_exits_when_nothing_changes(front: Front) -> None:
     front.channel._updates._linger = 0.01
     front.channel.receive({"kind": "ready"})
     front.wait_for(kind="curves", reset=True)
-    assert front.channel._updates.join(10)
+    assert front.channel._updates.join(patience(60))
 
 
 def test_details_have_no_escape_sequences(front: Front) -> None:
@@ -203,4 +204,4 @@ def test_channel_closed_while_a_job_opens_unsubscribes(job: FakeJob) -> None:
     job.subscribe = close_and_subscribe  # type: ignore[method-assign]
     channel.open(job)
     assert job.callbacks == []
-    assert channel.join(5)
+    assert channel.join(patience(60))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from jupyter_trainjob import errors
 from jupyter_trainjob.api.resources import KubeObject
@@ -139,15 +138,6 @@ class Server:
         self._log.append((self.version, kind, obj))
         for stream in self._streams:
             stream.lines.put({"type": kind, "object": obj})
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.001)
-    return True
 
 
 def values(informer: Informer) -> dict[str, int]:

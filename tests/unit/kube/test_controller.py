@@ -12,8 +12,9 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.kube.controller import Controller, to_controller
 from jupyter_trainjob.kube.informer import Informer
 from jupyter_trainjob.kube.workqueue import WorkQueue
+from tests.waiting import wait_for
 
-from .fake_server import Server, eventually, values
+from .fake_server import Server, values
 
 
 class Copier:
@@ -48,10 +49,10 @@ def test_every_write_reaches_the_reconciler(server: Server, informer: Informer) 
     controller.watch(informer)
     controller.start()
     try:
-        assert eventually(lambda: server.watches == 1)
+        wait_for(lambda: server.watches == 1)
         for number in range(50):
             server.put("a", number)
-            assert eventually(lambda number=number: copier.copied.get("a") == number)  # type: ignore[misc]
+            wait_for(lambda number=number: copier.copied.get("a") == number)  # type: ignore[misc]
     finally:
         controller.stop()
 
@@ -71,7 +72,7 @@ def test_errors_are_retried_and_requested_delays_respected(
     server.put("a", 1)
     controller.start()
     try:
-        assert eventually(lambda: len(copier.calls) == 5)
+        wait_for(lambda: len(copier.calls) == 5)
         assert copier.copied == {"a": 1}
     finally:
         controller.stop()
@@ -88,9 +89,9 @@ def test_children_are_mapped_to_the_controller_of_their_kind(server: Server, inf
     server.put("b", 2)
     controller.start()
     try:
-        assert eventually(lambda: copier.calls == [("ns", "job")])
+        wait_for(lambda: copier.calls == [("ns", "job")])
         server.put("a", 1, owner="other")
-        assert eventually(lambda: sorted(copier.calls) == [("ns", "job"), ("ns", "job"), ("ns", "other")])
+        wait_for(lambda: sorted(copier.calls) == [("ns", "job"), ("ns", "job"), ("ns", "other")])
     finally:
         controller.stop()
 
@@ -119,7 +120,7 @@ def test_no_update_is_lost_despite_broken_watches(seed: int, server: Server, inf
                 server.put(name, number)
             if chance.random() < 0.05:
                 chance.choice(faults)()
-        assert eventually(lambda: copier.copied == server.state()), (copier.copied, server.state())
+        wait_for(lambda: copier.copied == server.state()), (copier.copied, server.state())
         assert values(informer) == server.state()
     finally:
         controller.stop()

@@ -13,6 +13,7 @@ from kubernetes.client import Configuration
 from jupyter_trainjob import errors
 from jupyter_trainjob.kube.http_transport import HttpTransport
 from jupyter_trainjob.kube.transport import Request
+from tests.waiting import patience
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -50,13 +51,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self._chunk(b"first\n")
-            self.server.go_on.wait(60)
+            self.server.go_on.wait(patience(60))
             self._chunk(b"second\n")
             self._chunk(b"")
         elif self.path == "/drop" or (self.path == "/drop-once" and len(self.server.seen) == 1):
             self.close_connection = True
         elif self.path == "/slow":
-            self.server.go_on.wait(60)
+            self.server.go_on.wait(patience(60))
             self._answer(200, b"late")
         elif self.path == "/empty":
             self._answer(200, b"")
@@ -186,10 +187,10 @@ def test_close_from_another_thread_ends_a_blocked_iteration(transport: HttpTrans
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert first.wait(60)
+    assert first.wait(patience(60))
     started = time.monotonic()
     answer.close()
-    reader.join(60)
+    reader.join(patience(60))
     assert not reader.is_alive()
     assert time.monotonic() - started < 30
     assert got == [b"first\n"]
@@ -232,4 +233,4 @@ def test_error_of_a_timeout_has_a_remedy(transport: HttpTransport) -> None:
 def test_error_of_a_refused_connection_has_cause_and_remedy(server: _Server) -> None:
     configuration = Configuration(host="http://127.0.0.1:1")
     with pytest.raises(errors.ClusterError, match=r"Cannot reach .*:1: .*refused\. Check that the cluster runs"):
-        HttpTransport(configuration).send(Request("POST", "/x", {}, b"{}"), timeout=5)
+        HttpTransport(configuration).send(Request("POST", "/x", {}, b"{}"), timeout=patience(60))

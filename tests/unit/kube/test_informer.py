@@ -7,8 +7,9 @@ import time
 
 from jupyter_trainjob.api.resources import KubeObject
 from jupyter_trainjob.kube.informer import Informer
+from tests.waiting import wait_for
 
-from .fake_server import Server, eventually, values
+from .fake_server import Server, values
 
 
 def test_cache_has_existing_and_new_objects(server: Server, informer: Informer) -> None:
@@ -18,9 +19,9 @@ def test_cache_has_existing_and_new_objects(server: Server, informer: Informer) 
     assert values(informer) == {"a": 1}
     server.put("b", 2)
     server.put("a", 3)
-    assert eventually(lambda: values(informer) == {"a": 3, "b": 2})
+    wait_for(lambda: values(informer) == {"a": 3, "b": 2})
     server.delete("a")
-    assert eventually(lambda: values(informer) == {"b": 2})
+    wait_for(lambda: values(informer) == {"b": 2})
     cached = informer.get("b", "ns")
     assert cached is not None
     assert cached["value"] == 2
@@ -39,10 +40,10 @@ def test_handlers_get_changes_in_order_and_late_handlers_existing_objects(server
     server.put("a", 1)
     server.put("a", 2)
     server.delete("a")
-    assert eventually(lambda: len(changes) == 3)
+    wait_for(lambda: len(changes) == 3)
     assert changes == [(None, 1), (1, 2), (2, None)]
     server.put("b", 5)
-    assert eventually(lambda: len(changes) == 4)
+    wait_for(lambda: len(changes) == 4)
     late: list[int | None] = []
     informer.on_change(lambda old, new: late.append(value(new)))
     assert late == [5]
@@ -58,7 +59,7 @@ def test_objects_are_found_by_the_uid_of_their_controller(server: Server, inform
     assert [obj["metadata"]["name"] for obj in informer.owned_by("uid-job")] == ["a", "b"]
     server.put("a", 1, owner="other")
     server.delete("b")
-    assert eventually(lambda: informer.owned_by("uid-job") == [])
+    wait_for(lambda: informer.owned_by("uid-job") == [])
     assert [obj["metadata"]["name"] for obj in informer.owned_by("uid-other")] == ["a", "c"]
 
 
@@ -67,7 +68,7 @@ def test_expired_version_causes_a_new_list_whose_differences_are_events(server: 
     server.put("goes", 1)
     informer.start()
     assert informer.wait_synced(5)
-    assert eventually(lambda: server.watches == 1)
+    wait_for(lambda: server.watches == 1)
     deleted: list[str] = []
     informer.on_change(lambda old, new: deleted.append(old["metadata"]["name"]) if old and not new else None)
     server.refuse = 1
@@ -75,32 +76,32 @@ def test_expired_version_causes_a_new_list_whose_differences_are_events(server: 
     server.delete("goes")
     server.put("comes", 1)
     server.compact()
-    assert eventually(lambda: values(informer) == {"stays": 1, "comes": 1})
+    wait_for(lambda: values(informer) == {"stays": 1, "comes": 1})
     assert deleted == ["goes"]
     assert server.requests.count("LIST") == 2
 
 
 def test_broken_watch_continues_from_the_last_version(server: Server, informer: Informer) -> None:
     informer.start()
-    assert eventually(lambda: server.watches == 1)
+    wait_for(lambda: server.watches == 1)
     server.put("a", 1)
-    assert eventually(lambda: values(informer) == {"a": 1})
+    wait_for(lambda: values(informer) == {"a": 1})
     server.end_watches(ConnectionResetError("reset by peer"))
     server.put("b", 2)
-    assert eventually(lambda: values(informer) == {"a": 1, "b": 2})
+    wait_for(lambda: values(informer) == {"a": 1, "b": 2})
     assert server.requests.count("LIST") == 1
 
 
 def test_bookmarks_advance_the_version_before_compaction(server: Server, informer: Informer) -> None:
     informer.start()
-    assert eventually(lambda: server.watches == 1)
+    wait_for(lambda: server.watches == 1)
     server.bookmark()
     server.put("a", 1)
-    assert eventually(lambda: values(informer) == {"a": 1})
+    wait_for(lambda: values(informer) == {"a": 1})
     server.compact()
     server.end_watches()
     server.put("b", 2)
-    assert eventually(lambda: values(informer) == {"a": 1, "b": 2})
+    wait_for(lambda: values(informer) == {"a": 1, "b": 2})
     assert server.requests.count("LIST") == 1
 
 
@@ -122,7 +123,7 @@ def test_failing_handler_does_not_stop_the_others(server: Server, informer: Info
     informer.on_change(lambda old, new: received.append(new))
     informer.start()
     server.put("a", 1)
-    assert eventually(lambda: len(received) == 1)
+    wait_for(lambda: len(received) == 1)
 
 
 def test_stop_ends_the_thread_and_wait_synced(server: Server, informer: Informer) -> None:
@@ -135,7 +136,7 @@ def test_stop_ends_the_thread_and_wait_synced(server: Server, informer: Informer
 
 def test_idle_informer_sends_no_requests_and_uses_no_cpu(server: Server, informer: Informer) -> None:
     informer.start()
-    assert eventually(lambda: server.watches == 1)
+    wait_for(lambda: server.watches == 1)
     before, used = len(server.requests), time.process_time()
     threading.Event().wait(0.3)
     assert len(server.requests) == before

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from jupyter_trainjob.kube.workqueue import Key, WorkQueue
+from tests.waiting import patience
 
 A: Key = ("default", "a")
 B: Key = ("default", "b")
@@ -121,7 +122,7 @@ def test_shutdown_wakes_every_waiting_worker() -> None:
         thread.start()
     queue.shut_down()
     for thread in threads:
-        thread.join(60)
+        thread.join(patience(60))
     assert results == [None, None, None]
     queue.add(A)
     assert queue.get(timeout=0) is None
@@ -130,12 +131,12 @@ def test_shutdown_wakes_every_waiting_worker() -> None:
 def test_waiting_worker_wakes_for_a_delayed_key_without_polling() -> None:
     queue = WorkQueue()
     taken: list[Key | None] = []
-    thread = threading.Thread(target=lambda: taken.append(queue.get(timeout=60)))
+    thread = threading.Thread(target=lambda: taken.append(queue.get(timeout=patience(60))))
     thread.start()
     queue.add_after(B, 60)
     begin = time.monotonic()
     queue.add_after(A, 0.05)
-    thread.join(60)
+    thread.join(patience(60))
     assert taken == [A]
     assert 0.04 <= time.monotonic() - begin < 2
 
@@ -175,12 +176,12 @@ def test_no_key_is_lost_or_processed_concurrently(seed: int) -> None:
     for thread in workers + producers:
         thread.start()
     for thread in producers:
-        thread.join(20)
+        thread.join(patience(60))
     deadline = time.monotonic() + 60
     while processed != wanted and time.monotonic() < deadline:
         time.sleep(0.001)
     queue.shut_down()
     for thread in workers:
-        thread.join(60)
+        thread.join(patience(60))
     assert processed == wanted
     assert overlaps == []

@@ -17,6 +17,7 @@ from jupyter_trainjob.cluster.state.state_dir import state_dir
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from jupyter_trainjob.magics import magic_completion
 from jupyter_trainjob.magics.magic_completion import tooltip
+from tests.waiting import patience
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_completion_does_not_wait_for_an_unresponsive_cluster() -> None:
     assert Lookup(patience=60).ask(key, query) == ["plain"]
     for thread in threading.enumerate():
         if thread.name == "trainjob-complete":
-            thread.join(60)
+            thread.join(patience(60))
     assert lookup.ask(key, query) == ["plain"]
     assert looks == ["prod", "prod"], "what is fresh is not asked for again"
 

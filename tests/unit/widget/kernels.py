@@ -16,10 +16,11 @@ from jupyter_client.manager import KernelManager
 
 from tests.needs import install
 from tests.paths import ROOT
+from tests.waiting import patience
 
 OLDER = "ipykernel==6.29.5"
 """The last version without subshells: it handles messages of a front end between cells only."""
-TIMEOUT = 90.0
+TIMEOUT = patience(90)
 WAKE_SECONDS = 5.0
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -122,7 +123,7 @@ def start_kernel(*, path: Path | None = None) -> Iterator[Kernel]:
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=patience(60))
         yield Kernel(client, manager)
     finally:
         client.stop_channels()

@@ -15,8 +15,8 @@ from jupyter_trainjob.widget import output as module
 from jupyter_trainjob.widget.model import JobView
 from jupyter_trainjob.widget.output import JOB_MIME, SettleDetector
 from jupyter_trainjob.widget.show import show
-from tests.embedded import wait_for
 from tests.unit.widget.jobs import FakeJob, columns, lines, running
+from tests.waiting import patience, wait_for
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -57,7 +57,7 @@ class FakeComm:
             return bool(matches)
 
         with self.changed:
-            assert self.changed.wait_for(has_match, 60), f"no {kind} in {self.sent}"
+            assert self.changed.wait_for(has_match, patience(60)), f"no {kind} in {self.sent}"
             self.sent.clear()
         return matches[-1]
 
@@ -73,7 +73,7 @@ def views() -> Iterator[list[JobView]]:
     yield views
     for view in views:
         view.close()
-        assert view.join(60)
+        assert view.join(patience(60))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_traits_have_a_bounded_size(job: FakeJob, views: list[JobView]) -> None:
 def test_closed_view_has_unsubscribed(job: FakeJob) -> None:
     view = JobView(job)
     view.close()
-    assert view.join(60)
+    assert view.join(patience(60))
     assert job.callbacks == []
 
 
@@ -140,7 +140,7 @@ class Notebook:
     def wait_until(self, state: str, *, html: str = "") -> None:
         with self.changed:
             assert self.changed.wait_for(
-                lambda: self.data[JOB_MIME]["state"] == state and html in self.data["text/html"], 60
+                lambda: self.data[JOB_MIME]["state"] == state and html in self.data["text/html"], patience(60)
             )
 
 

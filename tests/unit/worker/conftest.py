@@ -18,6 +18,7 @@ from jupyter_trainjob.bundle.archive import build_archive
 from jupyter_trainjob.bundle.capture import Capture, capture_cell
 from jupyter_trainjob.client.results import result_reader
 from jupyter_trainjob.worker.protocol import Assembler, Message, decode, loads
+from tests.waiting import patience
 
 KEY = b"k" * 32
 
@@ -126,7 +127,13 @@ def launch(command: Sequence[str], folder: Path, env: Mapping[str, str] | None =
     working_dir = folder / "work"
     working_dir.mkdir(exist_ok=True)
     done = subprocess.run(
-        command, cwd=working_dir, env=clean(env), capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command,
+        cwd=working_dir,
+        env=clean(env),
+        capture_output=True,
+        timeout=patience(60),
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 

@@ -79,7 +79,8 @@ def test_child_process_has_the_names_of_the_cell(notebook: Notebook, method: str
 
 def test_traceback_of_a_child_process_shows_the_cell(notebook: Notebook) -> None:
     notebook.run(BEFORE)
-    ran = notebook.job(POOL.format(method="spawn").replace("work", "fails"))
+    one_process = POOL.replace("Pool(2)", "Pool(1)")  # so that the first item fails first
+    ran = notebook.job(one_process.format(method="spawn").replace("work", "fails"))
     assert (ran.code, ran.error["type"], ran.error["message"]) == (1, "ValueError", "bad 1")
     assert 'raise ValueError(f"bad {item.value}")' in ran.stderr
 

@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 from jupyter_trainjob.worker.protocol import FOLDER_ENV, TERMINATION_LOG_ENV, decode
+from tests.waiting import patience
 
 from .conftest import Notebook, Ran, clean
 
@@ -43,7 +44,7 @@ print("ready")
     with running(notebook, cell) as process:
         output = read_until(process, b"ready")
         process.terminate()
-        out, _ = process.communicate(timeout=20)  # Waiting for the lock would take for ever.
+        out, _ = process.communicate(timeout=patience(60))  # Waiting for the lock would take for ever.
     assert process.returncode == 143
     ran = Ran(143, output + out, "")
     assert [step for batch in ran.bodies("metrics") for step in batch["step"]] == [41, 42]
@@ -62,7 +63,7 @@ while True: time.sleep(60)
     with running(notebook, cell, {FOLDER_ENV: str(notebook.folder / "shared")}) as process:
         output = read_until(process, b"ready")
         process.terminate()
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patience(60))
     ran = Ran(143, output + out, "")
     assert [checkpoint["step"] for checkpoint in ran.bodies("checkpoint")] == [7]
     assert ran.messages[-1].kind == "end"
@@ -80,7 +81,7 @@ def test_sigterm_handler_of_the_cell_is_used(notebook: Notebook) -> None:
     with running(notebook, cell) as process:
         output = read_until(process, b"ready")
         process.terminate()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=patience(60))
     assert process.returncode == 0
     assert b" end 0/1 " in output + out
 
@@ -155,7 +156,7 @@ def test_unread_log_does_not_block_the_exit(notebook: Notebook) -> None:
     with running(notebook, cell) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == b"done\n"
-        assert process.wait(timeout=12) == 0  # Only now is anything read.
+        assert process.wait(timeout=patience(60)) == 0  # Only now is anything read.
         assert process.stdout is not None
         out = process.stdout.read()
     frames = [decode(line) for line in out.split(b"\n") if line]

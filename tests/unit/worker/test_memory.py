@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.worker.conftest import KEY, clean
+from tests.waiting import patience
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines how much a process allocates")
 
@@ -67,7 +68,7 @@ def confined(program: str, folder: Path, **parts: object) -> subprocess.Complete
         [sys.executable, "-c", textwrap.dedent(_CONFINE + program).format(key=KEY, **parts), str(folder)],
         env=clean({"TRAINJOB_FOLDER": str(folder / "job"), "OMP_NUM_THREADS": "1"}),
         capture_output=True,
-        timeout=120,
+        timeout=patience(120),
         check=False,
     )
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.unit.worker.conftest import clean
+from tests.waiting import patience
 
 _ALL = '{"divide": "raise", "over": "raise", "under": "raise", "invalid": "raise"}'
 CHANGES = {
@@ -22,7 +23,7 @@ CHANGES = {
 def _run(program: str) -> str:
     text = f"from jupyter_trainjob.worker import process_settings\n{program}"
     done = subprocess.run(
-        [sys.executable, "-c", text], env=clean(), capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", text], env=clean(), capture_output=True, text=True, timeout=patience(60), check=True
     )
     return done.stdout.strip()
 

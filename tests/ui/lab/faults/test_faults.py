@@ -14,6 +14,7 @@ from tests.ui import tools
 from tests.ui.lab.faults.clusters import HOSTILE, kubeconfig, reader
 from tests.ui.lab.page import Page
 from tests.ui.lab.server import free_port, jupyter_server
+from tests.waiting import patience
 
 HERE = Path(__file__).parent
 
@@ -74,4 +75,4 @@ def test_form_sends_to_the_selected_cluster(tmp_path: Path) -> None:
         embedded_cluster(tmp_path / "state"),
         jupyter_server(tmp_path / "server", variables={"KUBECONFIG": str(written)}) as server,
     ):
-        tools.run(HERE / "destination.mjs", server.options(), timeout=150)
+        tools.run(HERE / "destination.mjs", server.options(), timeout=patience(150))

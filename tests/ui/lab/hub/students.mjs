@@ -15,18 +15,11 @@ import {
   waitForState,
   write
 } from '../jupyter.mjs';
+import { login } from './login.mjs';
 
-const { hub, password } = more;
+const { hub } = more;
 const HERE = /^ws:\/\/127\.0\.0\.1:\d+\/school\/user\/ada\/jupyter-trainjob\/stream$/;
 const ROUTE = `${hub}user/ada/jupyter-trainjob/clusters`;
-
-const login = user => async page => {
-  await page.goto(`${hub}hub/login`);
-  await page.getByLabel('Username').fill(user);
-  await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.waitForURL(each => !each.pathname.includes('/login'));
-};
 
 await scenario('a job behind a hub and its proxy', async open => {
   const sockets = [];

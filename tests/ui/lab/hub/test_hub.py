@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded import embedded_cluster, wait_for
+from tests.embedded import embedded_cluster
 from tests.ui import tools
 from tests.ui.lab.hub.hub import PASSWORD, jupyterhub
 from tests.ui.lab.page import Page
+from tests.waiting import patience, wait_for
 
 HERE = Path(__file__).parent
+
+
+@pytest.mark.journey
+@pytest.mark.timeout(170)
+def test_first_job_behind_a_hub(tmp_path: Path) -> None:
+    with embedded_cluster(tmp_path / "state"), jupyterhub(tmp_path / "hub") as hub:
+        hub.ask("users/ada/server", method="POST")
+        options = hub.server("ada").options(hub=hub.url, password=PASSWORD)
+        tools.run(HERE / "first-job.mjs", options, timeout=patience(150))
 
 
 @pytest.mark.timeout(170)

@@ -9,6 +9,7 @@ import pytest
 from tests.ui import tools
 from tests.ui.lab.many.jobs import many_jobs
 from tests.ui.lab.server import Server
+from tests.waiting import patience
 
 HERE = Path(__file__).parent
 
@@ -16,4 +17,4 @@ HERE = Path(__file__).parent
 @pytest.mark.timeout(170)
 def test_sidebar_lists_two_thousand_jobs(server: Server) -> None:
     with many_jobs():
-        print(tools.run(HERE / "many-jobs.mjs", server.options(), timeout=110))
+        print(tools.run(HERE / "many-jobs.mjs", server.options(), timeout=patience(110)))

@@ -13,6 +13,7 @@ import yaml
 from jupyter_trainjob.api import generate, overlay
 from jupyter_trainjob.api.resources import JOBS, TRAINJOBS, Resource
 from jupyter_trainjob.api.schemas import cel_rules, crds
+from tests.waiting import patience
 
 
 @pytest.mark.parametrize("resource", crds.RESOURCES, ids=lambda resource: str(resource.kind))
@@ -56,7 +57,9 @@ def test_loading_the_crds_does_not_import_the_models() -> None:
         "[crds.structural_schema(each) for each in crds.RESOURCES]; "
         "print({'pydantic', 'yaml', 'kubernetes'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=patience(60)
+    )
     assert done.stdout.strip() == "set()"
 
 

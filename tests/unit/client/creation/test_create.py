@@ -16,7 +16,7 @@ from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.creation import submission_steps
 from jupyter_trainjob.client.creation.create import create_job
 from jupyter_trainjob.kube.client import Client
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 NAME = "a-12345"
 JOB: KubeObject = {"metadata": {"name": NAME, "namespace": "default"}, "spec": {}}

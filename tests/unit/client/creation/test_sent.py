@@ -32,6 +32,7 @@ from jupyter_trainjob.constants import EMBEDDED_CONTEXT, STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Response
 from tests.paths import ROOT
+from tests.waiting import patience
 
 RUNTIMES = ROOT / "runtimes"
 POINTERS = frozenset({"emptyDir", "torch", "resourcesPerNode"})
@@ -94,7 +95,7 @@ def client(transport: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     yield client
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=60)
+            thread.join(timeout=patience(60))
 
 
 def empty(value: Any, path: str = "") -> Iterator[str]:

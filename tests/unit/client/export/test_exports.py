@@ -33,6 +33,7 @@ from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.magics import arguments
 from jupyter_trainjob.worker.manifest import CELL, FUNCTION, Manifest, Recipe, Source
 from tests.paths import ROOT
+from tests.waiting import patience
 
 RUNTIMES = ROOT / "runtimes"
 CELL_TEXT = "text = '''a\nb'''\nanswer = 6 * 7\nanswer\n"
@@ -47,7 +48,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
     yield client
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=60)
+            thread.join(timeout=patience(60))
     store.close()
 
 

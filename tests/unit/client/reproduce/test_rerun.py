@@ -40,6 +40,7 @@ from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.constants import MANAGED_BY, MANAGED_BY_LABEL
 from jupyter_trainjob.kube.client import Client
 from tests.paths import ROOT
+from tests.waiting import patience
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +74,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
     yield client
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=60)
+            thread.join(timeout=patience(60))
     store.close()
 
 

@@ -23,6 +23,7 @@ from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Response, Transport
 from tests.paths import ROOT
+from tests.waiting import patience
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def core(tmp_path: Path) -> Iterator[ApiServer]:
     yield core
     for thread in threading.enumerate():
         if thread.name == "trainjob-sweep":
-            thread.join(timeout=60)
+            thread.join(timeout=patience(60))
     store.close()
 
 

@@ -18,6 +18,7 @@ from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.log_lines import parse_lines
+from tests.waiting import patience
 
 JOB: KubeObject = {"metadata": {"name": "bars"}, "spec": {"runtimeRef": {"name": "plain"}}}
 POD: KubeObject = {"metadata": {"name": "bars-node-0-0-x", "uid": "pod-1"}}
@@ -88,6 +89,6 @@ def test_stream_that_is_opened_while_lines_are_being_saved_yields_them(
     monkeypatch.setattr(history, "add", save_slowly)
     thread = threading.Thread(target=follower.log.save)
     thread.start()
-    assert saving.wait(20)
+    assert saving.wait(patience(60))
     assert [line.text for line in follower.log.stream()] == ["before"]
     thread.join()

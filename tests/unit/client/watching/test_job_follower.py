@@ -22,6 +22,7 @@ from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.constants import JOBSET_NAME, KUEUE_PATCH_MANAGER, KUEUE_QUEUE_LABEL, STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.metrics.log_lines import PodLogLine
+from tests.waiting import patience
 
 JOB: KubeObject = {
     "metadata": {"name": "refused"},
@@ -55,7 +56,7 @@ def test_job_whose_pod_was_rejected_is_settled(connection: Connection) -> None:
     client.patch(PODS, pod["metadata"]["name"], {"status": status}, namespace="default", subresource="status")
     failed = {"type": "Failed", "status": "True", "lastTransitionTime": timestamp(), "reason": "x", "message": "y"}
     client.patch(TRAINJOBS, "refused", {"status": {"conditions": [failed]}}, namespace="default", subresource="status")
-    assert follower.wait(follower.settled, timeout=60)
+    assert follower.wait(follower.settled, timeout=patience(60))
     failure = follower.snapshot().failure
     assert failure is not None
     assert failure.headline == "rank 0 could not run: there is no such volume"
@@ -67,7 +68,7 @@ def test_job_that_was_deleted_before_it_was_followed_is_deleted(connection: Conn
     job = TrainJob(connection, created)
     assert job.status() == "Deleted"
     with pytest.raises(errors.JobStopped):
-        job.result(timeout=60)
+        job.result(timeout=patience(60))
 
 
 class Holder:
@@ -85,7 +86,7 @@ def test_job_has_one_follower_that_closes_without_holders_and_subscribers(connec
     assert not follower.closed.wait(0.3), "a subscriber is left"
     unsubscribe()
     follower.notify_changed()
-    assert follower.closed.wait(60), "no user is left"
+    assert follower.closed.wait(patience(60)), "no user is left"
     last = Holder()
     again = follow_job(connection, job, holder=last)
     assert again is not follower
@@ -118,7 +119,7 @@ def test_closed_follower_reports_a_deletion_once(connection: Connection) -> None
     connection.client.patch(
         TRAINJOBS, "refused", {"status": {"conditions": [done]}}, namespace="default", subresource="status"
     )
-    assert follower.closed.wait(20)
+    assert follower.closed.wait(patience(60))
     notified: list[State] = []
     follower.subscribe(lambda: notified.append(follower.state()))
     assert started_follower(connection, follower.uid) is follower
@@ -139,7 +140,7 @@ def test_failing_subscriber_does_not_stop_the_others(connection: Connection) -> 
     follower.subscribe(notified.set)
     follower.start()
     for _ in range(2):
-        assert notified.wait(60)
+        assert notified.wait(patience(60))
         notified.clear()
         follower.notify_changed()
     follower.close()

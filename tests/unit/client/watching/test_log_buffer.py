@@ -10,6 +10,7 @@ from jupyter_trainjob.client.watching import log_buffer
 from jupyter_trainjob.client.watching.log_buffer import LogBuffer, format_cursor
 from jupyter_trainjob.metrics.history import History
 from jupyter_trainjob.metrics.log_lines import PodLogLine
+from tests.waiting import patience
 
 
 def line(second: float, text: str, *, row: str = "", overwritten: bool = False) -> PodLogLine:
@@ -195,5 +196,5 @@ def test_readers_and_writers_do_not_block_each_other(history: History) -> None:
         done.set()
 
     threading.Thread(target=write).start()
-    assert done.wait(60), "a search that goes on holds up whoever keeps lines"
+    assert done.wait(patience(60)), "a search that goes on holds up whoever keeps lines"
     assert len(list(pages)) == 2_999

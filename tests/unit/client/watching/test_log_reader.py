@@ -25,6 +25,7 @@ from jupyter_trainjob.constants import JOBSET_NAME, JOBSET_UID, STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request, Response
 from jupyter_trainjob.metrics.history import History
+from tests.waiting import patience
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Answer:
     def __iter__(self) -> Iterator[bytes]:
         yield self.body
         if not self.ends:
-            self.closed.wait(60)
+            self.closed.wait(patience(60))
 
     def close(self) -> None:
         self.closed.set()
@@ -118,7 +119,7 @@ def test_finished_job_with_an_unreadable_log_settles_with_a_log_error(
     server.log = log
     follower = JobFollower(connection, job(connection, phase="Succeeded"))
     follower.start()
-    assert follower.wait(follower.settled, timeout=60)
+    assert follower.wait(follower.settled, timeout=patience(60))
     assert server.log_requests <= 10, "each failure is followed by a pause"
     snapshot = follower.snapshot()
     assert why in snapshot.reason
@@ -137,7 +138,7 @@ def test_log_is_read_after_temporary_failures(
     server.log = lambda: answers.pop(0)
     follower = JobFollower(connection, job(connection, phase="Succeeded"))
     follower.start()
-    assert follower.wait(follower.settled, timeout=60)
+    assert follower.wait(follower.settled, timeout=patience(60))
     assert [line.text for line in follower.log.lines()] == ["hello"]
     assert follower.snapshot().reason == ""
     follower.close()
@@ -148,10 +149,10 @@ def test_new_follower_reads_a_log_that_could_not_be_read_before(server: Server, 
     created = job(connection, phase="Succeeded")
     holder = threading.Event()
     first = follow_job(connection, created, holder=holder)
-    assert first.closed.wait(60)
+    assert first.closed.wait(patience(60))
     server.log = lambda: Answer(200, b"2026-01-01T00:00:00.000000000Z hello\n")
     again = follow_job(connection, created, holder=holder)
-    assert again.wait(again.settled, timeout=60)
+    assert again.wait(again.settled, timeout=patience(60))
     assert [line.text for line in again.log.lines()] == ["hello"]
 
 
@@ -160,18 +161,18 @@ def test_follower_closed_while_a_log_is_opened_leaves_no_stream(server: Server, 
 
     def open_slowly() -> Response:
         opening.set()
-        assert go_on.wait(60)
+        assert go_on.wait(patience(60))
         return answer
 
     server.log = open_slowly
     follower = JobFollower(connection, job(connection, phase="Running"))
     follower.start()
-    assert opening.wait(60)
+    assert opening.wait(patience(60))
     (reader,) = follower._readers.values()
     follower.close()
     go_on.set()
-    assert answer.closed.wait(60)
-    reader.join(60)
+    assert answer.closed.wait(patience(60))
+    reader.join(patience(60))
     assert not reader.is_alive()
 
 
@@ -185,19 +186,19 @@ def test_loading_a_long_history_does_not_block_other_jobs(
     def slow(self: History, uid: str, **more: object) -> list[object]:
         if uid == one["metadata"]["uid"]:
             loading.set()
-            assert go_on.wait(60)
+            assert go_on.wait(patience(60))
         return frames(self, uid, **more)  # type: ignore[return-value]
 
     monkeypatch.setattr(History, "frames", slow)
     holder = threading.Event()
     thread = threading.Thread(target=follow_job, args=(connection, one), kwargs={"holder": holder})
     thread.start()
-    assert loading.wait(60)
+    assert loading.wait(patience(60))
     assert started_follower(connection, one["metadata"]["uid"]) is None, "it knows nothing yet"
     follower = follow_job(connection, other, holder=holder)
-    shown = follower.wait(lambda: follower.state() is State.RUNNING, 30)
+    shown = follower.wait(lambda: follower.state() is State.RUNNING, patience(60))
     go_on.set()
-    thread.join(60)
+    thread.join(patience(60))
     assert shown
     for created in (one, other):
         other_follower = started_follower(connection, created["metadata"]["uid"])
@@ -233,13 +234,13 @@ def test_concurrent_threads_get_the_same_history_and_client(
     shared = Connection("test", Client(server), "default")
 
     def ask() -> None:
-        barrier.wait(60)
+        barrier.wait(patience(60))
         histories.append(shared.history)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(patience(60))
     assert len({id(history) for history in histories}) == 1
     shared.history.close()

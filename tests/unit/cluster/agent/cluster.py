@@ -22,10 +22,11 @@ from jupyter_trainjob.cluster.agent.containers.sandbox import Sandbox
 from jupyter_trainjob.constants import NODE_NAME
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.transport import Request
+from tests.waiting import patience
 
 ALLOWED = detect_isolation()
 SUBSTITUTE = Isolation(refusal="the test wants none")
-SECONDS = 60.0
+SECONDS = patience(60)
 
 
 class Answer:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from jupyter_trainjob.api.resources import PODS, KubeObject
+from tests.waiting import patience
 
 from .cluster import Cluster
 
@@ -80,7 +81,7 @@ def test_second_deletion_shortens_the_grace(cluster: Cluster) -> None:
     cluster.client.delete(PODS, "pod", namespace="default", grace_seconds=300)
     cluster.until_log("not now")
     cluster.client.delete(PODS, "pod", namespace="default", grace_seconds=1)
-    cluster.api.wait(lambda: is_removed(cluster), 10)
+    cluster.api.wait(lambda: is_removed(cluster), patience(60))
 
 
 def test_force_deleted_pod_is_killed_at_once(cluster: Cluster) -> None:
@@ -88,7 +89,7 @@ def test_force_deleted_pod_is_killed_at_once(cluster: Cluster) -> None:
     cluster.script(STUBBORN)
     cluster.until_log("ready")
     cluster.client.delete(PODS, "pod", namespace="default", grace_seconds=0)
-    cluster.api.wait(lambda: is_removed(cluster), 10)
+    cluster.api.wait(lambda: is_removed(cluster), patience(60))
 
 
 def test_ended_pod_is_removed_when_it_is_deleted(cluster: Cluster) -> None:

@@ -17,6 +17,7 @@ from jupyter_trainjob.cluster.apiserver.https_server import HttpsServer
 from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
 from jupyter_trainjob.cluster.state import tls_credentials
 from jupyter_trainjob.kube.client import Client
+from tests.waiting import patience
 
 NS = "default"
 
@@ -51,7 +52,7 @@ class RunningServer:
 
     def connect(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self.files.ca))
-        return http.client.HTTPSConnection("127.0.0.1", self.front.port, context=context, timeout=60)
+        return http.client.HTTPSConnection("127.0.0.1", self.front.port, context=context, timeout=patience(60))
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -71,7 +72,7 @@ class RunningServer:
 
     def stop(self) -> None:
         self.front.stop()
-        self.thread.join(60)
+        self.thread.join(patience(60))
         assert not self.thread.is_alive()
 
 
@@ -147,7 +148,7 @@ def test_slow_client_blocks_the_source_and_disconnecting_closes_it(
     assert source.chunks_read == previous < 1000  # socket buffers are full: the source waits
     connection.close()
     response.close()
-    assert source.closed.wait(60)
+    assert source.closed.wait(patience(60))
 
 
 def test_stop_ends_open_streams(core: ApiServer, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from jupyter_trainjob.api.kinds.claims import PROTECTION
 from jupyter_trainjob.api.resources import PERSISTENTVOLUMECLAIMS, KubeObject
 from jupyter_trainjob.cluster.controllers import claim_binder
-from tests.unit.cluster.world import Start, World, until
+from tests.unit.cluster.world import Start, World
+from tests.waiting import wait_for
 
 VOLUMES = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
 
@@ -44,7 +45,7 @@ def bind(start: Start, tmp_path: Path) -> None:
 def test_claim_is_bound_to_a_volume_of_its_size(world: World) -> None:
     created = claim(world)
     assert created["metadata"]["finalizers"] == [PROTECTION]
-    until(lambda: world.get(PERSISTENTVOLUMECLAIMS, "data")["status"]["phase"] == "Bound")
+    wait_for(lambda: world.get(PERSISTENTVOLUMECLAIMS, "data")["status"]["phase"] == "Bound")
     bound = world.get(PERSISTENTVOLUMECLAIMS, "data")
     assert bound["spec"]["volumeName"] == f"pvc-{created['metadata']['uid']}"
     assert bound["status"]["capacity"] == {"storage": "1Gi"}
@@ -55,7 +56,7 @@ def test_claim_is_bound_to_a_volume_of_its_size(world: World) -> None:
 def test_unused_claim_is_deleted_with_its_folder(world: World, tmp_path: Path) -> None:
     folder = volume(tmp_path, claim(world))
     world.client.delete(PERSISTENTVOLUMECLAIMS, "data", namespace="default")
-    until(lambda: find_claim(world) is None)
+    wait_for(lambda: find_claim(world) is None)
     assert not folder.exists()
 
 
@@ -64,11 +65,11 @@ def test_claim_in_use_stays_until_its_last_pod_has_terminated(world: World, tmp_
     folder = volume(tmp_path, claim(world))
     pod = world.pod("user", volumes=VOLUMES, nodeName="this-computer")
     world.client.delete(PERSISTENTVOLUMECLAIMS, "data", namespace="default")
-    until(lambda: "deletionTimestamp" in world.get(PERSISTENTVOLUMECLAIMS, "data")["metadata"])
+    wait_for(lambda: "deletionTimestamp" in world.get(PERSISTENTVOLUMECLAIMS, "data")["metadata"])
     world.pod("waits", volumes=VOLUMES)
     assert (folder / "weights").exists()
     world.end(pod, "Succeeded")
-    until(lambda: find_claim(world) is None)
+    wait_for(lambda: find_claim(world) is None)
     assert not folder.exists()
 
 
@@ -77,7 +78,7 @@ def test_folders_of_claims_deleted_without_finalizer_are_removed(world: World, t
     start(lambda client, informers: claim_binder.controller(client, informers, tmp_path))
     world.client.patch(PERSISTENTVOLUMECLAIMS, "data", {"metadata": {"finalizers": None}}, namespace="default")
     world.client.delete(PERSISTENTVOLUMECLAIMS, "data", namespace="default")
-    until(lambda: not folder.exists())
+    wait_for(lambda: not folder.exists())
 
 
 PHASES = {

@@ -15,7 +15,8 @@ from jupyter_trainjob.api.resources import (
     owner_reference,
 )
 from jupyter_trainjob.cluster.controllers import garbage_collector
-from tests.unit.cluster.world import Start, World, job, until
+from tests.unit.cluster.world import Start, World, job
+from tests.waiting import wait_for
 
 
 def configmap(world: World, name: str, *owners: KubeObject, blocks: bool = True) -> KubeObject:
@@ -50,21 +51,21 @@ def chain(world: World) -> None:
 def test_dependents_are_deleted_with_their_owner(world: World, start: Start, propagation: str) -> None:
     start(garbage_collector.controller)
     delete(world, "grandparent", propagation)
-    until(lambda: names(world) == {"bystander"})
+    wait_for(lambda: names(world) == {"bystander"})
 
 
 @pytest.mark.usefixtures("chain")
 def test_dependents_of_an_owner_deleted_before_start_are_deleted(world: World, start: Start) -> None:
     delete(world, "grandparent")
     start(garbage_collector.controller)
-    until(lambda: names(world) == {"bystander"})
+    wait_for(lambda: names(world) == {"bystander"})
 
 
 @pytest.mark.usefixtures("chain")
 def test_orphaned_dependents_stay_without_owner_references(world: World, start: Start) -> None:
     start(garbage_collector.controller)
     delete(world, "grandparent", "Orphan")
-    until(lambda: names(world) == {"parent", "child", "bystander"})
+    wait_for(lambda: names(world) == {"parent", "child", "bystander"})
     assert owners_of(world, "parent") == []
     assert owners_of(world, "child") == ["parent"]
 
@@ -76,10 +77,10 @@ def test_foreground_deletion_waits_for_blocking_dependents(world: World, start: 
     world.client.patch(CONFIGMAPS, "blocking", {"metadata": {"finalizers": ["acme.io/held"]}}, namespace="default")
     start(garbage_collector.controller)
     delete(world, "owner", "Foreground")
-    until(lambda: names(world) == {"owner", "blocking"})
+    wait_for(lambda: names(world) == {"owner", "blocking"})
     assert world.get(CONFIGMAPS, "blocking")["metadata"]["deletionTimestamp"]
     world.client.patch(CONFIGMAPS, "blocking", {"metadata": {"finalizers": []}}, namespace="default")
-    until(lambda: names(world) == set())
+    wait_for(lambda: names(world) == set())
 
 
 def test_reference_to_one_of_two_owners_is_removed(world: World, start: Start) -> None:
@@ -87,9 +88,9 @@ def test_reference_to_one_of_two_owners_is_removed(world: World, start: Start) -
     configmap(world, "shared", first, second)
     start(garbage_collector.controller)
     delete(world, "first")
-    until(lambda: owners_of(world, "shared") == ["second"])
+    wait_for(lambda: owners_of(world, "shared") == ["second"])
     delete(world, "second")
-    until(lambda: names(world) == set())
+    wait_for(lambda: names(world) == set())
 
 
 def test_recreated_owner_does_not_keep_dependents(world: World, start: Start) -> None:
@@ -98,7 +99,7 @@ def test_recreated_owner_does_not_keep_dependents(world: World, start: Start) ->
     configmap(world, "owner")
     start(garbage_collector.controller)
     configmap(world, "late", former)
-    until(lambda: names(world) == {"owner"})
+    wait_for(lambda: names(world) == {"owner"})
 
 
 def test_owner_of_an_unknown_kind_counts_as_existing(world: World, start: Start) -> None:
@@ -108,7 +109,7 @@ def test_owner_of_an_unknown_kind_counts_as_existing(world: World, start: Start)
     lost = configmap(world, "owner")
     configmap(world, "lost", lost)
     delete(world, "owner")
-    until(lambda: names(world) == {"kept"})
+    wait_for(lambda: names(world) == {"kept"})
 
 
 def test_pods_and_secrets_of_a_job_are_deleted_with_it(world: World, start: Start) -> None:
@@ -118,7 +119,7 @@ def test_pods_and_secrets_of_a_job_are_deleted_with_it(world: World, start: Star
         metadata = {"name": "owned", "namespace": "default", "ownerReferences": [owner_reference(owner)]}
         world.client.create(resource, {"metadata": metadata, **extra})
     world.client.delete(JOBS, "train", namespace="default", propagation="Foreground")
-    until(lambda: not any(world.exists(*key) for key in ((JOBS, "train"), (PODS, "owned"), (SECRETS, "owned"))))
+    wait_for(lambda: not any(world.exists(*key) for key in ((JOBS, "train"), (PODS, "owned"), (SECRETS, "owned"))))
 
 
 def test_namespace_is_deleted_with_its_contents(world: World, start: Start) -> None:
@@ -130,8 +131,8 @@ def test_namespace_is_deleted_with_its_contents(world: World, start: Start) -> N
     world.client.create(EVENTS, event)
     start(garbage_collector.controller)
     world.client.delete(NAMESPACES, "team")
-    until(lambda: not world.client.list(SECRETS, namespace="team").items)
-    until(lambda: not world.client.list(EVENTS, namespace="team").items)
+    wait_for(lambda: not world.client.list(SECRETS, namespace="team").items)
+    wait_for(lambda: not world.client.list(EVENTS, namespace="team").items)
     assert world.client.get(NAMESPACES, "team")["status"]["phase"] == "Terminating"
     world.client.patch(CONFIGMAPS, "held", {"metadata": {"finalizers": []}}, namespace="team")
-    until(lambda: world.client.find(NAMESPACES, "team") is None)
+    wait_for(lambda: world.client.find(NAMESPACES, "team") is None)

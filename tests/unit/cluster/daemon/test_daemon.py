@@ -26,7 +26,8 @@ from jupyter_trainjob.cluster.daemon.daemon_status import Phase
 from jupyter_trainjob.cluster.daemon.launcher import EmbeddedTransport
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.kube.client import Client
-from tests.embedded import kill_daemon, processes_of, wait_for
+from tests.embedded import kill_daemon, processes_of
+from tests.waiting import patience, wait_for
 
 PACKAGE = Path(jupyter_trainjob.__file__).parent
 NO_PYTHON = "/nonexistent/python"
@@ -178,7 +179,7 @@ def test_idle_daemon_stops_and_the_next_request_starts_it(state: StateDir, monke
     port = running_info(state).port
     watch = client.watch(CONFIGMAPS, resource_version="0", namespace="default")
     with pytest.raises(AssertionError):
-        wait_for(lambda: daemon_status.find_daemon(state) is None, timeout=4)
+        wait_for(lambda: daemon_status.find_daemon(state) is None, limit=4)
     watch.close()
     wait_for(lambda: daemon_status.find_daemon(state) is None)
     client.create(CONFIGMAPS, {"metadata": {"name": "second"}}, namespace="default")
@@ -238,7 +239,7 @@ def test_upgraded_package_replaces_the_daemon_in_the_same_process(tmp_path: Path
         watch = client.watch(NAMESPACES, resource_version="0")  # an open watch does not prevent the upgrade
         upgrade()
         wait_for(
-            lambda: (launcher.running_daemon(state) or daemon_status.DaemonInfo()).version.startswith("9."), timeout=60
+            lambda: (launcher.running_daemon(state) or daemon_status.DaemonInfo()).version.startswith("9."),
         )
         assert running_info(state).pid == daemon.pid, "the process stays the same"
         watch.close()
@@ -250,10 +251,10 @@ def test_daemon_stopped_during_an_upgrade_does_not_restart(tmp_path: Path, state
     with daemon_of_a_copy(tmp_path, state) as (daemon, upgrade):
         watch = Client(EmbeddedTransport(state, warm=NO_PYTHON)).watch(NAMESPACES, resource_version="0")
         upgrade()
-        wait_for(lambda: launcher.running_daemon(state) is None, timeout=60)
+        wait_for(lambda: launcher.running_daemon(state) is None)
         assert running_info(state).pid == daemon.pid, "the lock is held without a gap"
         assert launcher.stop(state)
-        daemon.wait(timeout=60)
+        daemon.wait(timeout=patience(60))
         watch.close()
         assert daemon_status.find_daemon(state) is None
 
@@ -309,5 +310,5 @@ def test_daemon_stops_under_load(state: StateDir) -> None:
     for watch in watches:
         watch.close()
     for writer in writers:
-        writer.join(60)
+        writer.join(patience(60))
     launcher.stop(state)  # a writer may have started it again

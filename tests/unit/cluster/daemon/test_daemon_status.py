@@ -15,6 +15,7 @@ from jupyter_trainjob import errors
 from jupyter_trainjob.cluster.daemon import daemon_status
 from jupyter_trainjob.cluster.daemon.daemon_status import FORMAT, DaemonInfo, Phase
 from jupyter_trainjob.cluster.state.state_dir import StateDir
+from tests.waiting import patience
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_file_of_a_killed_daemon_does_not_describe_its_successor(state: StateDir
         "with daemon_status.claim_state_dir(StateDir(Path(sys.argv[1])), timeout=0) as claim:\n"
         "    claim.publish(daemon_status.Phase.SERVING, port=7)"
     )
-    subprocess.run([sys.executable, "-c", script, str(state.root)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script, str(state.root)], check=True, timeout=patience(60))
     before = state.daemon.read_bytes()
     with daemon_status.claim_state_dir(state, timeout=0) as claim:
         assert claim is not None
@@ -82,7 +83,7 @@ def test_second_daemon_gets_no_claim(state: StateDir) -> None:
     with daemon_status.claim_state_dir(state, timeout=0) as first:
         assert first is not None
         first.publish(Phase.SERVING, port=7)
-        with daemon_status.claim_state_dir(state, timeout=60) as second:
+        with daemon_status.claim_state_dir(state, timeout=patience(60)) as second:
             assert second is None
 
 
@@ -90,7 +91,7 @@ def test_claim_waits_for_an_ending_daemon(state: StateDir) -> None:
     claimed: list[bool] = []
 
     def wait() -> None:
-        with daemon_status.claim_state_dir(state, timeout=60) as claim:
+        with daemon_status.claim_state_dir(state, timeout=patience(60)) as claim:
             claimed.append(claim is not None)
 
     with daemon_status.claim_state_dir(state, timeout=0) as first:
@@ -100,7 +101,7 @@ def test_claim_waits_for_an_ending_daemon(state: StateDir) -> None:
         waiting.start()
         waiting.join(0.1)
         assert not claimed
-    waiting.join(60)
+    waiting.join(patience(60))
     assert claimed == [True]
 
 

@@ -12,8 +12,9 @@ from jupyter_trainjob.cluster.daemon.lifecycle import Decision, Lifecycle, limit
 from jupyter_trainjob.cluster.daemon.upgrade import PackageChange
 from jupyter_trainjob.cluster.idle_detection import RequestActivity
 from jupyter_trainjob.cluster.state.cluster_settings import Settings
+from tests.waiting import patience
 
-SECONDS = 60.0
+SECONDS = patience(60)
 
 
 def fail() -> None:

@@ -12,7 +12,8 @@ from jupyter_trainjob.cluster import job
 from jupyter_trainjob.cluster.job.job_decision import NewPod
 from jupyter_trainjob.cluster.job.pod_template import build_pod
 from jupyter_trainjob.cluster.scheduler import scheduler
-from tests.unit.cluster.world import Start, World, indexed, until
+from tests.unit.cluster.world import Start, World, indexed
+from tests.waiting import wait_for
 
 
 def job_with_template(**template_metadata: KubeObject) -> KubeObject:
@@ -58,41 +59,41 @@ def test_pod_name_is_a_valid_hostname() -> None:
 def test_job_completes(world: World, start: Start) -> None:
     start(job.controller)
     world.job("train", **indexed(3))
-    pods = until(lambda: result if len(result := world.pods()) == 3 else None)
+    pods = wait_for(lambda: result if len(result := world.pods()) == 3 else None)
     assert [pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] for pod in pods] == ["0", "1", "2"]
-    until(lambda: world.get(JOBS, "train")["status"].get("active") == 3)
-    until(lambda: len(world.events("SuccessfulCreate")) == 3)
+    wait_for(lambda: world.get(JOBS, "train")["status"].get("active") == 3)
+    wait_for(lambda: len(world.events("SuccessfulCreate")) == 3)
     for pod in pods:
         world.end(pod, "Succeeded")
-    done = until(lambda: result if conditions.is_true(result := world.get(JOBS, "train"), "Complete") else None)
+    done = wait_for(lambda: result if conditions.is_true(result := world.get(JOBS, "train"), "Complete") else None)
     assert (done["status"]["succeeded"], done["status"]["completedIndexes"]) == (3, "0-2")
     assert "active" not in done["status"]
-    assert until(lambda: world.events("Completed")) == ["Job completed"]
+    assert wait_for(lambda: world.events("Completed")) == ["Job completed"]
 
 
 def test_job_without_retries_fails_with_its_first_pod(world: World, start: Start) -> None:
     start(job.controller)
     world.job("train", **indexed(2))
-    failed, other = until(lambda: result if len(result := world.pods()) == 2 else None)
+    failed, other = wait_for(lambda: result if len(result := world.pods()) == 2 else None)
     world.end(failed, "Failed")
-    done = until(lambda: result if conditions.is_true(result := world.get(JOBS, "train"), "Failed") else None)
+    done = wait_for(lambda: result if conditions.is_true(result := world.get(JOBS, "train"), "Failed") else None)
     condition = conditions.get_condition(done, "Failed")
     assert condition is not None
     assert condition["reason"] == "BackoffLimitExceeded"
     assert not world.exists(PODS, other["metadata"]["name"])
     assert world.exists(PODS, failed["metadata"]["name"]), "the user needs its log"
-    assert until(lambda: world.events("SuccessfulDelete")) == [f"Deleted pod: {other['metadata']['name']}"]
+    assert wait_for(lambda: world.events("SuccessfulDelete")) == [f"Deleted pod: {other['metadata']['name']}"]
 
 
 def test_job_is_suspended_and_resumed(world: World, start: Start) -> None:
     start(job.controller)
     world.job("train", **indexed(2))
-    first = until(lambda: result if len(result := world.pods()) == 2 else None)
+    first = wait_for(lambda: result if len(result := world.pods()) == 2 else None)
     world.client.patch(JOBS, "train", {"spec": {"suspend": True}}, namespace="default")
-    until(lambda: not world.pods())
-    until(lambda: conditions.is_true(world.get(JOBS, "train"), "Suspended"))
+    wait_for(lambda: not world.pods())
+    wait_for(lambda: conditions.is_true(world.get(JOBS, "train"), "Suspended"))
     world.client.patch(JOBS, "train", {"spec": {"suspend": False}}, namespace="default")
-    resumed = until(lambda: result if len(result := world.pods()) == 2 else None)
+    resumed = wait_for(lambda: result if len(result := world.pods()) == 2 else None)
     assert not {pod["metadata"]["uid"] for pod in first} & {pod["metadata"]["uid"] for pod in resumed}
 
 
@@ -100,7 +101,7 @@ def test_job_managed_by_another_controller_is_ignored(world: World, start: Start
     world.job("theirs", managedBy="acme.io/manager")
     world.job("ours")
     start(job.controller)
-    until(lambda: world.get(JOBS, "ours")["status"].get("active"))
+    wait_for(lambda: world.get(JOBS, "ours")["status"].get("active"))
     assert len(world.pods()) == 1
     assert not world.get(JOBS, "theirs").get("status")
 
@@ -117,7 +118,7 @@ def test_no_index_gets_two_pods_despite_stale_informers(world: World, start: Sta
                 world.end(pod, "Succeeded")
         return all(conditions.is_true(world.get(JOBS, f"train-{number}"), "Complete") for number in range(jobs))
 
-    until(ended)
+    wait_for(ended)
     assert len(world.pods()) == jobs * 4
 
 
@@ -126,9 +127,9 @@ def test_eight_pods_are_bound_within_a_second(world: World, start: Start) -> Non
     start(job.controller)
     start(scheduler.controller)
     world.job("warm-up")
-    until(lambda: all(pod["spec"].get("nodeName") for pod in world.pods()) and world.pods())
+    wait_for(lambda: all(pod["spec"].get("nodeName") for pod in world.pods()) and world.pods())
     began = time.monotonic()
     world.job("train", **indexed(8))
-    until(lambda: sum(bool(pod["spec"].get("nodeName")) for pod in world.pods()) == 9)
+    wait_for(lambda: sum(bool(pod["spec"].get("nodeName")) for pod in world.pods()) == 9)
     # It takes 20 ms on an idle computer; the bound detects polling delays, not slow computers.
     assert time.monotonic() - began < 1.0

@@ -19,9 +19,10 @@ from jupyter_trainjob.api import name_validation
 from jupyter_trainjob.api.resources import NAMESPACES, KubeObject, Resource
 from jupyter_trainjob.kube import kubeconfig_file
 from jupyter_trainjob.kube.client import Client
+from tests.waiting import wait_for
 
 from .scenarios import OF_JOBS, OF_JOBSETS
-from .stage import Stage, parts, until
+from .stage import Stage, parts
 
 RECORDED: Final = Path(__file__).with_name("recorded.json")
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "ServiceAccount", "serviceaccounts")
@@ -61,7 +62,7 @@ def played(client: Client, scenario: KubeObject) -> KubeObject:
     """Play one scenario in its own namespace."""
     namespace = name_validation.generate_name("parity-")
     client.create(NAMESPACES, {"metadata": {"name": namespace}})
-    until(lambda: client.find(SERVICE_ACCOUNTS, "default", namespace=namespace), "the service account")
+    wait_for(lambda: client.find(SERVICE_ACCOUNTS, "default", namespace=namespace), "the service account")
     try:
         stage = Stage(client, namespace)
         record: KubeObject = {"seen": []}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +27,7 @@ from jupyter_trainjob.api.resources import (
 )
 from jupyter_trainjob.api.times import timestamp
 from jupyter_trainjob.kube.client import Client
+from tests.waiting import wait_for
 
 KINDS: Final = {resource.kind: resource for resource in (JOBS, JOBSETS, PODS)}
 HELD: Final = "parity.test/held"
@@ -158,7 +159,7 @@ class Stage:
             held = (obj.get("status") or {}).get("conditions") or []
             return any(one["type"] == condition and one["status"] == "True" for one in held)
 
-        until(come, f"{kind} {name}: {condition}")
+        wait_for(come, f"{kind} {name}: {condition}")
 
     def _pod_of(self, prefix: str, *, deleted: bool = False) -> KubeObject:
         def matching_pods() -> list[KubeObject]:
@@ -170,7 +171,7 @@ class Stage:
                 and _deleting(pod) is deleted
             ]
 
-        pods: list[KubeObject] = until(matching_pods, f"an active pod {prefix}")
+        pods: list[KubeObject] = wait_for(matching_pods, f"an active pod {prefix}")
         return pods[0]
 
     def _set(
@@ -202,15 +203,6 @@ class Stage:
             return self.client.list(resource, namespace=self.namespace).items
         except errors.NotFound:
             return []
-
-
-def until(probe: Callable[[], Any], description: str, *, timeout: float = 15.0) -> Any:
-    """Return what `found` returns as soon as that is true."""
-    deadline = time.monotonic() + timeout
-    while not (result := probe()):
-        assert time.monotonic() < deadline, f"still waiting for {description} after {timeout:.0f} s"
-        time.sleep(0.01)
-    return result
 
 
 def _plain(pod: KubeObject) -> str:

@@ -21,13 +21,13 @@ from jupyter_trainjob.controller import manager
 from jupyter_trainjob.kube.client import Client
 from jupyter_trainjob.kube.controller import Controller
 from tests.unit.cluster.world import Start, World
+from tests.waiting import patience
 
 from .record import RECORDED
 from .scenarios import OF_JOBS, OF_JOBSETS
 from .stage import Stage, parts
 
 KNOWN: KubeObject = json.loads(RECORDED.read_text())
-PATIENCE = 8.0
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_states_and_events_equal_those_of_a_real_cluster(stage: Stage, scenario:
 
 def settled(see: Callable[[], Any], wanted: Any, description: str) -> None:
     """Wait until the state is the wanted one; fail with the difference after a timeout."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience(60)
     while (actual := see()) != wanted and time.monotonic() < deadline:
         time.sleep(0.01)
     assert actual == wanted, f"{description}: {difference(actual, wanted)}"

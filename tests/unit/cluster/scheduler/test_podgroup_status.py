@@ -8,7 +8,8 @@ from jupyter_trainjob.api.kinds.podgroups import LABEL
 from jupyter_trainjob.api.resources import PODGROUPS, PODS
 from jupyter_trainjob.cluster.scheduler import podgroup_status
 from tests.unit.cluster.pods import group, pod
-from tests.unit.cluster.world import Start, World, until
+from tests.unit.cluster.world import Start, World
+from tests.waiting import wait_for
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_status_follows_the_pods(world: World, start: Start) -> None:
     metadata = {"name": "g", "namespace": "default"}
     world.client.create(PODGROUPS, {"metadata": metadata, "spec": {"minMember": 1}})
     start(podgroup_status.controller)
-    until(lambda: world.get(PODGROUPS, "g").get("status") == {"phase": "Pending"})
+    wait_for(lambda: world.get(PODGROUPS, "g").get("status") == {"phase": "Pending"})
     spec = {"containers": [{"name": "main", "image": "none"}]}
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u"}
     created = world.client.create(
@@ -56,7 +57,7 @@ def test_status_follows_the_pods(world: World, start: Start) -> None:
             "spec": spec,
         },
     )
-    until(lambda: world.get(PODGROUPS, "g")["status"] == {"phase": "Scheduling", "occupiedBy": "default/j"})
+    wait_for(lambda: world.get(PODGROUPS, "g")["status"] == {"phase": "Scheduling", "occupiedBy": "default/j"})
     world.end(created, "Succeeded")
-    until(lambda: world.get(PODGROUPS, "g")["status"]["phase"] == "Finished")
+    wait_for(lambda: world.get(PODGROUPS, "g")["status"]["phase"] == "Finished")
     assert world.get(PODGROUPS, "g")["status"]["succeeded"] == 1

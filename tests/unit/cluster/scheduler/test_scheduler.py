@@ -8,7 +8,8 @@ from jupyter_trainjob.api import conditions
 from jupyter_trainjob.api.kinds.podgroups import LABEL
 from jupyter_trainjob.api.resources import EVENTS, NODES, PODGROUPS, PODS, PRIORITYCLASSES, KubeObject
 from jupyter_trainjob.cluster.scheduler import scheduler
-from tests.unit.cluster.world import Start, World, until
+from tests.unit.cluster.world import Start, World
+from tests.waiting import wait_for
 
 
 def requesting_pod(world: World, name: str, cpu: str, **spec: Any) -> KubeObject:
@@ -30,9 +31,9 @@ def test_pod_is_bound(world: World, start: Start) -> None:
     world.pod("made-before")
     start(scheduler.controller)
     world.pod("made-after")
-    until(lambda: node_of(world, "made-before") == node_of(world, "made-after") == "this-computer")
+    wait_for(lambda: node_of(world, "made-before") == node_of(world, "made-after") == "this-computer")
     assert conditions.is_true(world.get(PODS, "made-after"), "PodScheduled")
-    until(lambda: "Successfully assigned default/made-after to this-computer" in world.events("Scheduled"))
+    wait_for(lambda: "Successfully assigned default/made-after to this-computer" in world.events("Scheduled"))
 
 
 def test_unschedulable_pod_has_a_reason_and_is_bound_when_resources_are_free(world: World, start: Start) -> None:
@@ -40,12 +41,12 @@ def test_unschedulable_pod_has_a_reason_and_is_bound_when_resources_are_free(wor
     world.node()
     start(scheduler.controller)
     first = requesting_pod(world, "first", "6")
-    until(lambda: node_of(world, "first"))
+    wait_for(lambda: node_of(world, "first"))
     requesting_pod(world, "second", "6")
-    assert until(lambda: pending_reason(world, "second")) == ("Unschedulable", message)
-    assert until(lambda: world.events("FailedScheduling")) == [message]
+    assert wait_for(lambda: pending_reason(world, "second")) == ("Unschedulable", message)
+    assert wait_for(lambda: world.events("FailedScheduling")) == [message]
     world.end(first, "Succeeded")
-    until(lambda: node_of(world, "second"))
+    wait_for(lambda: node_of(world, "second"))
     assert pending_reason(world, "second") == ("", "")
 
 
@@ -53,25 +54,28 @@ def test_deleted_pod_frees_resources(world: World, start: Start) -> None:
     world.node()
     start(scheduler.controller)
     requesting_pod(world, "first", "8")
-    until(lambda: node_of(world, "first"))
+    wait_for(lambda: node_of(world, "first"))
     requesting_pod(world, "second", "8")
-    until(lambda: pending_reason(world, "second"))
+    wait_for(lambda: pending_reason(world, "second"))
     world.client.delete(PODS, "first", namespace="default", grace_seconds=0)
-    until(lambda: node_of(world, "second"))
+    wait_for(lambda: node_of(world, "second"))
 
 
 def test_added_and_uncordoned_nodes_trigger_scheduling(world: World, start: Start) -> None:
     start(scheduler.controller)
     world.pod("waiting")
-    assert until(lambda: pending_reason(world, "waiting")) == ("Unschedulable", "no nodes available to schedule pods")
+    assert wait_for(lambda: pending_reason(world, "waiting")) == (
+        "Unschedulable",
+        "no nodes available to schedule pods",
+    )
     world.node()
-    until(lambda: node_of(world, "waiting"))
+    wait_for(lambda: node_of(world, "waiting"))
     world.client.patch(NODES, "this-computer", {"spec": {"unschedulable": True}})
-    until(lambda: world.client.get(NODES, "this-computer")["spec"].get("unschedulable"))
+    wait_for(lambda: world.client.get(NODES, "this-computer")["spec"].get("unschedulable"))
     world.pod("later")
-    until(lambda: pending_reason(world, "later"))
+    wait_for(lambda: pending_reason(world, "later"))
     world.client.patch(NODES, "this-computer", {"spec": {"unschedulable": None}})
-    until(lambda: node_of(world, "later"))
+    wait_for(lambda: node_of(world, "later"))
 
 
 def test_pods_are_bound_in_creation_order(world: World, start: Start) -> None:
@@ -79,9 +83,9 @@ def test_pods_are_bound_in_creation_order(world: World, start: Start) -> None:
     names = [f"pod-{number}" for number in (5, 3, 8, 1)]
     for name in names:
         requesting_pod(world, name, "4")
-    until(lambda: all(pending_reason(world, name) for name in names))
+    wait_for(lambda: all(pending_reason(world, name) for name in names))
     world.node()
-    until(lambda: sum(bool(node_of(world, name)) for name in names) == 2)
+    wait_for(lambda: sum(bool(node_of(world, name)) for name in names) == 2)
     assert [bool(node_of(world, name)) for name in names] == [True, True, False, False]
 
 
@@ -91,7 +95,7 @@ def test_priority_precedes_creation_order(world: World, start: Start) -> None:
     requesting_pod(world, "urgent", "8", priorityClassName="urgent")
     start(scheduler.controller)
     world.node()
-    until(lambda: node_of(world, "urgent"))
+    wait_for(lambda: node_of(world, "urgent"))
     assert not node_of(world, "first")
 
 
@@ -101,8 +105,8 @@ def test_gated_pods_and_pods_of_other_schedulers_are_not_bound(world: World, sta
     world.pod("theirs", schedulerName="acme")
     world.pod("ours")
     start(scheduler.controller)
-    until(lambda: node_of(world, "ours"))
-    reason, message = until(lambda: pending_reason(world, "gated"))
+    wait_for(lambda: node_of(world, "ours"))
+    reason, message = wait_for(lambda: pending_reason(world, "gated"))
     assert (reason, message) == ("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
     assert not node_of(world, "theirs")
 
@@ -112,7 +116,7 @@ def test_node_is_not_overcommitted(world: World, start: Start) -> None:
     start(scheduler.controller)
     for number in range(30):
         requesting_pod(world, f"pod-{number}", "1")
-    until(lambda: sum(bool(pending_reason(world, f"pod-{number}")) for number in range(30)) == 30)
+    wait_for(lambda: sum(bool(pending_reason(world, f"pod-{number}")) for number in range(30)) == 30)
     assert sum(bool(node_of(world, f"pod-{number}")) for number in range(30)) == 10
 
 
@@ -131,37 +135,37 @@ def test_gang_is_bound_when_all_of_it_fits(world: World, start: Start) -> None:
     world.node()
     start(scheduler.controller)
     first = requesting_pod(world, "first", "4")
-    until(lambda: node_of(world, "first"))
+    wait_for(lambda: node_of(world, "first"))
     member(world, "one", "4")
-    assert until(lambda: pending_reason(world, "one")) == (
+    assert wait_for(lambda: pending_reason(world, "one")) == (
         "Unschedulable",
         "0/1 nodes are available: PodGroup not found.",
     )
     gang(world, minMember=2)
-    until(lambda: "cannot find enough sibling pods" in (pending_reason(world, "one") or ("", ""))[1])
+    wait_for(lambda: "cannot find enough sibling pods" in (pending_reason(world, "one") or ("", ""))[1])
     member(world, "two", "4")
-    until(lambda: "PodGroup default/gang gets rejected" in (pending_reason(world, "two") or ("", ""))[1])
+    wait_for(lambda: "PodGroup default/gang gets rejected" in (pending_reason(world, "two") or ("", ""))[1])
     assert not node_of(world, "one")
     world.end(first, "Succeeded")
-    until(lambda: node_of(world, "one") and node_of(world, "two"))
+    wait_for(lambda: node_of(world, "one") and node_of(world, "two"))
 
 
 def test_gang_backs_off_after_its_timeout(world: World, start: Start) -> None:
     world.node()
     start(scheduler.controller)
     requesting_pod(world, "running", "2")
-    until(lambda: node_of(world, "running"))
+    wait_for(lambda: node_of(world, "running"))
     gang(world, minMember=2, scheduleTimeoutSeconds=2)
     member(world, "one", "4")
     member(world, "two", "4")
-    until(lambda: "Insufficient cpu" in (pending_reason(world, "two") or ("", ""))[1])
+    wait_for(lambda: "Insufficient cpu" in (pending_reason(world, "two") or ("", ""))[1])
     requesting_pod(world, "small", "1")
-    until(lambda: "kept cpu for pods ahead in the queue" in (pending_reason(world, "small") or ("", ""))[1])
-    until(lambda: node_of(world, "small"))
+    wait_for(lambda: "kept cpu for pods ahead in the queue" in (pending_reason(world, "small") or ("", ""))[1])
+    wait_for(lambda: node_of(world, "small"))
     message = (
         "rejected due to timeout after waiting 2s at plugin Coscheduling; 0/1 nodes are available: 1 Insufficient cpu."
     )
-    until(lambda: (pending_reason(world, "one") or ("", ""))[1].startswith(message))
+    wait_for(lambda: (pending_reason(world, "one") or ("", ""))[1].startswith(message))
     assert not node_of(world, "one")
 
 
@@ -170,14 +174,14 @@ def test_untolerated_taint_is_reported_and_its_removal_observed(world: World, st
     start(scheduler.controller)
     taint = {"key": "kept", "value": "yes", "effect": "NoSchedule"}
     world.client.patch(NODES, "this-computer", {"spec": {"taints": [taint]}})
-    until(lambda: world.client.get(NODES, "this-computer")["spec"].get("taints"))
+    wait_for(lambda: world.client.get(NODES, "this-computer")["spec"].get("taints"))
     world.pod("tolerant", tolerations=[{"key": "kept", "operator": "Exists"}])
-    until(lambda: node_of(world, "tolerant"))
+    wait_for(lambda: node_of(world, "tolerant"))
     world.pod("plain")
     message = "0/1 nodes are available: 1 node(s) had untolerated taint {kept: yes}."
-    assert until(lambda: pending_reason(world, "plain")) == ("Unschedulable", message)
+    assert wait_for(lambda: pending_reason(world, "plain")) == ("Unschedulable", message)
     world.client.patch(NODES, "this-computer", {"spec": {"taints": None}})
-    until(lambda: node_of(world, "plain"))
+    wait_for(lambda: node_of(world, "plain"))
 
 
 def test_many_unschedulable_pods_do_not_delay_a_fitting_one(world: World, start: Start) -> None:
@@ -185,10 +189,12 @@ def test_many_unschedulable_pods_do_not_delay_a_fitting_one(world: World, start:
     for number in range(3 * scheduler.MAX_REPORTS_PER_CYCLE):
         requesting_pod(world, f"pod-{number}", "16")
     start(scheduler.controller)
-    until(lambda: pending_reason(world, "pod-0"))
+    wait_for(lambda: pending_reason(world, "pod-0"))
     requesting_pod(world, "small", "1")
-    until(lambda: node_of(world, "small"))
-    until(lambda: all(pending_reason(world, f"pod-{number}") for number in range(3 * scheduler.MAX_REPORTS_PER_CYCLE)))
+    wait_for(lambda: node_of(world, "small"))
+    wait_for(
+        lambda: all(pending_reason(world, f"pod-{number}") for number in range(3 * scheduler.MAX_REPORTS_PER_CYCLE))
+    )
 
 
 def test_events_of_the_scheduler(world: World, start: Start) -> None:
@@ -196,7 +202,7 @@ def test_events_of_the_scheduler(world: World, start: Start) -> None:
     start(scheduler.controller)
     world.pod("fits")
     requesting_pod(world, "large", "16")
-    until(lambda: world.events("Scheduled") and world.events("FailedScheduling"))
+    wait_for(lambda: world.events("Scheduled") and world.events("FailedScheduling"))
     events = world.client.list(EVENTS, namespace="default").items
     fields = {(event["reason"], event["type"], event["action"], event["reportingComponent"]) for event in events}
     assert fields == {
@@ -210,14 +216,14 @@ def test_pod_of_higher_priority_preempts(world: World, start: Start) -> None:
     start(scheduler.controller)
     world.client.create(PRIORITYCLASSES, {"metadata": {"name": "urgent"}, "value": 10})
     requesting_pod(world, "low", "6")
-    until(lambda: node_of(world, "low"))
+    wait_for(lambda: node_of(world, "low"))
     requesting_pod(world, "high", "6", priorityClassName="urgent")
-    until(lambda: "deletionTimestamp" in world.get(PODS, "low")["metadata"])
+    wait_for(lambda: "deletionTimestamp" in world.get(PODS, "low")["metadata"])
     target = conditions.get_condition(world.get(PODS, "low"), "DisruptionTarget")
     assert target is not None
     assert (target["reason"], target["status"]) == ("PreemptionByScheduler", "True")
     uid = world.get(PODS, "high")["metadata"]["uid"]
-    assert until(lambda: world.events("Preempted")) == [f"Preempted by pod {uid} on node this-computer"]
+    assert wait_for(lambda: world.events("Preempted")) == [f"Preempted by pod {uid} on node this-computer"]
     assert not node_of(world, "high"), "the preempted pod still runs"
     world.client.delete(PODS, "low", namespace="default", grace_seconds=0)
-    until(lambda: node_of(world, "high"))
+    wait_for(lambda: node_of(world, "high"))

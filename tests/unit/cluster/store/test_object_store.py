@@ -23,6 +23,7 @@ from jupyter_trainjob.cluster.store.object_store import (
     Store,
     StoreClosed,
 )
+from tests.waiting import patience
 
 PODS = "pods"
 
@@ -243,17 +244,17 @@ def test_wait_returns_on_change_cancellation_and_close(store: Store) -> None:
     put(store, pod("other"), resource="nodes")
     assert thread.is_alive()
     put(store, pod("a"))
-    thread.join(30)
+    thread.join(patience(60))
     assert not thread.is_alive()
     thread = waits()
     cancelled.set()
     store.wake(PODS)
-    thread.join(30)
+    thread.join(patience(60))
     assert not thread.is_alive()
     cancelled.clear()
     thread = waits()
     store.close()
-    thread.join(30)
+    thread.join(patience(60))
     assert not thread.is_alive()
 
 

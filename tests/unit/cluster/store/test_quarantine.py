@@ -22,7 +22,8 @@ from jupyter_trainjob.cluster.store import quarantine
 from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from jupyter_trainjob.kube.client import Client
-from tests.embedded import kill_daemon, processes_of, wait_for
+from tests.embedded import kill_daemon, processes_of
+from tests.waiting import patience, wait_for
 
 NO_PYTHON = "/nonexistent/python"
 DAEMON_BYTES = 4 << 30
@@ -160,7 +161,7 @@ def start_bounded(state: StateDir) -> None:
         f"resource.setrlimit(resource.RLIMIT_AS, ({DAEMON_BYTES}, {DAEMON_BYTES}));"
         f"launcher.ensure_daemon(StateDir(Path(sys.argv[1])), warm={NO_PYTHON!r}, notify=lambda _: None)"
     )
-    subprocess.run([sys.executable, "-c", start, str(state.root)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", start, str(state.root)], check=True, timeout=patience(120))
 
 
 def rss(state: StateDir) -> int:

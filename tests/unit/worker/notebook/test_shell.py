@@ -16,7 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from jupyter_trainjob.bundle.analysis.ipython_syntax import to_plain_python
 from jupyter_trainjob.worker import cell_program
 from jupyter_trainjob.worker.notebook import notebook_magics, shell
-from tests.embedded import wait_for
+from tests.waiting import wait_for
 
 SETUP = "n = 3\nword = 'two words'\nclass Box:\n    size = 7\nbox = Box()\n"
 

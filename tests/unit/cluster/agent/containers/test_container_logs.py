@@ -16,6 +16,7 @@ from jupyter_trainjob.cluster.agent.containers.shim_spec import FRAME
 from jupyter_trainjob.cluster.agent.shim.log_writer import MAX_LINE_BYTES, LogWriter
 from jupyter_trainjob.cluster.agent.volumes.dir_watch import DirWatch
 from tests.unit.cluster.agent.cluster import Cluster
+from tests.waiting import patience
 
 MARK = FRAME.encode()
 
@@ -231,7 +232,7 @@ def test_dir_watch_reports_changes(tmp_path: Path, platform: str, monkeypatch: p
     changes, changed = DirWatch(), threading.Event()
     forget = changes.add(tmp_path, changed.set)
     (tmp_path / "file").write_text("x")
-    assert changed.wait(30)
+    assert changed.wait(patience(60))
     forget()
     forget()
     changes.stop()

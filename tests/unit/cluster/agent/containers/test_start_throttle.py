@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 
@@ -24,6 +23,7 @@ from jupyter_trainjob.cluster.agent.containers.start_throttle import (
     is_over,
     measure_usage,
 )
+from tests.waiting import patience, wait_for
 
 WAITS, WORKS = Usage(1.0, busy=False), Usage(1.0, busy=True)
 
@@ -78,7 +78,7 @@ class World:
         return start
 
     def until_queued(self, count: int) -> None:
-        _until(lambda: len(self.pacing._queue) == count)
+        wait_for(lambda: len(self.pacing._queue) == count)
 
     def ask(self, name: str, granted: list[str], cancelled: threading.Event | None = None) -> threading.Thread:
         def wait() -> None:
@@ -111,7 +111,7 @@ def test_further_programs_wait_in_order_until_one_has_started() -> None:
         world.until_queued(3 - number)
     assert granted == ["a", "b", "c"]
     for thread in threads:
-        thread.join(30)
+        thread.join(patience(60))
 
 
 def test_idle_ranks_let_other_programs_start() -> None:
@@ -119,9 +119,9 @@ def test_idle_ranks_let_other_programs_start() -> None:
     for pid in range(4):
         world.start(pid, WAITS)
     thread = world.ask("the rank that they wait for", granted)
-    _until(lambda: world.measured > 0)
+    wait_for(lambda: world.measured > 0)
     world.now = 1.0
-    thread.join(30)
+    thread.join(patience(60))
     assert granted
 
 
@@ -130,10 +130,10 @@ def test_spinning_ranks_let_other_programs_start_after_a_while() -> None:
     for pid in range(4):
         world.start(pid, WORKS)
     thread = world.ask("the rank that they wait for", granted)
-    _until(lambda: world.measured > 1)
+    wait_for(lambda: world.measured > 1)
     assert not granted
     world.now = LONGEST_SECONDS
-    thread.join(30)
+    thread.join(patience(60))
     assert granted
 
 
@@ -147,8 +147,8 @@ def test_removed_pod_no_longer_waits() -> None:
     world.until_queued(2)
     cancelled.set()
     world.pacing.wake()
-    first.join(30)
-    second.join(30)
+    first.join(patience(60))
+    second.join(patience(60))
     assert not granted
     assert not world.pacing._queue
 
@@ -169,7 +169,7 @@ def test_usage_includes_child_processes() -> None:
         assert process.stdout is not None
         try:
             process.stdout.readline()
-            _until(lambda: measure_usage([process.pid])[process.pid].seconds > 0.3)
+            wait_for(lambda: measure_usage([process.pid])[process.pid].seconds > 0.3)
             assert measure_usage([process.pid])[process.pid].busy
         finally:
             _kill(process)
@@ -178,17 +178,9 @@ def test_usage_includes_child_processes() -> None:
 
 def test_sleeping_program_is_not_busy() -> None:
     with subprocess.Popen(["sleep", "60"]) as process:
-        _until(lambda: not measure_usage([process.pid])[process.pid].busy)
+        wait_for(lambda: not measure_usage([process.pid])[process.pid].busy)
         process.kill()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-
     os.killpg(process.pid, signal.SIGKILL)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)

@@ -22,10 +22,11 @@ from jupyter_trainjob.cluster.agent.containers.torchrun_env import ARCHIVE
 from tests import needs
 from tests.paths import ROOT
 from tests.unit.cluster.agent.cluster import ALLOWED, SUBSTITUTE, Cluster, processes
+from tests.waiting import patience
 
 needs.module("torch")
 
-SECONDS = 60.0
+SECONDS = patience(60)
 WARM_ONLY = {
     # Each of torchrun's workers gets a new temporary file.
     "TORCHELASTIC_ERROR_FILE",

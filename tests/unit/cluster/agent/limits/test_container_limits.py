@@ -24,6 +24,7 @@ from jupyter_trainjob.cluster.agent.limits.container_limits import Enforcement
 from jupyter_trainjob.cluster.agent.shim import cgroups, memory_watch, shim
 from tests import needs
 from tests.unit.cluster.agent.cluster import Cluster
+from tests.waiting import patience
 
 MIB = 1 << 20
 FOUND = container_limits.probe()
@@ -191,7 +192,7 @@ def run(tmp_path: Path) -> Iterator[Any]:
         with lock, ready:
             fds = (lock.fileno(), ready.fileno())
             words = [sys.executable, "-I", "-S", shim.__file__, str(tmp_path), *map(str, fds)]
-            subprocess.run(words, pass_fds=fds, start_new_session=True, check=True, timeout=60)
+            subprocess.run(words, pass_fds=fds, start_new_session=True, check=True, timeout=patience(60))
         end: KubeObject = json.loads((tmp_path / "exit.json").read_text())
         return end
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_trainjob.cluster.agent.shim import forkserver
+from tests.waiting import patience
 
 SLOW = "import pathlib, time\npathlib.Path({mark!r}).touch()\ntime.sleep(300)\n"
 
@@ -31,7 +32,7 @@ def test_fork_server_ends_with_its_daemon(tmp_path: Path, *, importing: bool) ->
             assert time.monotonic() < deadline
             time.sleep(0.01)
     with server:
-        server.wait(60)
+        server.wait(patience(60))
 
 
 def test_imported_sibling_leaves_no_modules_for_the_program(tmp_path: Path) -> None:

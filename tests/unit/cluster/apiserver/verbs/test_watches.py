@@ -23,6 +23,7 @@ from jupyter_trainjob.cluster.apiserver.request_handler import ApiServer
 from jupyter_trainjob.cluster.store.object_store import Store
 from jupyter_trainjob.kube.client import Client, Watch, WatchEvent
 from jupyter_trainjob.kube.transport import Request
+from tests.waiting import patience
 
 NS = "default"
 
@@ -156,7 +157,7 @@ def test_close_wakes_the_iterating_thread(client: Client) -> None:
     thread = threading.Thread(target=lambda: list(watch))
     thread.start()
     watch.close()
-    thread.join(60)
+    thread.join(patience(60))
     assert not thread.is_alive()
 
 
@@ -165,7 +166,7 @@ def test_closing_the_store_ends_watches(client: Client, store: Store) -> None:
     thread = threading.Thread(target=lambda: list(watch))
     thread.start()
     store.close()
-    thread.join(60)
+    thread.join(patience(60))
     assert not thread.is_alive()
 
 
@@ -186,9 +187,9 @@ def test_each_change_reaches_a_watch_before_the_next_one_is_made(client: Client)
     for name in names:
         one.clear()
         client.create(CONFIGMAPS, config(name))
-        assert one.wait(60)
+        assert one.wait(patience(60))
     watch.close()
-    thread.join(60)
+    thread.join(patience(60))
     assert arrived == names
 
 

@@ -69,11 +69,9 @@ def test_watch_has_every_change_after_its_version(server: Server) -> None:
 
 def test_changes_arrive_while_the_watch_runs(server: Server) -> None:
     with watching(server, since=version(server)) as events:
-        started = time.monotonic()
         for name in ("a", "b", "c"):
             server.configmap(name)
             assert take(events, 1) == [("ADDED", name)]
-        assert time.monotonic() - started < 5
 
 
 def test_event_has_the_object_as_get_returns_it(server: Server) -> None:
@@ -186,7 +184,7 @@ def test_watch_ends_at_its_timeout(server: Server) -> None:
     )
     assert [event for event in watch if event.type != "BOOKMARK"] == []
     watch.close()
-    assert 0.5 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.5
 
 
 def test_bookmark_has_only_a_version(server: Server) -> None:

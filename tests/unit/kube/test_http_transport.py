@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -188,11 +187,9 @@ def test_close_from_another_thread_ends_a_blocked_iteration(transport: HttpTrans
     reader = threading.Thread(target=read)
     reader.start()
     assert first.wait(patience(60))
-    started = time.monotonic()
     answer.close()
     reader.join(patience(60))
     assert not reader.is_alive()
-    assert time.monotonic() - started < 30
     assert got == [b"first\n"]
     assert list(answer) == []
     answer.close()  # once more does no harm

@@ -34,12 +34,12 @@ class Kernel:
         self.interrupt = manager.interrupt_kernel
         self.subshell = self._subshell()
 
-    def run(self, code: str) -> None:
-        """Run code without waiting for it.
+    def run(self, code: str) -> str:
+        """Run code without waiting for it, and return the id of the request.
 
         With ``stop_on_error``, a kernel would abort the requests that follow an error.
         """
-        self.client.execute(code, stop_on_error=False)
+        return str(self.client.execute(code, stop_on_error=False))
 
     def send_message(self, comm: str, content: dict[str, Any]) -> None:
         """Send a custom message to a widget."""

@@ -75,6 +75,7 @@ def jupyterhub(folder: Path) -> Iterator[Hub]:
             "check_running_interval": 1,
         },
         "DummyAuthenticator": {"password": PASSWORD, "allowed_users": list(USERS)},
+        "SimpleLocalProcessSpawner": {"home_dir_template": str(folder / "homes" / "{username}")},
         "Spawner": {"default_url": "/lab", "http_timeout": 60, "args": ["--allow-root"]},
     }
     script = folder / "jupyterhub_config.py"

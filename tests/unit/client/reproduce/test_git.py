@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -84,13 +83,11 @@ def test_git_is_not_started_without_a_repository(tmp_path: Path, monkeypatch: py
 def test_hanging_git_is_ended_without_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".git").mkdir()
     hanging = tmp_path / "git"
-    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.write_text("#!/bin/sh\nexec sleep 100000\n")
     hanging.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(git, "TIME", 0.2)
-    began = time.monotonic()
     assert git.start_git(tmp_path)() is None
-    assert time.monotonic() - began < 5
 
 
 def test_missing_git_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

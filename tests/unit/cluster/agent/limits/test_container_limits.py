@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,9 +238,7 @@ while time.monotonic() - begin < 1.0:
     pass
 assert time.process_time() < 0.7, time.process_time()
 """
-    started = time.monotonic()
     assert run(code, FOUND, cpu="250m")["code"] == 0
-    assert time.monotonic() - started < 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS binds no program to processors")

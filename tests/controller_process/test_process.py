@@ -6,7 +6,6 @@ import json
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -74,11 +73,11 @@ def test_another_process_takes_over(cluster: Cluster, start: Start) -> None:
     assert holder(cluster) not in (leader, "")
     assert second.running
     third = start()
+    leader = holder(cluster)
     second.stop()
-    stopped = time.monotonic()
+    assert holder(cluster) != leader, "a process that stops releases the lease before it has ended"
     cluster.create("last")
     eventually(lambda: cluster.find(JOBS, "last-node-0"))
-    assert time.monotonic() - stopped < 10, "a lease that was released is taken at once"
     assert third.running
 
 

@@ -151,6 +151,7 @@ def main() -> int:
             print(f"{suite.name:<12} at most {suite.minutes:2} min  {suite.description}")
         return 0
     limits.end_on_sigterm()
+    limits.limit_memory()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # in order with what the steps print
     results = []
     for name in _chosen(options):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,23 @@ RUN_ENV: Final = "TRAINJOB_TEST_RUN"
 GRACE: Final = 60.0
 """Seconds for a command to end after it was told to."""
 MOST_LINES: Final = 200
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def limit_memory(fraction: float = 0.5) -> None:
+    """Limit the data of this process, and of each that it starts, to a part of this machine's memory.
+
+    A process at the limit gets a MemoryError, or ends, instead of taking the machine with it. Address space is not
+    limited: browsers and JIT compilers reserve more than there is.
+    """
+    most = int(machine_memory() * fraction)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 class EndedError(Exception):

@@ -28,29 +28,34 @@ class Run:
     problem: str
     """What is wrong with the run as a whole, beside its tests; empty if nothing is."""
     output: str
-    """What was printed, if that was asked for."""
+    """What it would have printed, of a test that ran alone."""
 
 
-def run(step: Selection, *, seconds: float, arguments: Sequence[str] = (), quiet: bool = False) -> Run:
-    """Run the tests of a step; `quiet` returns the output instead of printing it."""
+def run(step: Selection, *, seconds: float, arguments: Sequence[str] = ()) -> Run:
+    """Run the tests of a step, and print what they print."""
     workers = ["--numprocesses", str(step.workers), "--dist", "worksteal"] if step.workers > 1 else []
     selection = [*(["-m", step.markers] if step.markers else []), *(["-k", step.keyword] if step.keyword else [])]
     left_out = [f"--ignore={path}" for path in step.without]
-    return _run(step, [*workers, *selection, *left_out, *step.options, *step.paths, *arguments], seconds, quiet=quiet)
+    return _run(step, [*workers, *selection, *left_out, *step.options, *step.paths, *arguments], seconds)
 
 
 def run_alone(test: str, step: Selection, *, seconds: float) -> Run:
-    """Run one test of a step in a process of its own."""
+    """Run one test of a step in a process of its own, without printing."""
     return _run(step, [*step.options, test], seconds, quiet=True)
 
 
-def _run(step: Selection, arguments: Sequence[str], seconds: float, *, quiet: bool) -> Run:
+def _run(step: Selection, arguments: Sequence[str], seconds: float, *, quiet: bool = False) -> Run:
     # Short: paths of sockets below it have at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tj-"))
     file, output = folder / "events", folder / "output"
     base = [f"{step.python}/bin/python", "-m", "pytest", "--quiet", "-p", "tests.suites.events"]
     command = [*base, "-o", f"cache_dir={folder / 'cache'}", f"--basetemp={folder / 't'}", *arguments]
-    variables = {events.EVENTS_ENV: str(file), limits.RUN_ENV: str(folder), "TMPDIR": str(folder)}
+    variables = {
+        events.EVENTS_ENV: str(file),
+        limits.RUN_ENV: str(folder),
+        "TMPDIR": str(folder),
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
     try:
         code = limits.run(
             command,

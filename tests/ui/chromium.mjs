@@ -1,5 +1,6 @@
 // The browser of the widget's tests, the tests in Jupyter, and the benchmarks.
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 
 /** Loads packages that the front end's `npm ci` has installed. */
@@ -11,6 +12,8 @@ export const patience = milliseconds => milliseconds * Number(process.env.TRAINJ
 export const launch = executablePath =>
   need('playwright-core').chromium.launch({
     executablePath,
+    // Nothing is written to the home folder: crash reports and settings of the desktop.
+    env: { ...process.env, XDG_CONFIG_HOME: path.join(os.tmpdir(), 'chromium'), GSETTINGS_BACKEND: 'memory' },
     args: [
       '--no-sandbox',
       '--disable-gpu',

@@ -119,3 +119,11 @@ def test_hanging_test_is_named_with_its_stack(folder: Path) -> None:
             one.kill()
             one.wait(patience(60))
     assert "running: test_it.py::test_hangs" in explained
+
+
+def test_memory_of_a_process_is_limited() -> None:
+    child = f"bytearray({limits.machine_memory() // 4})"
+    source = "import subprocess, sys; from tests.suites import limits; limits.limit_memory(1 / 8)"
+    source += f"\nsys.exit(subprocess.run([sys.executable, '-c', {child!r}]).returncode)"
+    ran = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "MemoryError"), "a process that it starts has the limit"

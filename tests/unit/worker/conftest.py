@@ -7,6 +7,7 @@ import linecache
 import os
 import subprocess
 import sys
+import tempfile
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -140,7 +141,8 @@ def launch(command: Sequence[str], folder: Path, env: Mapping[str, str] | None =
 
 def clean(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment without the settings of this process."""
-    return {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "LC_ALL": "C", **(env or {})}
+    paths = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "TMPDIR": tempfile.gettempdir()}
+    return {**paths, "LC_ALL": "C", **(env or {})}
 
 
 @pytest.fixture

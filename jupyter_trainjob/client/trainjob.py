@@ -132,8 +132,8 @@ class TrainJob:
 
         `timeout` is in seconds. Raises what the cell raised on the rank that failed first, with its own type and a
         traceback of the notebook's lines; `errors.JobFailed` if the job failed in another way; `errors.JobStopped` if
-        it was stopped or deleted; `errors.NoResult` if the value could not be sent; `errors.JobTimeout` if `timeout`
-        ran out.
+        it was stopped or deleted; `errors.NoResult` if the value could not be sent, which leaves the names of ``--out``
+        readable; `errors.JobTimeout` if `timeout` ran out.
         """
         __tracebackhide__ = True
         return self._finished(timeout).value
@@ -161,8 +161,8 @@ class TrainJob:
     def results(self, timeout: float | None = None) -> Sequence[Any]:
         """Wait for the job and return the values of the cell's last expression on all ranks, a sequence by rank.
 
-        Raises as `result`. If only another rank than 0 has no value, for example because it cannot be pickled, the
-        others can be read, and reading that one raises `errors.NoResult`.
+        Raises as `result` if the job has failed. If single ranks have no value, for example because it cannot be
+        pickled, the others can be read, and reading that one raises `errors.NoResult`.
         """
         __tracebackhide__ = True
         first, follower = self._finished(timeout), self._live.follower()
@@ -175,8 +175,8 @@ class TrainJob:
     def out(self) -> Mapping[str, Any]:
         """Wait for the job and return the names of ``--out`` with their values on rank 0.
 
-        Raises as `result`. A name that the cell did not assign is left out: reading it raises `errors.MissingOut`,
-        which is a `KeyError`.
+        Raises as `result` if the job has failed. A name that the cell did not assign, or whose value cannot be sent,
+        is left out: reading it raises `errors.MissingOut`, which is a `KeyError`, with the reason.
         """
         __tracebackhide__ = True
         values: Mapping[str, Any] = self._finished(None).out

@@ -43,6 +43,7 @@ def cell_parser() -> MagicParser:
     )
     add = parser.add_argument
     job_arguments.add_job_arguments(parser)
+    parser.set_defaults(name=None)  # A default name depends on the notebook's variables.
     add("--replace", action="store_true", help="stop the running job that NAME refers to before this one is sent")
     add("--wait", action="store_true", help="block until the job has ended; Ctrl-C detaches, the job keeps running")
     add("--dry-run", action="store_true", help="show what would be sent and the TrainJob; send nothing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from typing import TYPE_CHECKING
 
 from jupyter_trainjob import errors
@@ -11,6 +12,7 @@ from jupyter_trainjob.client.commandline import job_arguments
 from jupyter_trainjob.client.commandline.parser_structure import subcommands
 from jupyter_trainjob.client.creation import submission_steps
 from jupyter_trainjob.client.spec.job_names import check_variable
+from jupyter_trainjob.client.spec.options import TABLE
 from jupyter_trainjob.constants import MAGIC
 from jupyter_trainjob.magics import arguments
 from jupyter_trainjob.widget.display import notebook_display
@@ -31,6 +33,8 @@ def run(shell: InteractiveShell, line: str, cell: str) -> None:
     __tracebackhide__ = True
     chosen = arguments.parse_line(arguments.cell_parser(), line)
     _check_body(line, cell)
+    if chosen.name is None:
+        chosen.name = _default_name(shell.user_ns)
     if chosen.dry_run:
         prepared = _prepare(shell, line, cell, chosen, submission_steps.ignore_step)
         _print_notes(prepared)
@@ -114,17 +118,37 @@ def _prepare(
     return submit.prepare_cell(source, shell.user_ns, filename=filename, options=options, on_step=on_step)
 
 
+def _default_name(variables: Mapping[str, object]) -> str:
+    """Return a name for a job without one, and say so if it is not the usual one."""
+    usual = str(TABLE["name"].default)
+    name = _free_name(usual, variables)
+    if name != usual:
+        print(f"The job is called {name}, since {usual} is a variable of this notebook.")
+    return name
+
+
 def _check_not_replaced(name: str, variables: Mapping[str, object]) -> None:
     """Raise `errors.UsageError` if the notebook has a variable of the job's name that is no job: it would be lost."""
-    from jupyter_trainjob.client.trainjob import TrainJob
-
-    value = variables.get(name)
-    if value is None or isinstance(value, TrainJob):
+    if _is_free(name, variables):
         return
     raise errors.UsageError(
-        f"{name} is a variable of this notebook ({type(value).__name__}), which a job of that name would replace. "
-        f"Choose another name, such as {name}_job, or run `del {name}` first. Nothing was sent."
+        f"{name} is a variable of this notebook ({type(variables[name]).__name__}), which a job of that name would "
+        f"replace. Choose another name, such as {_free_name(f'{name}_job', variables)}, or run `del {name}` first. "
+        "Nothing was sent."
     )
+
+
+def _is_free(name: str, variables: Mapping[str, object]) -> bool:
+    """Return whether a job can have this name without replacing anything but a job."""
+    from jupyter_trainjob.client.trainjob import TrainJob
+
+    return name not in variables or isinstance(variables[name], TrainJob)
+
+
+def _free_name(name: str, variables: Mapping[str, object]) -> str:
+    """Return the name, with a number if it is not free."""
+    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+    return next(candidate for candidate in names if _is_free(candidate, variables))
 
 
 def _check_body(line: str, cell: str) -> None:

@@ -23,6 +23,8 @@ from jupyter_trainjob.worker.protocol import Assembler, Frame, Message, loads
 
 SAMPLES = 60
 """Maximum of rows that `Telemetry.recent` returns."""
+UNSENT_LIMIT = 100
+"""Maximum of sentences of a rank on parts of its result that it could not send."""
 SKEW = 5.0
 """Tolerated difference in seconds between the clocks of a node and the API server."""
 
@@ -71,6 +73,7 @@ class Telemetry:
         self._raised: dict[int, Message] = {}
         self._stalls: dict[tuple[int, int], tuple[int, messages.Stall]] = {}
         self._solo: set[tuple[int, int]] = set()
+        self._unsent: dict[tuple[int, int], list[str]] = {}
         self.checkpoint: Checkpoint | None = None
         """The newest checkpoint that a rank has reported."""
         self._latest: tuple[int, dict[str, LatestValue]] | None = None
@@ -203,6 +206,11 @@ class Telemetry:
         """Whether a rank's newest attempt has reported that it has no process group with the others."""
         return any((rank, max(lives.attempts)) in self._solo for rank, lives in self.ranks.items())
 
+    def unsent(self) -> dict[int, list[str]]:
+        """Return the sentences on parts of results that ranks could not send, by rank, in their newest attempts."""
+        newest = {rank: self._unsent.get((rank, max(lives.attempts)), []) for rank, lives in self.ranks.items()}
+        return {rank: sentences for rank, sentences in sorted(newest.items()) if sentences}
+
     def thinned(self) -> bool:
         """Whether some reports are missing: frames are, or ranks dropped reports for lack of room."""
         return any(attempt.thinned for lives in self.ranks.values() for attempt in lives.attempts.values())
@@ -239,8 +247,8 @@ class Telemetry:
             )
             if self.checkpoint is None or checkpoint.time >= self.checkpoint.time:
                 self.checkpoint = checkpoint
-        elif kind == messages.SOLO:
-            self._solo.add((message.rank, message.attempt))
+        elif kind in (messages.SOLO, messages.UNSENT):
+            self._apply_warning(message, body)
         elif kind in (messages.USAGE, messages.STALL):
             self._apply_newest(attempt, message, body)
         elif kind == messages.METRICS:
@@ -249,6 +257,14 @@ class Telemetry:
             self._changed(*batch.metrics)
         elif kind == messages.HISTORY:
             attempt.checkpoint(message.seq, Batch.from_message(body))
+
+    def _apply_warning(self, message: Message, body: Any) -> None:
+        rank_attempt = message.rank, message.attempt
+        if message.kind == messages.SOLO:
+            self._solo.add(rank_attempt)
+        else:
+            sentences = [sanitize.text(sentence) for sentence in body["sentences"][:UNSENT_LIMIT]]
+            self._unsent[rank_attempt] = sentences
 
     def _apply_newest(self, attempt: Attempt, message: Message, body: Any) -> None:
         """Apply a message that replaces the previous one of its kind."""

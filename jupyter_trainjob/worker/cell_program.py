@@ -22,7 +22,6 @@ from . import captured_values, process_settings, random_seeds, report
 from .manifest import CELL, FUNCTION, Manifest
 from .notebook import figures, shell
 from .output import secret_masking
-from .results import rank_results
 from .storage import job_dirs, packed_modules
 
 
@@ -61,13 +60,16 @@ def run_program(manifest: Manifest, bundle_dir: Path, *, rank: int = 0) -> Any:
     return value
 
 
-def collect_out(names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the values of `names`; a name that the cell did not assign is left out with a warning in the log."""
+def collect_out(names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of `names`, and for those that the cell did not assign the reason why there is none."""
     namespace = sys.modules["__main__"].__dict__
-    for name in names:
-        if name not in namespace:
-            print(f"--out {name}: {rank_results.NOT_ASSIGNED} {name} is not returned.", file=sys.stderr)
-    return {name: namespace[name] for name in names if name in namespace}
+    values = {name: namespace[name] for name in names if name in namespace}
+    unassigned = [name for name in names if name not in namespace]
+    return values, {
+        name: f"the cell ended without assigning it. Assign it on every path, such as {name} = None at the beginning, "
+        "and run the cell again."
+        for name in unassigned
+    }
 
 
 def provided_names() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from .monitoring import exit_blockers, hang_watchdog, solo_rank, usage_reporter
 from .notebook import notebook_modules
 from .output import output_streams, secret_masking
 from .output.frame_writer import EncodedMessage, FrameWriter, unwatch_signals, watch_signals
-from .output.messages import END, ERROR, RAISED, RESULT, START, End, Error, Start
+from .output.messages import END, ERROR, RAISED, RESULT, START, UNSENT, End, Error, Start, Unsent
 from .protocol import (
     CLAIM,
     EXIT_SETUP,
@@ -128,7 +128,7 @@ def _run_and_describe(
         value = _run_program(manifest, rank)
         if os.getpid() != rank_process:
             return 0, []
-        return 0, [(RESULT, _dump_result(manifest, value, rank))]
+        return 0, _dump_result(manifest, value, rank)
     except BaseException as error:  # noqa: BLE001 - whatever ends the program
         code = _exit_code(error)
         if os.getpid() != rank_process:
@@ -157,24 +157,32 @@ def _storage_failure(reason: str, rank: int) -> tuple[int, EncodedMessage]:
     return EXIT_SETUP, (ERROR, dumps(description))
 
 
-def _dump_result(manifest: Manifest, value: Any, rank: int) -> bytes:
-    """Serialize this rank's result. Only rank 0 returns the names of ``--out``, and fails if that is impossible."""
+def _dump_result(manifest: Manifest, value: Any, rank: int) -> list[EncodedMessage]:
+    """Serialize this rank's result, and say what is missing in it. Only rank 0 returns the names of ``--out``.
+
+    Raises `rank_results.ResultError` if the result of rank 0 cannot be stored.
+    """
     key, shared = bytes.fromhex(manifest.key), os.environ.get(FOLDER_ENV)
     # The notebook cannot read a volume claim.
     on_claim = os.environ.get(STORAGE_ENV, "").startswith(CLAIM)
     folder = Path(shared) / RESULTS_FOLDER if shared and not on_claim else None
     limit = rank_results.log_limit(rank, _world_size(), folder=folder is not None)
+    out, unassigned = cell_program.collect_out(manifest.out if rank == 0 else ())
+    body, missing = rank_results.dump_result(
+        value, out, key=key, rank=rank, limit=limit, folder=folder, kind=manifest.kind, missing=unassigned
+    )
     try:
-        out = cell_program.collect_out(manifest.out) if rank == 0 else {}
-        signed = rank_results.dump_result(
-            value, out, key=key, rank=rank, limit=limit, folder=folder, kind=manifest.kind
-        )
         _push_result(rank_results.result_file_name(rank))
-        return signed
     except rank_results.ResultError as error:
         if rank == 0:
             raise
-        return rank_results.dump_refusal(str(error), key=key, rank=rank)
+        body = rank_results.dump_refusal(str(error), key=key, rank=rank)
+        missing = {rank_results.VALUE_ITEM: str(error)}
+    if not missing:
+        return [(RESULT, body)]
+    sentences = [rank_results.missing_sentence(*item, kind=manifest.kind) for item in missing.items()]
+    print(*sentences, sep="\n", file=sys.stderr)
+    return [(UNSENT, dumps(Unsent(time=time.time(), sentences=sentences))), (RESULT, body)]
 
 
 def _push_result(name: str) -> None:

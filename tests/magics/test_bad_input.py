@@ -15,6 +15,7 @@ from jupyter_trainjob.client import context
 from jupyter_trainjob.cluster.state.state_dir import StateDir
 from jupyter_trainjob.constants import STATE_DIR_ENV
 from tests.magics.conftest import Shell
+from tests.waiting import patience
 
 WRONG = {
     "a syntax error": ("%%trainjob\nx = (1,\ny = 2", ["Cell [", "line 2", "never closed", "Nothing was sent"]),
@@ -123,6 +124,23 @@ def test_job_never_replaces_a_variable_that_is_no_job(cluster: StateDir, shell: 
     shell.run("%%trainjob model --runtime plain\n1")
     shell.run("%%trainjob model --runtime plain --wait\n2")
     assert shell.names["model"].result() == 2
+
+
+def test_name_that_is_proposed_is_free(cluster: StateDir, shell: Shell) -> None:
+    shell.run("model = model_job = model_job_2 = None")
+    with pytest.raises(
+        UsageError, match=r"model is a variable .*\(NoneType\).* such as model_job_3,.*Nothing was sent"
+    ):
+        shell.run("%%trainjob model --runtime plain\n1")
+    assert shell.names["model"] is None
+
+
+def test_default_name_steps_aside(cluster: StateDir, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run("job = {'id': 7}")
+    shell.run("%%trainjob --runtime plain\n1")
+    assert "The job is called job_2, since job is a variable of this notebook." in capsys.readouterr().out
+    assert shell.names["job"] == {"id": 7}
+    assert shell.names["job_2"].result(timeout=patience(60)) == 1
 
 
 @pytest.mark.parametrize("source", ["%trainjob", "%trainjob --help"])

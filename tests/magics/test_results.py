@@ -47,10 +47,33 @@ def test_missing_value_of_a_rank_raises_only_when_it_is_read(cluster: StateDir, 
     values = shell.names["mixed"].results(timeout=patience(60))
     assert (values[0], values[2], values[::2], len(values)) == (0, 2, [0, 2], 3)
     assert repr(values) == "[0, <no result of rank 1>, 2]"
-    with pytest.raises(errors.NoResult, match=r"Rank 1 of mixed-.....: .* a generator, cannot be pickled"):
+    with pytest.raises(errors.NoResult, match=r"Rank 1 of mixed-..... returned no value: a generator cannot"):
         values[1]
     with pytest.raises(errors.NoResult, match="Rank 1"):
         sum(values)
+
+
+def test_value_that_cannot_be_sent_back_takes_no_other_with_it(cluster: StateDir, shell: Shell) -> None:
+    shell.run(
+        "%%trainjob trained --runtime plain --out best,rows,never\n"
+        "best = 0.9\n"
+        "rows = (row for row in [best])\n"
+        "if best < 0:\n"
+        "    never = 1\n"
+        "'done'"
+    )
+    job = shell.names["trained"]
+    assert job.result(timeout=patience(60)) == "done"
+    assert (job.out["best"], set(job.out), job.status()) == (0.9, {"best"}, "Complete")
+    with pytest.raises(errors.MissingOut, match=r"rows was not returned: a generator cannot be .* Assign to rows"):
+        job.out["rows"]
+    with pytest.raises(errors.MissingOut, match=r"never was not returned: the cell ended without assigning it\."):
+        job.out["never"]
+    shown = job.snapshot().warnings
+    assert [warning.partition(":")[0] for warning in shown] == [
+        "--out never was not returned",
+        "--out rows was not returned",
+    ]
 
 
 @pytest.mark.journey

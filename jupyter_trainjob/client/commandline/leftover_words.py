@@ -37,9 +37,10 @@ def explain_leftover(parser: argparse.ArgumentParser, words: Sequence[str], rest
     option, run = _run(parser, words, rest[0])
     if option is not None:
         return _behind(option, run, named=_named_before(words, run))
-    if parser.get_default("name") is not None:
+    positionals = parser_structure.positionals(parser)
+    if any(action.dest == "name" for action in positionals):
         return _one_word([*run[: -len(rest)], *rest] if len(run) > len(rest) else [*run])
-    takes = [str(action.metavar or action.dest) for action in parser_structure.positionals(parser)]
+    takes = [str(action.metavar or action.dest) for action in positionals]
     usage = f"the command takes one {takes[0]}" if takes else "the command takes only options"
     return f"{' '.join(rest)!r} is unexpected: {usage}."
 

@@ -20,6 +20,17 @@ def training_warnings(record: Telemetry, latest: Mapping[str, LatestValue], *, r
         )
     diverged = [_divergence_warning(name, value) for name, value in latest.items() if _has_diverged(name, value)]
     yield from diverged[:MAX_METRICS]
+    yield from _unsent_warnings(record.unsent())
+
+
+def _unsent_warnings(unsent: Mapping[int, list[str]]) -> Iterator[str]:
+    """Yield what the lowest rank could not return; the others usually have the same."""
+    if not unsent:
+        return
+    first, others = min(unsent), len(unsent) - 1
+    who = f"Rank {first}: " if first else ""
+    more = f" The same on {others} more rank{'s' if others > 1 else ''}." if first and others else ""
+    yield from (f"{who}{sentence}{more}" for sentence in unsent[first])
 
 
 def _has_diverged(name: str, latest: LatestValue) -> bool:

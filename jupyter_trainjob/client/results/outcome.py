@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, NoReturn, SupportsIndex, overload
 
@@ -41,38 +41,44 @@ class SentBundle:
 class Out(dict[str, Any]):
     """The values of ``--out`` by name; reading a missing name raises `errors.MissingOut` with the reason."""
 
-    def __init__(self, values: Mapping[str, Any] | None = None, *, requested: Iterable[str] = ()) -> None:
-        """Hold `values`; `requested` are all names of ``--out``."""
+    def __init__(self, values: Mapping[str, Any] | None = None, missing: Mapping[str, str] | None = None) -> None:
+        """Hold `values`; `missing` are the other names of ``--out``, with why they have no value."""
         super().__init__(values or {})
-        self._unassigned = [name for name in requested if name not in self]
+        self._missing = dict(missing or {})
 
     def __missing__(self, name: object) -> NoReturn:
-        if name in self._unassigned:
-            raise errors.MissingOut(
-                f"{name} was not returned: {rank_results.NOT_ASSIGNED} Assign it on every path, such as "
-                f"{name} = None at the beginning, and run the cell again."
-            )
-        names = ", ".join([*self, *self._unassigned]) or "no names"
+        if name in self._missing:
+            raise errors.MissingOut(f"{name} was not returned: {self._missing[str(name)]}")
+        names = ", ".join([*self, *self._missing]) or "no names"
         raise errors.MissingOut(
             f"{name} was not returned: --out of this job had {names}. Add it to --out and run the cell again."
         )
 
     def __repr__(self) -> str:
-        """Return the values as a dict does, with ``<not assigned>`` for names that the cell did not assign."""
+        """Return the values as a dict does, with ``<missing>`` for names without a value."""
         shown = [f"{name!r}: {value!r}" for name, value in self.items()]
-        return f"{{{', '.join([*shown, *(f'{name!r}: <not assigned>' for name in self._unassigned)])}}}"
+        return f"{{{', '.join([*shown, *(f'{name!r}: <missing>' for name in self._missing)])}}}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a plain dict, since this package may be missing where it is unpickled."""
         return dict, (dict(self),)
 
 
-@dataclass(frozen=True)
 class Outcome:
     """The value of the cell's last expression on one rank, and on rank 0 the names of ``--out``."""
 
-    value: Any = None
-    out: Mapping[str, Any] = field(default_factory=Out)
+    def __init__(self, value: Any, out: Out, *, error: errors.NoResult | None = None) -> None:
+        """Hold the outcome; `error` explains why there is no value."""
+        self._value = value
+        self._error = error
+        self.out = out
+
+    @property
+    def value(self) -> Any:
+        """Return the value. Raises `errors.NoResult` if it is missing."""
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 def read_outcome(
@@ -87,7 +93,7 @@ def read_outcome(
 
     `opener` opens result files by name. Signatures are verified with the key of the job's `bundle` before unpickling.
     Raises `errors.JobFailed` or `errors.JobStopped` if the job has no outcome, `errors.NoResult` if only this rank has
-    none.
+    none. A single value that is missing raises when it is read.
     """
     if snapshot.state is State.FAILED:
         raise failure_error(snapshot)
@@ -112,23 +118,27 @@ def read_outcome(
         raise errors.JobFailed(f"{snapshot.name} is complete, but sent no result: {why}.")
     sent_bundle = bundle()
     try:
-        value, out = result_reader.load_result(message.body, key=sent_bundle.key, rank=rank, opener=opener)
+        result = result_reader.load_result(message.body, key=sent_bundle.key, rank=rank, opener=opener)
     except rank_results.ForgedResult as error:
         raise errors.JobFailed(f"{snapshot.name}: {error}") from error
-    except result_reader.UnreadableResult as error:
-        raise errors.NoResult(
-            f"{snapshot.name} succeeded, but the result of rank {rank} cannot be read here: {error} It is kept with "
-            "the job: read it again afterwards."
-        ) from error
-    except result_reader.ResultRefused as error:
-        raise errors.NoResult(f"Rank {rank} of {snapshot.name}: {error}") from error
     except OSError as error:
         raise errors.NoResult(
             f"The result of rank {rank} of {snapshot.name} is in a file of the job's folder that cannot be read: "
             f"{error.strerror or error}. Probably the job or the folder's content was deleted. Send it again."
         ) from error
-    requested = sent_bundle.manifest.out if sent_bundle.manifest is not None and rank == 0 else ()
-    return Outcome(value, Out(out, requested=requested))
+    missing = {name: f"{reason} {_KEPT}" for name, reason in result.unreadable.items()} | result.missing
+    no_value = missing.pop(rank_results.VALUE_ITEM, "")
+    value_error = None
+    if rank_results.VALUE_ITEM in result.missing:
+        value_error = errors.NoResult(f"Rank {rank} of {snapshot.name} returned no value: {no_value}")
+    elif no_value:
+        value_error = errors.NoResult(
+            f"{snapshot.name} succeeded, but the result of rank {rank} cannot be read here: {no_value}"
+        )
+    return Outcome(result.value, Out(result.out, missing), error=value_error)
+
+
+_KEPT: Final = "It is kept with the job: read it again afterwards."
 
 
 class Results(Sequence[Any]):
@@ -181,11 +191,12 @@ def read_all_values(
     first: Outcome,
 ) -> Sequence[Any]:
     """Return the values of all ranks, a list if none is missing; `first` is the outcome of rank 0."""
-    values: list[Any] = [first.value]
+    values: list[Any] = []
     missing = {}
-    for rank in range(1, snapshot.ranks):
+    for rank in range(snapshot.ranks):
         try:
-            values.append(read_outcome(snapshot, record, bundle=bundle, opener=opener, rank=rank).value)
+            read = read_outcome(snapshot, record, bundle=bundle, opener=opener, rank=rank) if rank else first
+            values.append(read.value)
         except errors.NoResult as error:  # noqa: PERF203 - a rank each
             values.append(None)
             missing[rank] = error

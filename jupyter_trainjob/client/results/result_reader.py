@@ -12,26 +12,31 @@ import io
 import json
 import pickle
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from jupyter_trainjob.api.resources import KubeObject
 from jupyter_trainjob.client.context import Connection
 from jupyter_trainjob.client.results import job_folder
 from jupyter_trainjob.worker.pickling import returned_classes
 from jupyter_trainjob.worker.protocol import RESULTS_FOLDER
-from jupyter_trainjob.worker.results.rank_results import FILE, REFUSED, ForgedResult, verify
+from jupyter_trainjob.worker.results.rank_results import FILE, VALUE_ITEM, ForgedResult, verify
 from jupyter_trainjob.worker.results.signed_file import FileSeal, InvalidSignature, Readable, SignedFileReader
 
 Opener = Callable[[str], BinaryIO]
 """Opens a result file by its name."""
 
 
-class ResultRefused(Exception):
-    """The rank could not send its result; the message has the reason and the remedy."""
+class RankResult(NamedTuple):
+    """What a rank has sent back."""
 
-
-class UnreadableResult(Exception):
-    """The result is genuine but cannot be unpickled here; the message has the reason and the remedy."""
+    value: Any
+    """None also if it is missing."""
+    out: dict[str, Any]
+    """The values of ``--out`` by name."""
+    missing: dict[str, str]
+    """Why the rank could not send items, with the remedy, by name; of the value under `VALUE_ITEM`."""
+    unreadable: dict[str, str]
+    """Why items cannot be unpickled here, though they were sent, with the remedy, by name."""
 
 
 def result_opener(connection: Connection, trainjob: KubeObject) -> Opener:
@@ -50,44 +55,30 @@ def _no_file(name: str) -> BinaryIO:
     raise FileNotFoundError(name)
 
 
-def load_result(signed: bytes, *, key: bytes, rank: int = 0, opener: Opener = _no_file) -> tuple[Any, dict[str, Any]]:
-    """Verify and unpickle a signed result; return its value and the values of ``--out`` by name.
+def load_result(signed: bytes, *, key: bytes, rank: int = 0, opener: Opener = _no_file) -> RankResult:
+    """Verify and unpickle a signed result.
 
-    Raises `ForgedResult` for a wrong signature (nothing is unpickled then), `ResultRefused` if the rank could not send
-    its result, `OSError` if the result file cannot be read, and `UnreadableResult` if unpickling fails here.
+    Raises `ForgedResult` for a wrong signature (nothing is unpickled then), and `OSError` if the result file cannot be
+    read.
     """
     body = verify(key, signed, rank=rank)
-    kind, rest = body[:1], body[1:]
-    if kind == REFUSED:
-        raise ResultRefused(rest.decode(errors="replace"))
+    head, _, pickles = body[1:].partition(b"\n")
+    header = json.loads(head)
+
+    def open_pickles() -> contextlib.AbstractContextManager[Any]:
+        if body[:1] != FILE:
+            return contextlib.nullcontext(io.BytesIO(pickles))
+        seal = FileSeal(int(header["size"]), str(header["nonce"]))
+        return _open_sealed(opener(header["file"]), seal, key)
+
     try:
-        return _unpickle(lambda: _open_stream(kind, rest, key, opener))
+        values, unreadable = _unpickle(header["items"], open_pickles)
     except InvalidSignature as error:
         raise ForgedResult(
             f"The file with the result of rank {rank} does not carry the job's signature: {error}. Nothing was "
             "unpickled after the failed check."
         ) from error
-    except (OSError, MemoryError):
-        raise
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        raise UnreadableResult(
-            f"it needs the module {error.name!r}, which is installed only where the job ran. Install it here (pip "
-            f"install {package}, in the version that the job had), or let the job return plain data: numbers, lists, "
-            "dicts."
-        ) from error
-    except Exception as error:
-        raise UnreadableResult(
-            f"{type(error).__name__}: {error}. Usually a library has another version than where the job ran: install "
-            "the same one here, or let the job return plain data: numbers, lists, dicts."
-        ) from error
-
-
-def _open_stream(kind: bytes, rest: bytes, key: bytes, opener: Opener) -> contextlib.AbstractContextManager[Any]:
-    if kind != FILE:
-        return contextlib.nullcontext(io.BytesIO(rest))
-    location = json.loads(rest)
-    return _open_sealed(opener(location["file"]), FileSeal(int(location["size"]), str(location["nonce"])), key)
+    return RankResult(values.pop(VALUE_ITEM, None), values, header["missing"], unreadable)
 
 
 @contextlib.contextmanager
@@ -97,21 +88,46 @@ def _open_sealed(file: BinaryIO, seal: FileSeal, key: bytes) -> Iterator[SignedF
 
 
 def _unpickle(
-    open_stream: Callable[[], contextlib.AbstractContextManager[Any]],
-) -> tuple[Any, dict[str, Any]]:
-    """Unpickle the result; if a class has changed incompatibly, with the classes as they were sent."""
-    try:
-        with open_stream() as stream:
-            return _load_values(stream)
-    except (InvalidSignature, OSError, MemoryError):
-        raise
-    except Exception:  # noqa: BLE001 - unpickling runs code of changed classes
-        with returned_classes.as_sent(), open_stream() as stream:
-            return _load_values(stream)
+    names: list[str], open_pickles: Callable[[], contextlib.AbstractContextManager[Any]]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the items, and the reasons for those that cannot be unpickled here.
+
+    If a class has changed incompatibly, they are unpickled once more, with the classes as they were sent.
+    """
+    with open_pickles() as stream:
+        values, unreadable = _load_items(names, stream)
+    if unreadable:
+        with returned_classes.as_sent(), open_pickles() as stream:
+            again = _load_items(names, stream)
+        if len(again[1]) < len(unreadable):
+            return again
+    return values, unreadable
 
 
-def _load_values(stream: Any) -> tuple[Any, dict[str, Any]]:
+def _load_items(names: list[str], stream: Any) -> tuple[dict[str, Any], dict[str, str]]:
     unpickler = pickle.Unpickler(stream)  # noqa: S301 - verified
-    names = unpickler.load()
-    value = unpickler.load()
-    return value, {name: unpickler.load() for name in names}
+    values: dict[str, Any] = {}
+    for number, name in enumerate(names):
+        try:
+            values[name] = unpickler.load()
+        except (InvalidSignature, OSError, MemoryError):  # noqa: PERF203 - few items
+            raise
+        except Exception as error:  # noqa: BLE001 - unpickling runs code of any class
+            reason = _unreadable(error)
+            follows = f"it may share objects with {name or 'the value'}, which cannot be read: {reason}"
+            return values, {name: reason, **dict.fromkeys(names[number + 1 :], follows)}
+    return values, {}
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        return (
+            f"it needs the module {error.name!r}, which is installed only where the job ran. Install it here (pip "
+            f"install {package}, in the version that the job had), or let the job return plain data: numbers, lists, "
+            "dicts."
+        )
+    return (
+        f"{type(error).__name__}: {error}. Usually a library has another version than where the job ran: install "
+        "the same one here, or let the job return plain data: numbers, lists, dicts."
+    )

@@ -18,6 +18,7 @@ ERROR: Final = "error"
 RAISED: Final = "raised"
 STALL: Final = "stall"
 SOLO: Final = "solo"
+UNSENT: Final = "unsent"
 END: Final = "end"
 
 COUNT_LIMIT: Final = 2**53
@@ -137,6 +138,14 @@ class Solo(TypedDict):
     """Rank 0 reports, but has no process group with other ranks."""
 
     time: float
+
+
+class Unsent(TypedDict):
+    """The rank cannot send parts of its result."""
+
+    time: float
+    sentences: list[str]
+    """One for each part, with the reason and the remedy."""
 
 
 class End(TypedDict):

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from ..manifest import CELL, FUNCTION
 from ..notebook import shell
+from ..output import secret_masking
 from ..pickling import returned_classes, stdlib_reducers
 from ..pickling.reducers import Reducers
 from .signed_file import SignedFileWriter, flat_view
@@ -31,31 +32,41 @@ SMALL: Final = 16 * 2**10
 
 VALUE: Final = b"v"
 FILE: Final = b"f"
-REFUSED: Final = b"r"
-"""Prefixes of a body: of pickles, of JSON with their file, or of the reason why there is no result."""
-NOT_ASSIGNED: Final = "the cell ended without assigning it."
-"""Warning for a name of ``--out`` that was not assigned."""
+"""Prefixes of a body: of a header and pickles, or of a header that names the file with the pickles."""
+REASON_LIMIT: Final = 4096
+"""Maximum of characters of the reason why an item is missing."""
+VALUE_ITEM: Final = ""
+"""Name of the value among the items of a result; the others are names of ``--out``."""
 
 
-class _Wording(NamedTuple):
-    """Wording of messages about the result."""
-
-    value: str
-    end: str
-    """How to return something else."""
-
-
-_WORDINGS: Final = {
-    CELL: _Wording("the value of the last expression", "end the cell with"),
-    FUNCTION: _Wording("what the function returned", "return"),
-}
+_VALUES: Final = {CELL: "the value of the last expression", FUNCTION: "what the function returned"}
+_REMEDIES: Final = {CELL: "End the cell with", FUNCTION: "Return"}
 
 _DIGEST: Final = 32
 _PURPOSE: Final = b"trainjob result\0"
 
 
 class ResultError(Exception):
-    """The result cannot be sent; the message contains the reason and the remedy."""
+    """The file with the result cannot be stored; the message contains the reason."""
+
+
+class _ItemError(Exception):
+    """One item of a result cannot be sent; the message contains the reason and the remedy."""
+
+    def __init__(self, item: str, reason: str) -> None:
+        super().__init__(reason)
+        self.item = item
+
+
+class SignedResult(NamedTuple):
+    """A serialized result."""
+
+    body: bytes
+    missing: dict[str, str]
+    """Why items are not in it, with the remedy, by name (`VALUE_ITEM` for the value).
+
+    A reason continues ``… was not returned:``.
+    """
 
 
 class ForgedResult(ValueError):
@@ -95,32 +106,41 @@ def dump_result(
     limit: int = LIMIT,
     folder: Path | None = None,
     kind: str = CELL,
-) -> bytes:
+    missing: Mapping[str, str] | None = None,
+) -> SignedResult:
     """Serialize a result of up to `limit` bytes; a larger one is written to a file in `folder`, if given.
 
-    Raises `ResultError` if it cannot be pickled, is too large, or cannot be written to the folder.
+    An item that cannot be pickled, is too large, or cannot be written to the folder is left out with the reason; it
+    does not affect the others. Objects that items share are shared after reading, too. `missing` are reasons for names
+    of ``--out`` that have no value.
     """
-    stream = _ResultStream(limit, None if folder is None else folder / result_file_name(rank), key, _WORDINGS[kind])
-    try:
-        sizes = _dump_items(value, out, stream)
-        if stream.file_writer is None and stream.size > limit:
-            raise _too_large(stream, sizes, limit)
-        if stream.file_writer is None:
-            return sign(key, VALUE + bytes(stream.buffer), rank=rank)
+    missing = dict(missing or {})
+    path = None if folder is None else folder / result_file_name(rank)
+    while True:
+        items = {VALUE_ITEM: value, **out}
+        sent = {name: item for name, item in items.items() if name not in missing}
         try:
-            location = {"file": result_file_name(rank), **stream.file_writer.close()._asdict()}
-        except OSError as error:
-            raise _no_room(error, stream) from error
-    except BaseException:
-        if stream.file_writer is not None:
-            stream.file_writer.discard()
-        raise
-    return sign(key, FILE + json.dumps(location).encode("ascii"), rank=rank)
+            body = _dump_items(sent, missing, _ResultStream(limit, path, key), rank=rank, kind=kind)
+        except _ItemError as error:
+            # The stream may contain a part of the item, to which later items would refer: begin again without it.
+            missing[error.item] = str(error)
+        else:
+            return SignedResult(body, missing)
+
+
+def missing_sentence(name: str, reason: str, *, kind: str = CELL) -> str:
+    """Return the sentence that an item was not returned.
+
+    >>> missing_sentence("weights", "the cell ended without assigning it.")
+    '--out weights was not returned: the cell ended without assigning it.'
+    """
+    label = f"--out {name}" if name else _VALUES[kind][0].upper() + _VALUES[kind][1:]
+    return f"{label} was not returned: {reason}"
 
 
 def dump_refusal(reason: str, *, key: bytes, rank: int) -> bytes:
-    """Serialize the reason why a rank has no result, if that does not fail the job."""
-    return sign(key, REFUSED + reason.encode(errors="replace")[:4096], rank=rank)
+    """Serialize a result without any item, with the reason."""
+    return _signed_items([], {VALUE_ITEM: reason}, b"", key=key, rank=rank)
 
 
 def result_file_name(rank: int) -> str:
@@ -161,55 +181,86 @@ def _signature(key: bytes, body: bytes, rank: int) -> bytes:
     return hmac.digest(key, b"%s%d\0%s" % (_PURPOSE, rank, body), "sha256")
 
 
-def _dump_items(value: Any, out: Mapping[str, Any], stream: _ResultStream) -> dict[str, int]:
-    """Write the names of `out`, the value and the values of `out`; return the size of each."""
+def _dump_items(
+    items: Mapping[str, Any], missing: Mapping[str, str], stream: _ResultStream, *, rank: int, kind: str
+) -> bytes:
+    """Write the items one after another; return the signed body.
+
+    Raises `_ItemError` for an item that has to be left out; then there is no file.
+    """
+    value = items.get(VALUE_ITEM)
     # Plain results do not need cloudpickle, whose import takes longer than the rest of the exit.
-    plain = not out and (value is None or type(value) in (bool, int, float, str))
+    plain = not items.keys() - {VALUE_ITEM} and (value is None or type(value) in (bool, int, float, str))
     writer = pickle.Pickler(stream) if plain else result_pickler(stream)
-    writer.dump(tuple(out))
     sizes: dict[str, int] = {}
-    for label, item in [(stream.wording.value, value), *((f"--out {name}", out[name]) for name in out)]:
-        before = stream.size
-        try:
-            writer.dump(item)
-        except Exception as error:
-            if stream.write_error is not None:
-                raise _no_room(stream.write_error, stream) from error
-            raise ResultError(
-                f"The result cannot be sent back: {label}, a {type(item).__qualname__}, cannot be pickled "
-                f"({type(error).__name__}: {error}). {stream.wording.end.capitalize()} something that can: numbers, "
-                f"arrays, a state_dict. If you need no result, {stream.wording.end} None."
-            ) from error
-        sizes[label] = stream.size - before
-    return sizes
+    try:
+        for name, item in items.items():
+            before = stream.size
+            try:
+                writer.dump(item)
+            except Exception as error:
+                sizes[name] = stream.size - before
+                if stream.write_error is not None:
+                    raise stream.write_error from None
+                raise _ItemError(name, _unpicklable(name, item, error, kind)) from error
+            sizes[name] = stream.size - before
+        if stream.file_writer is None:
+            if stream.size > stream.limit and sizes:
+                largest = max(sizes, key=lambda name: sizes[name])
+                raise _ItemError(largest, _too_large(sizes[largest], stream.limit))
+            return _signed_items(list(items), missing, bytes(stream.buffer), key=stream.key, rank=rank)
+        location = {"file": result_file_name(rank), **stream.file_writer.close()._asdict()}
+    except OSError as error:
+        stream.discard()
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise _ItemError(largest, _no_room(error, stream)) from error
+    except BaseException:
+        stream.discard()
+        raise
+    header = _header(list(items), missing, location)
+    return sign(stream.key, FILE + header, rank=rank)
 
 
-def _too_large(stream: _ResultStream, sizes: Mapping[str, int], limit: int) -> ResultError:
-    largest = max(sizes, key=lambda name: sizes[name])
-    return ResultError(
-        f"The result is too large to be sent back through the log: {stream.size:,} bytes, where at most {limit:,} are "
-        f"possible. Its largest part is {largest} ({sizes[largest]:,} bytes). The job has no folder that the "
-        f"notebook can read: send it with --storage URL (s3://…, gs://…), or save that to a file or a bucket inside "
-        f"the job and return its path. If you need no result, {stream.wording.end} None."
+def _signed_items(names: list[str], missing: Mapping[str, str], pickles: bytes, *, key: bytes, rank: int) -> bytes:
+    return sign(key, VALUE + _header(names, missing) + b"\n" + pickles, rank=rank)
+
+
+def _header(names: list[str], missing: Mapping[str, str], location: Mapping[str, Any] | None = None) -> bytes:
+    """Return what a reader needs before it unpickles anything, as one line of JSON."""
+    reasons = {name: reason[:REASON_LIMIT] for name, reason in missing.items()}
+    return json.dumps({"items": names, "missing": reasons, **(location or {})}).encode("ascii")
+
+
+def _unpicklable(name: str, item: Any, error: Exception, kind: str) -> str:
+    remedy = f"Assign to {name}" if name else _REMEDIES[kind]
+    cause = secret_masking.mask(f"{type(error).__name__}: {error}")
+    return (
+        f"a {type(item).__qualname__} cannot be pickled ({cause}). {remedy} something that can: numbers, arrays, a "
+        "list, a state_dict."
     )
 
 
-def _no_room(error: OSError, stream: _ResultStream) -> ResultError:
+def _too_large(size: int, limit: int) -> str:
+    return (
+        f"it is too large for the log: {size:,} bytes, where at most {limit:,} are possible in all. The job has no "
+        "folder that the notebook can read: send it with --storage URL (s3://…, gs://…), or save that to a file or a "
+        "bucket inside the job and return its path."
+    )
+
+
+def _no_room(error: OSError, stream: _ResultStream) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     why = "the disk of the job's folder is full" if full else f"{error.strerror or error}"
     remedy = (
         "Delete jobs that you no longer need (`%trainjob delete NAME`), or return less." if full else "Return less."
     )
-    return ResultError(
-        f"The result cannot be sent back: {why}, after {stream.written:,} bytes of it at {stream.path}. {remedy} "
-        f"If you need no result, {stream.wording.end} None."
-    )
+    return f"{why}, after {stream.written:,} bytes at {stream.path}. {remedy}"
 
 
 class _ResultStream(io.RawIOBase):
     """Buffers what fits into frames; beyond that all data is written to the file, or only counted."""
 
-    def __init__(self, limit: int, path: Path | None, key: bytes, wording: _Wording) -> None:
+    def __init__(self, limit: int, path: Path | None, key: bytes) -> None:
         super().__init__()
         self.buffer = bytearray()
         self.size = 0
@@ -218,14 +269,18 @@ class _ResultStream(io.RawIOBase):
         self.file_writer: SignedFileWriter | None = None
         self.write_error: OSError | None = None
         """The error that ended writing, if any."""
-        self._limit = limit
-        self._key = key
-        self.wording = wording
+        self.limit = limit
+        self.key = key
+
+    def discard(self) -> None:
+        """Delete the file, if any."""
+        if self.file_writer is not None:
+            self.file_writer.discard()
 
     def write(self, data: Any) -> int:
         view = flat_view(data)
         self.size += len(view)
-        if self.size <= self._limit:
+        if self.size <= self.limit:
             self.buffer += view
         elif self.path is not None:
             try:
@@ -237,7 +292,7 @@ class _ResultStream(io.RawIOBase):
 
     def _write(self, path: Path, view: memoryview) -> None:
         if self.file_writer is None:
-            self.file_writer = SignedFileWriter(path, key=self._key)
+            self.file_writer = SignedFileWriter(path, key=self.key)
             self.written = self.file_writer.write(self.buffer)
             self.buffer.clear()
         self.written += self.file_writer.write(view)

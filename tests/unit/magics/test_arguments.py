@@ -83,7 +83,8 @@ def test_name_after_an_amount_with_its_unit_is_not_parsed_as_a_unit(line: str) -
 
 def test_default_job_has_one_node_with_torch() -> None:
     chosen = arguments.parse_line(arguments.cell_parser(), "")
-    assert (chosen.name, chosen.nodes, chosen.runtime) == ("job", 1, "torch-distributed")
+    options = job_arguments.options_of(chosen)
+    assert (options["name"], options["nodes"], options["runtime"]) == ("job", 1, "torch-distributed")
     assert not chosen.wait
     assert not chosen.dry_run
 

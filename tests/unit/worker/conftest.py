@@ -53,7 +53,8 @@ class Ran:
     def outcome(self) -> tuple[Any, dict[str, Any]]:
         """Return the value and the names that came back."""
         (message,) = [message for message in self.messages if message.kind == "result" and message.rank == 0]
-        return result_reader.load_result(message.body, key=KEY)
+        result = result_reader.load_result(message.body, key=KEY)
+        return result.value, result.out
 
     @property
     def result(self) -> Any:

@@ -53,7 +53,7 @@ _LOAD = """
     messages = [assembler.feed(frame) for frame in frames if frame]
     body, = [message.body for message in messages if message and message.kind == "result"]
     opener = lambda name: (folder / "job" / "results" / name).open("rb")
-    value, _ = result_reader.load_result(body, key={key!r}, opener=opener)
+    value, *_ = result_reader.load_result(body, key={key!r}, opener=opener)
     assert {check}
 """
 _COPY = """

@@ -273,6 +273,16 @@ WARNINGS: dict[str, tuple[list[list[Frame]], int, list[str]]] = {
         [ALONE],
     ),
     "nothing of a rank that has no others": ([Rank(0).say("solo", time=1.0)], 1, []),
+    "what rank 0 could not return": (
+        [Rank(0).say("unsent", time=1.0, sentences=["--out a was not returned: no.", "--out b was not returned: no."])],
+        2,
+        ["--out a was not returned: no.", "--out b was not returned: no."],
+    ),
+    "what other ranks could not return": (
+        [Rank(rank).say("unsent", time=1.0, sentences=["The value was not returned: no."]) for rank in (1, 3)],
+        4,
+        ["Rank 1: The value was not returned: no. The same on 1 more rank."],
+    ),
     "nothing of what an earlier attempt was": ([Rank(0).say("solo", time=1.0), lossy(0, 0.5, attempt=2)], 4, []),
 }
 

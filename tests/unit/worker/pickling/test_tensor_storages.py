@@ -29,7 +29,7 @@ def captured(value: Any) -> Any:
 
 
 def sent_back(value: Any) -> Any:
-    return result_reader.load_result(rank_results.dump_result(value, {}, key=KEY), key=KEY)[0]
+    return result_reader.load_result(rank_results.dump_result(value, {}, key=KEY).body, key=KEY).value
 
 
 WAYS = {"to the job": captured, "home": sent_back}

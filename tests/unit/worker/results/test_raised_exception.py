@@ -159,4 +159,4 @@ def test_unsigned_exception_is_not_unpickled() -> None:
             dump_exception(ValueError("x"), key=KEY, rank=1), key=KEY, rank=0, file_of=str
         )
     with pytest.raises(Exception, match="it is no exception"):
-        remote_exception.rebuild_exception(rank_results.dump_result(1, {}, key=KEY), key=KEY, rank=0, file_of=str)
+        remote_exception.rebuild_exception(rank_results.dump_result(1, {}, key=KEY).body, key=KEY, rank=0, file_of=str)

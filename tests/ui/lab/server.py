@@ -68,9 +68,9 @@ def jupyter_server(
 
 
 def ended(process: subprocess.Popen[bytes], timeout: float) -> None:
-    """Wait for a process that was asked to end; fail if it does not."""
+    """Wait for a process that was asked to end, and kill it if it does not."""
     try:
-        process.wait(timeout)
+        process.wait(patience(timeout))
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

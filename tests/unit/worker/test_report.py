@@ -31,6 +31,7 @@ from tests import needs
 @pytest.fixture
 def rows() -> Iterator[list[Row]]:
     appended: list[Row] = []
+    module._warned.clear()
     module.attach(appended)
     yield appended
     module.detach()
@@ -39,26 +40,19 @@ def rows() -> Iterator[list[Row]]:
 class Scalar:
     """What torch and NumPy have in common."""
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float | str) -> None:
         self.value = value
 
     def __float__(self) -> float:
         return float(self.value)
 
 
-def test_report_outside_a_job_does_nothing() -> None:
+def test_report_outside_a_job_keeps_nothing() -> None:
     report(step=1, loss=0.5)
-    report(loss=object())  # type: ignore[arg-type]
     rows: list[Row] = []
     module.attach(rows)
     module.detach()
     assert rows == [], "nothing was kept for later"
-
-
-@pytest.mark.parametrize("value", [0.5, {"loss": 0.5}])
-def test_value_without_a_name_is_rejected_everywhere(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"takes numbers by name: report\(loss=0\.5\)"):
-        report(value)
 
 
 def test_values_are_converted_immediately(rows: list[Row]) -> None:
@@ -76,30 +70,77 @@ def test_steps_may_be_numbers_of_any_kind(rows: list[Row]) -> None:
     assert [row[1:3] for row in rows] == [(3.0, 4.0), (0.5, None)]
 
 
-BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "text": ({"loss": "0.5"}, r"report\(loss=…\) takes a number .* not str"),
-    "nothing": ({"loss": None}, r"report\(loss=…\) takes a number .* not NoneType"),
-    "a list": ({"loss": [1.0]}, r"not list"),
-    "a step that is text": ({"step": "3"}, r"report\(step=…\)"),
-    "a total that is a dict": ({"total": {}}, r"report\(total=…\)"),
-    "a metric called time": ({"time": 1.0}, "cannot take a metric named 'time' or 'rank'"),
-    "a metric called rank": ({"rank": 1.0}, "cannot take a metric named 'time' or 'rank'"),
+LEFT_OUT: dict[str, tuple[dict[str, Any], str]] = {
+    "text": ({"bad": "0.5"}, "bad is left out: it must be a number, or a tensor or array of one element, not str"),
+    "an object": ({"bad": object()}, "bad is left out: it must be a number"),
+    "a list of text": ({"bad": ["a"]}, "bad is left out: it must be a number"),
+    "a long list": ({"bad": [1.0] * 1000}, "bad is left out: it has 1,000 items"),
+    "a list in a list": ({"bad": [[1, 2], [3, 4]]}, "bad.0 is left out: it must be a number"),
+    "a number that cannot be read": ({"bad": Scalar("x")}, "not Scalar (could not convert string to float: 'x')"),
+    "a step that is text": ({"step": "3"}, "step is left out: it must be a number"),
+    "a total that is a dict": ({"total": {}}, "total is left out: it must be a number"),
+    "a metric called time": ({"time": 1.0}, "the metric 'time' is left out: every report has a time. Give it another"),
+    "a metric called rank": ({"rank": 1}, "the metric 'rank' is left out: every report has a rank."),
 }
 
 
-@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
-def test_invalid_arguments_are_rejected(rows: list[Row], arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(TypeError, match=message):
-        report(**arguments)
-    assert rows == []
+@pytest.mark.parametrize("in_job", [True, False], ids=["in a job", "in the notebook"])
+@pytest.mark.parametrize(("arguments", "warning"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
+def test_what_is_no_number_is_left_out_with_one_warning(
+    rows: list[Row], arguments: dict[str, Any], warning: str, in_job: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not in_job:
+        module.detach()
+    for step in (1, 2):
+        report(**{"step": step, "loss": 0.5, **arguments})
+    warnings_written = capsys.readouterr().err.splitlines()
+    assert warning in warnings_written[0]
+    assert len(warnings_written) == len(set(warnings_written))
+    if in_job:
+        assert [row[3] for row in rows] == [{"loss": 0.5}] * 2
+        assert [row[1] for row in rows] == ([None, None] if "step" in arguments else [1, 2])
 
 
-def test_tensor_of_many_elements_is_rejected_with_a_remedy(rows: list[Row]) -> None:
+@pytest.mark.parametrize("unnamed", [0.5, "loss", [0.5]])
+def test_value_without_a_name_is_left_out(rows: list[Row], unnamed: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    report(unnamed, step=3)
+    assert [row[1:] for row in rows] == [(3, None, {})]
+    assert "a value without a name is left out: give it one, as in report(loss=0.5)." in capsys.readouterr().err
+
+
+MEANT: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
+    "a list of one number": ({"lr": [0.1]}, {"lr": 0.1}),
+    "a list": ({"lr": [0.1, 0.2]}, {"lr.0": 0.1, "lr.1": 0.2}),
+    "a list with gaps": ({"lr": [None, 0.2]}, {"lr.1": 0.2}),
+    "an empty list": ({"lr": []}, {}),
+    "a dict": ({"losses": {"box": 1, "mask": 0.5}}, {"losses.box": 1.0, "losses.mask": 0.5}),
+    "None": ({"val_loss": None}, {}),
+    "a step in a list": ({"step": [7]}, {}),
+    "numbers beyond floats": ({"big": 10**400}, {"big": math.inf}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "metrics"), MEANT.values(), ids=MEANT.keys())
+def test_lists_dicts_and_none_are_what_they_mean(
+    rows: list[Row], arguments: dict[str, Any], metrics: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(loss=0.5, **arguments)
+    assert [row[3] for row in rows] == [{"loss": 0.5, **metrics}]
+    assert rows[0][1] == (7 if "step" in arguments else None)
+    assert capsys.readouterr().err == ""
+
+
+def test_dict_without_a_name_contains_arguments(rows: list[Row]) -> None:
+    report({"loss": 0.5, "step": 1, "total": 9}, accuracy=0.9)
+    assert [row[1:] for row in rows] == [(1, 9, {"loss": 0.5, "accuracy": 0.9})]
+
+
+def test_tensor_of_many_elements_is_left_out_with_a_remedy(rows: list[Row], capsys: pytest.CaptureFixture[str]) -> None:
     torch = needs.module("torch")
     report(loss=torch.tensor(0.25), step=torch.tensor(4))
-    with pytest.raises(TypeError, match=r"Convert it first, for example with \.item\(\) or \.mean\(\)"):
-        report(loss=torch.zeros(2))
-    assert [row[1:] for row in rows] == [(4.0, None, {"loss": 0.25})]
+    report(loss=torch.zeros(2))
+    assert [row[1:] for row in rows] == [(4.0, None, {"loss": 0.25}), (None, None, {})]
+    assert "Convert it first, for example with .item() or .mean()" in capsys.readouterr().err
 
 
 def test_reports_of_a_fast_loop_are_thinned_without_blocking(rows: list[Row]) -> None:

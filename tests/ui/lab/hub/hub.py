@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.ui import tools
 from tests.ui.lab.server import Server, ask, ended, free_port, prepared, wait_for
@@ -43,13 +45,11 @@ class Hub:
 
     def proxy(self) -> int:
         """Return the process of the proxy, a child of the hub's."""
-        import psutil
-
         (proxy,) = (process for process in psutil.Process(self.pid).children() if str(PROXY) in process.cmdline())
         return int(proxy.pid)
 
 
-@contextmanager
+@contextlib.contextmanager
 def jupyterhub(folder: Path) -> Iterator[Hub]:
     """Start a hub, and end it with all its processes."""
     token, port = secrets.token_hex(16), free_port()
@@ -94,8 +94,12 @@ def jupyterhub(folder: Path) -> Iterator[Hub]:
         wait_for(lambda: hub.ask(""), process, log)
         yield hub
     finally:
+        children = [] if process.poll() is not None else psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         ended(process, 20)
+        for child in children:  # A hub that had to be killed leaves its proxy.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
 
 
 def _script(config: dict[str, Any], environments: dict[str, dict[str, str]]) -> str:

@@ -115,7 +115,7 @@ def main() -> int:
     output_streams.finish()
     writer.finish([*last, (END, dumps(End(time=time.time(), ok=code == 0)))])
     unwatch_signals()
-    exit_blockers.watch(manifest.kind, cells)
+    exit_blockers.watch(manifest.kind, cells, code=code)
     return code
 
 

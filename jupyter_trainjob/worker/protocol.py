@@ -47,6 +47,8 @@ STORAGE_ENV: Final = "TRAINJOB_STORAGE"
 """URL of ``--storage``, with which the worker syncs that folder, or ``pvc://…``."""
 BUNDLE_ENV: Final = frozenset({CAPTURES_ENV, FOLDER_ENV, STORAGE_ENV})
 """Variables that belong to the bundle of a job, and not to its `--env`."""
+LINGER_ENV: Final = "TRAINJOB_LINGER"
+"""Seconds that threads and child processes of the cell may run on after its end (``--linger``)."""
 CLAIM: Final = "pvc://"
 CHECKPOINTS_FOLDER: Final = "checkpoints"
 OUTPUT_FOLDER: Final = "output"

@@ -76,6 +76,23 @@ def test_value_that_cannot_be_sent_back_takes_no_other_with_it(cluster: StateDir
     ]
 
 
+@pytest.mark.parametrize("runtime", ["plain", "torch-distributed"])
+def test_job_ends_though_the_cell_left_threads_running(cluster: StateDir, shell: Shell, runtime: str) -> None:
+    shell.run(
+        f"%%trainjob left --runtime {runtime} --linger 1s\n"
+        "import multiprocessing, threading\n"
+        "threading.Thread(target=threading.Event().wait, name='prefetch-0').start()\n"
+        "multiprocessing.get_context('fork').Process(target=threading.Event().wait, name='helper').start()\n"
+        "7"
+    )
+    job = shell.names["left"]
+    assert job.result(timeout=patience(60)) == 7
+    assert re.search(
+        r"thread 'prefetch-0', process 'helper' \(pid \d+\), which the cell had started, still", job.logs()
+    )
+    assert "--linger 1s" in job.to_magic()
+
+
 @pytest.mark.journey
 def test_large_values_of_all_ranks_are_read_from_the_jobs_folder(cluster: StateDir, shell: Shell) -> None:
     shell.run("import numpy as np\nbig = np.arange(5_000_000)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from jupyter_trainjob.client.commandline import parser_structure
@@ -27,6 +27,14 @@ ELSEWHERE: Final = {
     "--yes": "This command asks for no confirmation: omit the option.",
 }
 """Hints for common options of other command-line tools that this command lacks."""
+
+
+_AMOUNTS: Final[dict[str, Callable[[str], object]]] = {
+    "deadline": units.duration,
+    "linger": units.duration,
+    "memory": units.memory,
+}
+"""Options whose values have a unit."""
 
 
 def explain_leftover(parser: argparse.ArgumentParser, words: Sequence[str], rest: Sequence[str]) -> str:
@@ -56,7 +64,7 @@ def check_name(parser: argparse.ArgumentParser, words: Sequence[str], name: str)
 def _alone(option: argparse.Action, value: str) -> bool:
     """Return whether one word is an amount that its option accepts."""
     try:
-        {"deadline": units.duration, "memory": units.memory}[option.dest](value)
+        _AMOUNTS[option.dest](value)
     except (UsageError, KeyError):
         return False
     return True

@@ -61,7 +61,7 @@ def assemble(
             "kind": (copied or runtime)["kind"],
             "name": (copied or runtime)["metadata"]["name"],
         },
-        "trainer": {},
+        "trainer": {**trainer, "command": [*command], "env": [*env]},
         "runtimePatches": [*patches],
     }
     trainjob: KubeObject = {
@@ -76,7 +76,6 @@ def assemble(
         "spec": spec,
     }
     write_options(trainjob, options)
-    trainjob["spec"]["trainer"].update(trainer, command=[*command], env=[*env])
     return Assembled(omit_empty(trainjob), copied, note)
 
 

@@ -22,6 +22,7 @@ from jupyter_trainjob.client.spec.job_names import check_name
 from jupyter_trainjob.client.spec.option_types import Names, OptionType, TextList, Variables, WholeNumber
 from jupyter_trainjob.client.spec.stored_job import StoredJob
 from jupyter_trainjob.constants import CONTEXT_ENV, DEFAULT_RUNTIME, INDEXED_PODS_LIMIT
+from jupyter_trainjob.worker.protocol import LINGER_ENV
 
 RANK_VARIABLES: Final = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "JOB_COMPLETION_INDEX"})
 """Environment variables that identify a rank."""
@@ -106,6 +107,15 @@ def _write_image(trainjob: KubeObject, image: str) -> None:
 
 def _write_deadline(trainjob: KubeObject, deadline: str | float | timedelta) -> None:
     trainjob["spec"]["activeDeadlineSeconds"] = units.duration(deadline)
+
+
+def _check_linger(linger: str | float | timedelta) -> None:
+    units.duration(linger, "linger")
+
+
+def _write_linger(trainjob: KubeObject, linger: str | float | timedelta) -> None:
+    variable = {"name": LINGER_ENV, "value": str(units.duration(linger, "linger"))}
+    trainjob["spec"]["trainer"]["env"].append(variable)
 
 
 class JobOptions(TypedDict, total=False):
@@ -227,6 +237,17 @@ class JobOptions(TypedDict, total=False):
             form=FormField("Deadline", "none, such as 2h30m"),
             write=_write_deadline,
             read=lambda job: job.deadline,
+        ),
+    ]
+    linger: Annotated[
+        str | float | timedelta | None,
+        Option(
+            "time that threads and child processes of the cell may run on after its last line (default: 10s)",
+            metavar="D",
+            flag="--linger",
+            check=_check_linger,
+            write=_write_linger,
+            read=lambda job: job.linger,
         ),
     ]
     retries: Annotated[

@@ -94,12 +94,12 @@ class StoredJob:
     @property
     def raw_env(self) -> dict[str, str]:
         """The environment variables as Kubernetes stores them, with ``$$`` for a dollar sign."""
-        from jupyter_trainjob.worker.protocol import BUNDLE_ENV
+        from jupyter_trainjob.worker.protocol import BUNDLE_ENV, LINGER_ENV
 
         return {
             str(variable["name"]): str(variable.get("value") or "")
             for variable in self.trainer.get("env") or ()
-            if "valueFrom" not in variable and variable["name"] not in BUNDLE_ENV
+            if "valueFrom" not in variable and variable["name"] not in BUNDLE_ENV | {LINGER_ENV}
         }
 
     @property
@@ -116,6 +116,15 @@ class StoredJob:
 
         seconds = self.spec.get("activeDeadlineSeconds")
         return None if seconds is None else format_duration(seconds)
+
+    @property
+    def linger(self) -> str | None:
+        """The time that threads and processes of the cell may run on after its end, such as ``10m``."""
+        from jupyter_trainjob.client.spec.units import format_duration
+        from jupyter_trainjob.worker.protocol import LINGER_ENV
+
+        values = [entry.get("value") for entry in self.trainer.get("env") or () if entry["name"] == LINGER_ENV]
+        return format_duration(int(values[0])) if values and str(values[0]).isdigit() else None
 
     @property
     def retries(self) -> int:

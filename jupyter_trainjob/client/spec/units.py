@@ -49,14 +49,14 @@ def cpus(value: str | float) -> str:
     return quantity.format_amount(amount)
 
 
-def duration(value: str | float | timedelta) -> int:
-    """Return a duration in whole seconds; a number counts seconds, text needs units."""
+def duration(value: str | float | timedelta, option: str = "deadline") -> int:
+    """Return a duration in whole seconds; a number counts seconds, text needs units. Errors name `option`."""
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value >= 1:
             return int(value)
-        raise errors.UsageError(f"deadline must be at least one second, not {value!r}.")
+        raise errors.UsageError(f"{option} must be at least one second, not {value!r}.")
     text = _WORDS.sub(lambda unit: unit[0][0], str(value).strip().lower().replace(" ", ""))
     match = _SPAN.fullmatch(text)
     parts = match.groups() if match else ()
@@ -64,7 +64,7 @@ def duration(value: str | float | timedelta) -> int:
     if seconds:
         return seconds
     example = f"{text}m or {text}s" if text.isdigit() and int(text) else "45m, 2h or 1d12h"
-    raise errors.UsageError(f"deadline {value!r} is not a length of time: write {example}.")
+    raise errors.UsageError(f"{option} {value!r} is not a length of time: write {example}.")
 
 
 def format_duration(seconds: float) -> str:
@@ -79,7 +79,7 @@ def format_duration(seconds: float) -> str:
 def join_amount(option: str, text: str) -> str:
     """Return an amount of several words, as in ``4 Gi``, in the form for `option`; empty if it is none."""
     try:
-        if option == "deadline":
+        if option in ("deadline", "linger"):
             return format_duration(duration(text))
     except errors.UsageError:
         return ""

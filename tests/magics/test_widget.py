@@ -82,7 +82,7 @@ def test_notebook_without_a_front_end_saves_the_final_state_of_each_job(cluster:
         "third.wait()",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, timeout=patience(90), resources={"metadata": {"path": str(ROOT)}}).execute()
+    NotebookClient(notebook, timeout=int(patience(90)), resources={"metadata": {"path": str(ROOT)}}).execute()
     for cell, state in ((1, "Complete"), (3, "Complete"), (4, "Failed")):
         data = output(notebook.cells[cell])
         assert set(data) == FORMS

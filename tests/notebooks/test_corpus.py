@@ -20,6 +20,7 @@ from tests.notebooks.corpus import (
     local_modules,
     modules,
     objects,
+    settings,
     training,
 )
 from tests.notebooks.corpus.case import Case
@@ -37,6 +38,7 @@ TOPICS: dict[str, dict[str, Case]] = {
     "objects": objects.CASES,
     "training": training.CASES,
     "frames": frames.CASES,
+    "settings": settings.CASES,
 }
 TELLING: dict[str, tuple[str, ...]] = {
     "functions": ("a closure", "a decorator with arguments", "two functions that share a cell"),

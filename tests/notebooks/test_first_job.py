@@ -19,7 +19,9 @@ MOST_BYTES = 400_000
 @pytest.mark.timeout(300)
 def test_job_of_eight_nodes_trains_a_model_and_returns_its_weights(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=patience(280), resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=int(patience(280)), resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    ).execute()
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     by_source = {cell.source: cell for cell in code}

@@ -20,7 +20,9 @@ NOTEBOOK = ROOT / "notebooks" / "02-kernel-restart.ipynb"
 @pytest.mark.journey
 def test_job_is_opened_after_a_kernel_restart_with_its_whole_history(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=patience(120), resources={"metadata": {"path": str(NOTEBOOK.parent)}})
+    client = NotebookClient(
+        notebook, timeout=int(patience(120)), resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    )
     with client.setup_kernel():
         for index, cell in enumerate(notebook.cells):
             if "after" in cell.metadata.get("tags", ()):

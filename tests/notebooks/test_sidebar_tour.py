@@ -18,7 +18,9 @@ NOTEBOOK = ROOT / "notebooks" / "06-sidebar.ipynb"
 @pytest.mark.timeout(120)
 def test_tour_creates_the_jobs_that_it_describes(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=patience(90), resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=int(patience(90)), resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    ).execute()
 
     def of(part: str) -> Any:
         return next(cell for cell in notebook.cells if cell.cell_type == "code" and part in cell.source)

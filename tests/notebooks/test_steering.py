@@ -20,7 +20,9 @@ NOTEBOOK = ROOT / "notebooks" / "03-steering.ipynb"
 @pytest.mark.timeout(180)
 def test_job_is_limited_restarted_stopped_and_resumed(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=patience(120), resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=int(patience(120)), resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    ).execute()
     outputs = {cell.source: _text(cell) for cell in notebook.cells if cell.cell_type == "code"}
 
     def of(part: str) -> str:

@@ -25,7 +25,9 @@ MOST = 200_000
 @pytest.mark.timeout(180)
 def test_jobs_are_watched_compared_and_rerun(cluster: StateDir) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=patience(120), resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(
+        notebook, timeout=int(patience(120)), resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    ).execute()
     cells = {cell.source: cell for cell in notebook.cells if cell.cell_type == "code"}
 
     def of(part: str) -> Any:

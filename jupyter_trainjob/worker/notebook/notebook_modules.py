@@ -1,8 +1,9 @@
 """Replace modules that draw or ask in a notebook: their functions write to the log, or refuse.
 
 Installed before the job's first import. ``tqdm.notebook`` gets the plain bar, since there is no front end for a widget;
-IPython's ``display``, which prints all its values on one line without a shell, is replaced by the worker's; ``getpass``
-and ``input`` raise an error. Of these modules only `getpass` is imported for that.
+IPython's ``display``, which prints all its values on one line without a shell, is replaced by the worker's, and
+``get_ipython`` where the cell calls it; libraries get None from it, as in a script. ``getpass`` and ``input`` raise an
+error. Of these modules only `getpass` is imported for that.
 """
 
 from __future__ import annotations
@@ -42,9 +43,20 @@ def _use_plain_display(module: Any) -> None:
     module.display = shell.display
 
 
+def _use_job_shell(module: Any) -> None:
+    original = module.get_ipython
+
+    def get_ipython() -> Any:
+        caller = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001 - its documented name
+        return shell.get_ipython() if caller == "__main__" else original()
+
+    module.get_ipython = get_ipython
+
+
 _PATCHES: Final[dict[str, Callable[[Any], None]]] = {
     "tqdm.notebook": _use_plain_bars,
     "IPython.core.display_functions": _use_plain_display,
+    "IPython.core.getipython": _use_job_shell,
 }
 """Functions that patch a module after its import."""
 

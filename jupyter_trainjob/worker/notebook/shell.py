@@ -95,6 +95,11 @@ class Shell:
         """Return the global variables of the job's program."""
         return vars(sys.modules["__main__"])
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return an empty configuration, as of a shell outside of Jupyter."""
+        return {}
+
     def system(self, command: str) -> None:
         """Run a shell command; its output is written to the job's."""
         self._system(command, _caller())

@@ -18,14 +18,15 @@ from .tensor_storages import TensorReducer
 class Reducers:
     """The reducers of one pickle."""
 
-    def __init__(self, *, any_device: bool = False) -> None:
-        """Reduce tensors on `any_device`, or refuse those that are not in main memory."""
+    def __init__(self, *, any_device: bool = False, chained: bool = True) -> None:
+        """Reduce tensors on `any_device`, or refuse those not in main memory; exceptions with causes if `chained`."""
         self._arrays = ArrayReducer()
         self._reducers = (
             TensorReducer(any_device=any_device).reduce,
             self._arrays.reduce,
             stdlib_reducers.reduce_value,
             InstanceReducer().reduce,
+            *([stdlib_reducers.reduce_chained_exception] if chained else []),
         )
 
     def expect(self, values: Iterable[Any]) -> None:
@@ -37,6 +38,9 @@ class Reducers:
 
         Raises `refused_values.RefusedValue` for a value that would change.
         """
+        stream = stdlib_reducers.reduce_stream(obj)
+        if stream is not NotImplemented:
+            return stream
         refused_values.refuse_unfaithful(obj)
         for reducer in self._reducers:
             reduced = reducer(obj)

@@ -32,7 +32,7 @@ def refuse_unfaithful(obj: Any) -> None:
 
 
 def _check_file(obj: Any) -> None:
-    if type(obj) not in _IN_MEMORY and obj not in (sys.stdout, sys.stderr):
+    if type(obj) not in _IN_MEMORY:
         raise pickle.PicklingError(f"an open file cannot be sent: {getattr(obj, 'name', type(obj).__qualname__)}")
 
 

@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import functools
 import gc
+import pickle
 import sys
 import types
 import typing
@@ -81,6 +82,58 @@ def _reduce_reference(obj: Any) -> Any:
         compare, *rest = (referent for referent in gc.get_referents(obj) if referent is not _KEY)
         return NotImplemented if rest else (functools.cmp_to_key, (compare,))
     return NotImplemented
+
+
+def reduce_stream(obj: Any) -> Any:
+    """Return the reduction of a standard stream to that of the other process; `NotImplemented` for other values."""
+    names = ("stdout", "stderr", "stdin", "__stdout__", "__stderr__", "__stdin__")
+    name = next((name for name in names if obj is not None and obj is getattr(sys, name, None)), None)
+    return NotImplemented if name is None else (standard_stream, (name,))
+
+
+def standard_stream(name: str) -> Any:
+    """Return a standard stream of this process."""
+    return getattr(sys, name)
+
+
+def reduce_chained_exception(obj: Any) -> Any:
+    """Return the reduction of an exception with its cause and context; `NotImplemented` for one without.
+
+    A cause or context that cannot be pickled is left out.
+    """
+    if not isinstance(obj, BaseException) or (obj.__cause__ is None and obj.__context__ is None):
+        return NotImplemented
+    reduced = obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if not isinstance(reduced, tuple) or len(reduced) > 3:
+        return NotImplemented
+    make, arguments, *state = reduced
+    chain = tuple(other if _can_be_pickled(other) else None for other in (obj.__cause__, obj.__context__))
+    return (
+        make,
+        arguments,
+        (*state, *[None] * (1 - len(state)), *chain, obj.__suppress_context__),
+        None,
+        None,
+        chain_exception,
+    )
+
+
+def chain_exception(error: BaseException, state: tuple[Any, ...]) -> None:
+    """Set the attributes, the cause and the context of an exception."""
+    attributes, cause, context, suppress = state
+    if attributes is not None:
+        error.__setstate__(attributes)
+    error.__cause__, error.__context__, error.__suppress_context__ = cause, context, suppress
+
+
+def _can_be_pickled(error: BaseException | None) -> bool:
+    from cloudpickle import dumps
+
+    try:
+        dumps(error)
+    except Exception:  # noqa: BLE001 - an exception can contain anything
+        return False
+    return True
 
 
 def reduce_code(obj: types.CodeType) -> tuple[Any, ...]:
@@ -181,6 +234,8 @@ def _is_unimportable(value: Any) -> bool:
 
 
 for _function in (
+    standard_stream,
+    chain_exception,
     fill_cell,
     make_cached,
     make_cached_property,

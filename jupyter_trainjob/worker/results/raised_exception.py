@@ -74,7 +74,7 @@ def _describe(error: BaseException, indices: dict[int, int]) -> dict[str, Any]:
 def _pickle_or_none(value: Any) -> str | None:
     stream = io.BytesIO()
     try:
-        rank_results.result_pickler(stream).dump(value)
+        rank_results.result_pickler(stream, chained=False).dump(value)
     except Exception:  # noqa: BLE001 - an exception can contain anything
         return None
     data = stream.getvalue()

@@ -148,8 +148,8 @@ def result_file_name(rank: int) -> str:
     return f"rank-{rank}"
 
 
-def result_pickler(stream: Any) -> Any:
-    """Return a pickler that pickles notebook code by value, and tensors from any device."""
+def result_pickler(stream: Any, *, chained: bool = True) -> Any:
+    """Return a pickler of notebook code by value, tensors from any device, and `chained` exceptions."""
     from cloudpickle import Pickler
 
     class ResultPickler(Pickler):  # type: ignore[misc]
@@ -157,7 +157,7 @@ def result_pickler(stream: Any) -> Any:
 
         def __init__(self, stream: Any) -> None:
             super().__init__(stream)
-            self._reducers = Reducers(any_device=True)
+            self._reducers = Reducers(any_device=True, chained=chained)
 
         def dump(self, obj: Any) -> None:
             self._reducers.expect([obj])

@@ -106,6 +106,11 @@ class ForkServer:
         died = self.failed or self._process.poll() is not None
         return died or forkserver.fingerprints(self._message["files"]) != self._message["files"]
 
+    @property
+    def variables_read(self) -> list[str]:
+        """Return the environment variables that were read while the framework was imported."""
+        return list(self._message["read"])
+
     def fork(self, folder: str, lock: int, ready: int) -> bool:
         """Fork a shim; return False if the server is dead, which is final."""
         request = json.dumps({"folder": folder}).encode()
@@ -217,11 +222,15 @@ class ForkServerPool:
         self, program: Program, document: KubeObject, *, error_file: Path, cancelled: Callable[[], bool]
     ) -> WarmStart | None:
         """Return how to start `program` warm, once its server is ready; None to start it cold."""
-        if reason := torchrun_env.warm_start_refusal(program, environment.base_env(program.python)):
+        base = environment.base_env(program.python)
+        if reason := torchrun_env.warm_start_refusal(program, base):
             _log.debug("%s starts cold: %s", program.hostname, reason)
             return None
         server = self._ready_server(program.python, cancelled)
         if server is None:
+            return None
+        if name := torchrun_env.late_variable(program, base, server.variables_read):
+            _log.debug("%s starts cold: it sets %s, which was read when torch was imported", program.hostname, name)
             return None
         env = torchrun_env.worker_env(document["env"], str(error_file))
         return WarmStart(server.fork, {**document, "argv": [document["argv"][-1]], "env": server.environment(env)})

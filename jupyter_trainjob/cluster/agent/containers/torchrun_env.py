@@ -8,7 +8,7 @@ reads when it is loaded, which has already happened in a forked child.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from jupyter_trainjob.cluster.agent.containers.shim_spec import Program
 from jupyter_trainjob.constants import BUNDLE_MOUNT, JOB_ARCHIVE
@@ -18,7 +18,7 @@ OPTIONS = frozenset(("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_M
 
 READ_AT_LOAD = re.compile(
     r"PYTHON(?!UNBUFFERED$)\w*|(LD|DYLD|GLIBC|MALLOC|JEMALLOC|TORCH|TORCHINDUCTOR|PYTORCH|ATEN|C10|CUBLAS|CUDNN"
-    r"|MKL|KMP|GOMP|OPENBLAS|BLIS|VECLIB|NPY|NUMPY|LC|HIP|ROCR?|HSA|XPU|ONEDNN|DNNL)_\w*"
+    r"|MKL|KMP|GOMP|OPENBLAS|BLIS|VECLIB|NPY|NUMPY|LC|HIP|ROCR?|HSA|XPU|ONEDNN|DNNL|TQDM)_\w*"
     r"|OMP_(?!NUM_THREADS$)\w*|CUDA_(?!VISIBLE_DEVICES$)\w*|LANG|LANGUAGE|TZ|PATH|HOME|TORCH"
 )
 
@@ -41,6 +41,12 @@ def warm_start_refusal(program: Program, base: Mapping[str, str]) -> str:
     if not env.get("OMP_NUM_THREADS", "1").isdigit():
         return "its OMP_NUM_THREADS is not a number"
     return ""
+
+
+def late_variable(program: Program, base: Mapping[str, str], read: Collection[str]) -> str:
+    """Return a variable of `program` that a server has `read` with another value; empty if there is none."""
+    names = (name for name in {*program.env, *base} & {*read} if program.env.get(name) != base.get(name))
+    return min(names, default="")
 
 
 def worker_env(env: Mapping[str, str], error_file: str) -> dict[str, str]:

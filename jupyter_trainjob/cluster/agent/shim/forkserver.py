@@ -97,7 +97,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     shim = import_sibling(here, "shim")
     with killed_on_close(connection):
-        files = load_framework()
+        with variables_read() as read:
+            files = load_framework()
         refusal = (
             files if isinstance(files, str) else "" if probe() else f"a child did not compute in {PROBE_SECONDS:.0f} s"
         )
@@ -110,7 +111,14 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     gc.collect()
     gc.freeze()
-    reply(connection, {"files": fingerprints([*files, *filter(os.path.isdir, sys.path)]), "environ": dict(os.environ)})
+    reply(
+        connection,
+        {
+            "files": fingerprints([*files, *filter(os.path.isdir, sys.path)]),
+            "environ": dict(os.environ),
+            "read": sorted(read),
+        },
+    )
     serve(connection, shim)
 
 
@@ -127,6 +135,25 @@ def killed_on_close(connection: socket.socket) -> Iterator[None]:
         yield
     finally:
         fcntl.fcntl(connection, fcntl.F_SETFL, flags)
+
+
+@contextlib.contextmanager
+def variables_read() -> Iterator[set[str]]:
+    """Collect the names of environment variables that libraries read while they are imported, and may keep."""
+    read: set[str] = set()
+    environ_type: Any = type(os.environ)
+    get_item = environ_type.__getitem__
+
+    def recorded(environ: Any, name: str) -> str:
+        read.add(name)
+        value: str = get_item(environ, name)
+        return value
+
+    environ_type.__getitem__ = recorded
+    try:
+        yield read
+    finally:
+        environ_type.__getitem__ = get_item
 
 
 class SpareShim:
@@ -245,13 +272,16 @@ def reset_process_state(spec: dict[str, Any]) -> None:
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
     random.seed()
+    if process := sys.modules.get("multiprocessing.process"):
+        process.current_process().authkey = os.urandom(32)  # otherwise the same in all jobs
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     torch = sys.modules["torch"]
     if torch.initial_seed() != FIXED_SEED:
         torch.default_generator.seed()
-    if threads := os.environ.get("OMP_NUM_THREADS"):
-        torch.set_num_threads(int(threads))  # OMP_NUM_THREADS is read only when torch is imported
+    threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    if threads > 0:  # as OpenMP does, which ignores other values
+        torch.set_num_threads(threads)  # OMP_NUM_THREADS is read only when torch is imported
 
 
 def run_archive(argv: list[str]) -> int:

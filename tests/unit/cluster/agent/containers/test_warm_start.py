@@ -33,7 +33,8 @@ WARM_ONLY = {
 }
 
 DUMP = """
-import json, os, random, signal, sys, threading, warnings
+import decimal, gc, json, locale, logging, multiprocessing, os, random, resource, signal, sys, tempfile, threading
+import warnings
 import numpy, torch
 with warnings.catch_warnings(record=True) as heard:
     warnings.warn("careful")
@@ -48,13 +49,26 @@ print(json.dumps({
     "main": sorted(sys.modules["__main__"].__dict__.keys()),
     "stdout": [sys.stdout.encoding, sys.stdout.errors, sys.stdout.write_through],
     "stdin": sys.stdin.read(),
-    "sigterm": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
+    "signals": [str(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
+    "blocked": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
+    "umask": oct(os.umask(0o022)),
+    "locale": locale.setlocale(locale.LC_ALL),
+    "temporary": tempfile.gettempdir(),
+    "filters": [str(entry) for entry in warnings.filters if entry[1] is None and entry[2].__module__ == "builtins"],
+    "hooks": [sys.excepthook is sys.__excepthook__, sys.displayhook is sys.__displayhook__],
+    "decimal": str(decimal.getcontext()),
+    "handlers": str(logging.getLogger().handlers),
+    "children": len(multiprocessing.active_children()),
+    "limits": [resource.getrlimit(number) for number in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)],
+    "priority": os.getpriority(os.PRIO_PROCESS, 0),
+    "collected": gc.isenabled(),
     "beside": sorted({"shim", "namespaces", "enforce", "cgroups", "logwriter", "processes"} & sys.modules.keys()),
     "alive": threading.active_count(),
     "cwd": os.getcwd(),
     "warned": len(heard),
     "files": sorted(set(os.listdir("/dev/fd"))),
     "random": [random.random(), numpy.random.rand(), torch.rand(1).item()],
+    "authkey": multiprocessing.current_process().authkey.hex(),
 }))
 """
 REDUCE = """
@@ -138,6 +152,9 @@ def test_warm_program_has_the_same_environment_as_under_torchrun(cluster: Cluste
     assert {name for name, _ in environs[0].items() ^ environs[1].items()} == WARM_ONLY | newer
     drawn = warm.pop("random"), cold.pop("random")
     assert not set(drawn[0]) & set(drawn[1])
+    keys = {json.loads(cluster.log(name).splitlines()[-1])["authkey"] for name in placed}
+    assert len(keys) == len(placed), "each job has a key of multiprocessing of its own"
+    del warm["authkey"], cold["authkey"]
     # Nothing of fork server or shim is open: the standard streams, and the listing itself (rank 0 has the store, too).
     assert json.loads(cluster.log("next").splitlines()[-1])["files"] == ["0", "1", "2", "3"]
     del warm["files"], cold["files"]
@@ -147,6 +164,18 @@ def test_warm_program_has_the_same_environment_as_under_torchrun(cluster: Cluste
     warm["path"] = [p for p in warm["path"] if p in cold["path"] or not any(folder in p for folder in appended)]
     assert warm["warned"] == 1
     assert warm == cold
+
+
+def test_variable_that_a_library_has_read_already_starts_the_program_cold(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.agent(SUBSTITUTE)
+    deliver(cluster, "import os, tempfile\nprint(tempfile.gettempdir(), os.environ['OMP_NUM_THREADS'])")
+    start(cluster, name="warm", OMP_NUM_THREADS="0")  # OpenMP ignores 0.
+    assert cluster.ended("warm", SECONDS)["exitCode"] == 0, cluster.log("warm")
+    start(cluster, name="cold", TMPDIR=str(tmp_path), OMP_NUM_THREADS="1")
+    assert cluster.ended("cold", SECONDS)["exitCode"] == 0, cluster.log("cold")
+    assert was_warm(cluster, "warm")
+    assert not was_warm(cluster, "cold")
+    assert cluster.log("cold").splitlines()[-1] == f"{tmp_path} 1"
 
 
 @pytest.mark.parametrize("isolation", [ALLOWED, SUBSTITUTE], ids=["namespaces", "substitution"])

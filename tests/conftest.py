@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import collections
 import signal
+from collections.abc import Iterator
 
 import pytest
 
+from jupyter_trainjob.worker import process_settings
 from tests.waiting import patience
 
 
 def pytest_configure() -> None:
     """Take Ctrl-C as in a terminal: a shell that starts the suite in its background has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _jobs_without_the_filters_of_pytest() -> Iterator[None]:
+    """Keep pytest's warning filters, which make errors of warnings, out of the jobs that tests send."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(process_settings._SETTINGS, "warnings")
+        yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

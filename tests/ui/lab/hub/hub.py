@@ -94,12 +94,17 @@ def jupyterhub(folder: Path) -> Iterator[Hub]:
         wait_for(lambda: hub.ask(""), process, log)
         yield hub
     finally:
-        children = [] if process.poll() is not None else psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         ended(process, 20)
-        for child in children:  # A hub that had to be killed leaves its proxy.
+        for proxy in _proxies(port):  # A hub that checks its proxy while it ends starts another one.
             with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
+                proxy.kill()
+
+
+def _proxies(port: int) -> list[psutil.Process]:
+    """Return the running proxies that listen on a port."""
+    words = {process: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
+    return [process for process, line in words.items() if str(PROXY) in line and str(port) in line]
 
 
 def _script(config: dict[str, Any], environments: dict[str, dict[str, str]]) -> str:
